@@ -1,0 +1,114 @@
+"""Batch: a polars frame and where its rows came from; the one thing that flows.
+
+Stages are functions `Batch -> Batch`. No stage ever drops a row: what is wrong with a row is a line in `problems`, and
+the row rides along to the report. A batch must never know what its columns mean to the API.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import polars as pl
+
+from etl import problems as problem
+
+ROW = "_row"
+"""The column (Int64, never null, rising) with the row number that a spreadsheet program shows."""
+
+RAW = "_raw"
+"""The record's own text (String), where a reader must keep it to give the row back exactly as it was read:
+JSON Lines always (the line), delimited text for ragged records only (a JSON array of the cells)."""
+
+ERROR_COLUMN = "_coval_etl_error"
+"""The column that rejects carry and that a later import ignores."""
+
+TYPES = "_types"
+"""JSON Lines: a JSON object {key: type} of the keys whose value is no string: number, boolean, null, array, object."""
+
+OWN_COLUMNS = frozenset({ROW, RAW, TYPES})
+"""Columns of ours, that no mapping sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a batch came from.
+
+    `file` as the user named it; `sheet` for workbooks; `format` is `csv`, `jsonl` or `xlsx`; `columns` the headers in
+    file order; `positions` the 1-based column number of each header (empty where cells have no address: JSON Lines);
+    `header_row` the row number of the header (None: no header row).
+    """
+
+    file: str
+    sheet: str | None
+    format: str
+    columns: tuple[str, ...]
+    positions: tuple[int, ...] = ()
+    header_row: int | None = None
+    dialect: dict[str, str] = field(default_factory=dict)
+    """How the file was read, to be shown and to write rejects alike: `encoding`, `delimiter`, `line_end`."""
+
+    def cell(self, column: str | None, row: int) -> str | None:
+        """The address of a cell, `Cases!D17` or `D17`; None where the column is unknown or has no address."""
+        if column is None or column not in self.columns or not self.positions:
+            return None
+        letters = column_letters(self.positions[self.columns.index(column)])
+        return f"{self.sheet}!{letters}{row}" if self.sheet else f"{letters}{row}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A bounded number of rows on their way.
+
+    `source` is the frame as read (`_row`, perhaps `_raw`, then String columns named as in the file; null = the cell or
+    key is absent or empty). `frame` is the current form: equal to `source` until mapping, then `_row` and one column a
+    field, named by its dotted path. Both have the same rows in the same order. `problems` has `etl.problems.SCHEMA`.
+    """
+
+    origin: Origin
+    source: pl.DataFrame
+    frame: pl.DataFrame
+    problems: pl.DataFrame = problem.NONE
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def with_frame(self, frame: pl.DataFrame) -> "Batch":
+        """The same rows in another form; refuses (ValueError) a frame that lost, added or moved a row."""
+        if not frame[ROW].equals(self.source[ROW]):
+            raise ValueError("a stage must keep every row, in order")
+        return replace(self, frame=frame)
+
+    def with_problems(self, *found: pl.DataFrame) -> "Batch":
+        """The same rows with more problems."""
+        return replace(self, problems=problem.joined([self.problems, *found]))
+
+    def good(self) -> pl.DataFrame:
+        """The rows of `frame` without a problem of severity `error`."""
+        bad = problem.rows_with_errors(self.problems)
+        return self.frame.filter(~pl.col(ROW).is_in(bad.implode()))
+
+
+class Table(Protocol):
+    """One table of a source (a CSV file, one sheet of a workbook): what it looks like, and its rows.
+
+    What the mapping is chosen by (`origin.columns`, `sample`) is known before all rows are read.
+    """
+
+    @property
+    def origin(self) -> Origin: ...
+
+    @property
+    def sample(self) -> pl.DataFrame:
+        """The first rows (at most 200), as in `Batch.source`."""
+
+    def batches(self) -> Iterator[Batch]:
+        """All rows, in order, in batches of a bounded size. Raises FileError where the file cannot be read on."""
+
+
+def column_letters(position: int) -> str:
+    """`1 -> A`, `27 -> AA`: the letters of a 1-based column number."""
+    letters = ""
+    while position:
+        position, rest = divmod(position - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters

@@ -1,0 +1,35 @@
+"""The API's own words, one file per resource: fields, limits, references, paths.
+
+The single place where a limit is written: rules, the sandbox and mappings are made from it. This room must never know
+about files, columns or HTTP.
+"""
+
+from etl.resources.agents import AGENTS
+from etl.resources.contract import Contract
+from etl.resources.personas import PERSONAS
+from etl.resources.resource import Body, FieldSpec, Kind, Reference, Resource
+from etl.resources.run_templates import RUN_TEMPLATES
+from etl.resources.runs import RUNS
+from etl.resources.test_cases import TEST_CASES
+from etl.resources.test_sets import TEST_SETS
+
+RESOURCES: dict[str, Resource] = {
+    resource.name: resource for resource in (TEST_SETS, PERSONAS, AGENTS, TEST_CASES, RUN_TEMPLATES, RUNS)
+}
+"""Every resource by its name on the command line, in dependency order: what refers comes after what it refers to."""
+
+__all__ = [
+    "AGENTS",
+    "PERSONAS",
+    "RESOURCES",
+    "RUNS",
+    "RUN_TEMPLATES",
+    "TEST_CASES",
+    "TEST_SETS",
+    "Body",
+    "Contract",
+    "FieldSpec",
+    "Kind",
+    "Reference",
+    "Resource",
+]

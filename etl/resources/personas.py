@@ -1,0 +1,69 @@
+"""Personas: `POST /personas` (API notes; bounds as in the vendor's client 0.9.7). Must never know who calls whom."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from etl.resources.contract import Contract
+from etl.resources.forms import Tags
+from etl.resources.resource import Body, Resource
+
+Name200 = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _PersonaOptions(Body):
+    """What creating and updating a persona share. The notes name three fields; the bounds are the vendor's client's."""
+
+    persona_prompt: str | None = None
+    background_sound: Annotated[str, Field(max_length=100)] | None = None
+    background_sound_volume: Annotated[float, Field(ge=0)] | None = None
+    voice_volume: Annotated[float, Field(ge=0, le=2)] | None = None
+    voice_speed: Annotated[float, Field(ge=0.25, le=2)] | None = None
+    wait_seconds: Annotated[float, Field(ge=0.1, le=2)] | None = None
+    conversation_initiation: Literal["speak_first", "wait_for_user"] | None = None
+    interruption_rate: Literal["NONE", "LOW", "MEDIUM", "HIGH"] | None = None
+    interruption_instructions_enabled: bool | None = None
+    multi_language_stt: bool | None = None
+    hold_music_timeout_seconds: Annotated[float, Field(ge=5, le=300)] | None = None
+    silent_mode: bool | None = None
+    custom_persona_data: Annotated[str, Field(max_length=16_383)] | None = None
+    initialization_parameters: dict[str, Any] | None = None
+
+
+class CreatePersona(_PersonaOptions):
+    """Body of `POST /personas`: name 1-200, voice_name and language_code required (API notes)."""
+
+    name: Name200
+    voice_name: str
+    language_code: str
+
+
+class CreatePersona2026(CreatePersona):
+    """Body of `POST /personas` under 2026-10: with at most 20 tags."""
+
+    tags: Tags | None = None
+
+
+class UpdatePersona(_PersonaOptions):
+    """Body of `PATCH /personas/{id}`: only the fields given change (API notes)."""
+
+    name: Name200 | None = None
+    voice_name: str | None = None
+    language_code: str | None = None
+
+
+class UpdatePersona2026(UpdatePersona):
+    """Body of `PATCH /personas/{id}` under 2026-10."""
+
+    tags: Tags | None = None
+
+
+PERSONAS = Resource(
+    name="personas",
+    path="/personas",
+    singular="persona",
+    plural="personas",
+    label="name",
+    create={Contract.V2025_10: CreatePersona, Contract.V2026_10: CreatePersona2026},
+    update={Contract.V2025_10: UpdatePersona, Contract.V2026_10: UpdatePersona2026},
+)

@@ -1,0 +1,110 @@
+"""Run templates: `POST /run-templates` and `PATCH /run-templates/{id}` (their two reference pages).
+
+Must never know whether a blank cell means "leave" or "clear"; that is planning's.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from etl.resources.contract import Contract
+from etl.resources.forms import Id8, Id22, Id26
+from etl.resources.resource import Body, Reference, Resource
+
+Name200 = Annotated[str, Field(min_length=1, max_length=200)]
+Iterations = Annotated[int, Field(ge=1, le=100)]
+Concurrency = Annotated[int, Field(ge=1, le=50)]
+SampleSize = Annotated[int, Field(ge=0)]
+
+
+class _TemplateOptions(Body):
+    """What both contracts share beside the three references (page "Create run template")."""
+
+    display_name: Name200
+    description: str = ""
+    metric_ids: list[Id22] = []
+    mutation_ids: list[Id26] = []
+    iteration_count: Iterations = 1
+    concurrency: Concurrency = 1
+    sub_sample_size: SampleSize = 0
+    sub_sample_seed: int | None = None
+    metadata: dict[str, Any] = {}
+
+
+class CreateRunTemplate(_TemplateOptions):
+    """Body of `POST /run-templates` under 2025-10 (reference page "Create run template")."""
+
+    agent_id: Id22
+    persona_id: Id22
+    test_set_id: Id8
+
+
+class CreateRunTemplate2026(_TemplateOptions):
+    """Body of `POST /run-templates` under 2026-10: the three references are lists (API notes)."""
+
+    agent_ids: Annotated[list[Id22], Field(min_length=1)]
+    persona_ids: Annotated[list[Id22], Field(min_length=1)]
+    test_set_ids: Annotated[list[Id8], Field(min_length=1)]
+    metric_ids: list[Id22] | None = None  # type: ignore[assignment]
+    mutation_ids: list[Id26] | None = None  # type: ignore[assignment]
+    metadata: dict[str, Any] | None = None  # type: ignore[assignment]
+    test_case_ids: Annotated[list[Id22], Field(min_length=1, max_length=100)] | None = None
+    tags: list[str] | None = None
+
+
+class UpdateRunTemplate(Body):
+    """Body of `PATCH /run-templates/{id}` (reference page "Update run template"): only provided fields change.
+
+    null means "no change" for `metric_ids`, `mutation_ids` and `metadata` only, and `[]` or `{}` clears them; a null
+    `sub_sample_seed` is a value. The other fields may be absent but not null.
+    """
+
+    display_name: Name200 = Field(default=None)  # type: ignore[arg-type]
+    description: str = Field(default=None)  # type: ignore[arg-type]
+    agent_id: Id22 = Field(default=None)  # type: ignore[arg-type]
+    persona_id: Id22 = Field(default=None)  # type: ignore[arg-type]
+    test_set_id: Id8 = Field(default=None)  # type: ignore[arg-type]
+    metric_ids: list[Id22] | None = None
+    mutation_ids: list[Id26] | None = None
+    iteration_count: Iterations = Field(default=None)  # type: ignore[arg-type]
+    concurrency: Concurrency = Field(default=None)  # type: ignore[arg-type]
+    sub_sample_size: SampleSize = Field(default=None)  # type: ignore[arg-type]
+    sub_sample_seed: int | None = None
+    metadata: dict[str, Any] | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """What this update changes: the provided fields, without those whose null means "no change"."""
+        given = self.model_dump(exclude_unset=True)
+        leaves = {"metric_ids", "mutation_ids", "metadata"}
+        return {name: value for name, value in given.items() if value is not None or name not in leaves}
+
+
+class UpdateRunTemplate2026(UpdateRunTemplate):
+    """Body of `PATCH /run-templates/{id}` under 2026-10: lists of references, test_case_ids, tags (API notes)."""
+
+    agent_ids: Annotated[list[Id22], Field(min_length=1)] = Field(default=None)  # type: ignore[arg-type]
+    persona_ids: Annotated[list[Id22], Field(min_length=1)] = Field(default=None)  # type: ignore[arg-type]
+    test_set_ids: Annotated[list[Id8], Field(min_length=1)] = Field(default=None)  # type: ignore[arg-type]
+    test_case_ids: Annotated[list[Id22], Field(min_length=1, max_length=100)] | None = None
+    tags: list[str] | None = None
+
+
+RUN_TEMPLATES = Resource(
+    name="run-templates",
+    path="/run-templates",
+    singular="run_template",
+    plural="run_templates",
+    label="display_name",
+    create={Contract.V2025_10: CreateRunTemplate, Contract.V2026_10: CreateRunTemplate2026},
+    update={Contract.V2025_10: UpdateRunTemplate, Contract.V2026_10: UpdateRunTemplate2026},
+    references=(
+        Reference("agent_id", "agents"),
+        Reference("persona_id", "personas"),
+        Reference("test_set_id", "test-sets"),
+        Reference("agent_ids", "agents"),
+        Reference("persona_ids", "personas"),
+        Reference("test_set_ids", "test-sets"),
+        Reference("test_case_ids", "test-cases"),
+        Reference("metric_ids", "metrics"),
+    ),
+)
