@@ -67,7 +67,7 @@ class Batch:
     origin: Origin
     source: pl.DataFrame
     frame: pl.DataFrame
-    problems: pl.DataFrame = problem.NONE
+    problems: pl.DataFrame = field(default_factory=lambda: problem.NONE)
 
     def __len__(self) -> int:
         return self.frame.height

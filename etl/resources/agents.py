@@ -127,10 +127,10 @@ class CreateAgent(Body):
     phone_number: Annotated[PhoneOrSip, Field(max_length=200)] | None = None
     endpoint: Annotated[HttpUrl, Field(max_length=200)] | None = None
     prompt: Annotated[str, Field(max_length=50_000)] | None = None
-    metadata: Annotated[AgentMetadata, at_most(10 * MB)] = AgentMetadata()
-    workflows: Annotated[dict[str, Any], at_most(10 * MB)] = {}
-    metric_ids: list[Id22] = []
-    test_set_ids: list[Id8Or22] = []
+    metadata: Annotated[AgentMetadata, at_most(10 * MB)] = Field(default_factory=AgentMetadata)
+    workflows: Annotated[dict[str, Any], at_most(10 * MB)] = Field(default_factory=dict)
+    metric_ids: list[Id22] = Field(default_factory=list)
+    test_set_ids: list[Id8Or22] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_what_its_type_needs(self) -> Self:

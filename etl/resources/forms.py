@@ -6,6 +6,7 @@ resource uses a form.
 
 import json
 import re
+import unicodedata
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ Id22 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{22}$")]
 Id8 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{8}$")]
 """Test sets: 8 letters and digits."""
 Id8Or22 = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9]{8}|[A-Za-z0-9]{22})$")]
-"""`test_set_ids` of an agent under 2025-10: the page prints 22, every test set id elsewhere has 8. Both are accepted."""
+"""`test_set_ids` of an agent under 2025-10: the page prints 22, every test set id elsewhere has 8: both pass."""
 Id26 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{26}$")]
 """Mutations: 26 letters and digits."""
 Length22 = Annotated[str, StringConstraints(min_length=22, max_length=22)]
@@ -32,18 +33,32 @@ Length8 = Annotated[str, StringConstraints(min_length=8, max_length=8)]
 Length26 = Annotated[str, StringConstraints(min_length=26, max_length=26)]
 Tags = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=20)]
 
-E164 = re.compile(r"^\+[1-9][0-9]{1,14}$")
-SIP = re.compile(r"^sips?:[^\s@:]+(?::[^\s@]*)?@[^\s@]+$", re.IGNORECASE)
+E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+SIP = re.compile(r"sips?:[^\s@:]+(?::[^\s@]*)?@[^\s@]+", re.IGNORECASE)
 TEMPLATE_VARIABLE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
+_IN_WORDS = {
+    "^[A-Za-z0-9]{22}$": "22 letters and digits",
+    "^[A-Za-z0-9]{8}$": "8 letters and digits",
+    "^(?:[A-Za-z0-9]{8}|[A-Za-z0-9]{22})$": "8 letters and digits (or 22)",
+    "^[A-Za-z0-9]{26}$": "26 letters and digits",
+    "^[a-z0-9_-]+$": "lower-case letters, digits, _ and - only",
+    "^[0-9#*+(). -]+$": "digits, # and * (spaces and + ( ) . - are allowed)",
+}
 
-def is_phone_number(text: str) -> bool:
+
+def pattern_in_words(pattern: str) -> str:
+    """What a pattern of the models asks for, to be read after "should be"; any other pattern is shown itself."""
+    return _IN_WORDS.get(pattern, f"text that matches {pattern}")
+
+
+def is_phone_number(text: object) -> bool:
     """E.164, as `+12345678901` (create-agent page, `phone_number`)."""
-    return E164.match(text) is not None
+    return isinstance(text, str) and E164.fullmatch(text) is not None
 
 
 def _phone_or_sip(text: str) -> str:
-    if not (is_phone_number(text) or SIP.match(text)):
+    if not (is_phone_number(text) or SIP.fullmatch(text)):
         raise PydanticCustomError(
             Code.WRONG_FORM,
             "should be a phone number such as +12345678901 or a SIP address such as sip:user@domain.com",
@@ -77,13 +92,14 @@ def url_fault(text: str, schemes: tuple[str, ...], *, public: bool) -> str | Non
 
 
 def _is_private(host: str) -> bool:
-    name = host.rstrip(".").lower()
+    # As a resolver reads it: full-width digits and full stops are digits and dots.
+    name = unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".").lower()
     if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
         return True
     address = _address(name)
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address.sixtofour or address
-    return address is not None and not address.is_global
+    return address is not None and (not address.is_global or address.is_multicast or address.is_reserved)
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
@@ -147,6 +163,10 @@ def at_most(limit_bytes: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
 def json_text(*, templates: bool = False) -> AfterValidator:
     """A string that must itself be JSON. With `templates`, `{{variables}}` may stand in it, in or out of quotes."""
 
@@ -154,7 +174,7 @@ def json_text(*, templates: bool = False) -> AfterValidator:
         if isinstance(value, str):
             text = TEMPLATE_VARIABLE.sub("0", value) if templates else value
             try:
-                json.loads(text)
+                json.loads(text, parse_constant=_refuse_constant)
             except (ValueError, RecursionError) as error:
                 raise PydanticCustomError(
                     Code.MALFORMED_JSON, "should be JSON text: {error}", {"error": str(error)}

@@ -2,20 +2,27 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from etl.resources.contract import Contract
 from etl.resources.forms import Tags
 from etl.resources.resource import Body, Resource
 
 Name200 = Annotated[str, Field(min_length=1, max_length=200)]
+_SOUNDS = (
+    "off|office|lounge|crowd|airport|bus|playground|doorbell|train-arrival|portable-air-conditioner|skatepark|"
+    "small-dog-bark|cafe|ferry-and-announcement|heavy-rain|moderate-wind|newborn-baby-crying|office-with-alarm|"
+    "street-with-sirens|construction-work|backchanneling|custom:[A-Za-z0-9_-]+"
+)
+BackgroundSound = Annotated[str, StringConstraints(max_length=100, pattern=rf"^({_SOUNDS})$")]
+"""The sounds that the vendor's client 0.9.7 lets through, in a request and in an answer."""
 
 
 class _PersonaOptions(Body):
     """What creating and updating a persona share. The notes name three fields; the bounds are the vendor's client's."""
 
     persona_prompt: str | None = None
-    background_sound: Annotated[str, Field(max_length=100)] | None = None
+    background_sound: BackgroundSound | None = None
     background_sound_volume: Annotated[float, Field(ge=0)] | None = None
     voice_volume: Annotated[float, Field(ge=0, le=2)] | None = None
     voice_speed: Annotated[float, Field(ge=0.25, le=2)] | None = None

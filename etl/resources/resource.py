@@ -18,16 +18,16 @@ from etl.resources.contract import Contract
 
 
 class Body(BaseModel):
-    """A request body or a part of one: strict types, unknown fields refused."""
+    """A request body or a part of one: strict types, unknown fields refused, no numbers that JSON cannot write."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
     __test__ = False
 
 
 class OpenBody(BaseModel):
     """A part of a body in which the page lists some keys and allows others."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
     __test__ = False
 
 
@@ -112,10 +112,15 @@ def _flatten(model: type[BaseModel], prefix: str) -> Mapping[str, FieldSpec]:
     for name, info in model.model_fields.items():
         path = f"{prefix}{info.alias or name}"
         found[path] = _spec(path, info)
-        nested = next((part for part in _parts(info.annotation) if _is_model(part)), None)
+        nested = nested_model(info)
         if nested is not None:
             found |= {child.path: child for child in _flatten(nested, f"{path}.").values()}
     return found
+
+
+def nested_model(info: FieldInfo) -> type[BaseModel] | None:
+    """The model that describes the object in a field; None for a field that holds no object, or a free one."""
+    return next((part for part in _parts(info.annotation) if _is_model(part)), None)
 
 
 def _is_model(annotation: Any) -> bool:

@@ -39,12 +39,12 @@ class LaunchRun(Body):
     agent_id: Length22
     persona_id: Length22
     test_set_id: Length8
-    metric_ids: list[Length22] = []
+    metric_ids: list[Length22] = Field(default_factory=list)
     mutation_id: Length26 | None = None
-    mutation_ids: Annotated[list[Length26], Field(max_length=100)] = []
-    persona_metrics: list[str] = []
-    options: RunOptions = RunOptions()
-    metadata: RunMetadata = RunMetadata()
+    mutation_ids: Annotated[list[Length26], Field(max_length=100)] = Field(default_factory=list)
+    persona_metrics: list[str] = Field(default_factory=list)
+    options: RunOptions = Field(default_factory=RunOptions)
+    metadata: RunMetadata = Field(default_factory=RunMetadata)
 
     @model_validator(mode="after")
     def _one_way_of_naming_mutations(self) -> Self:

@@ -3,7 +3,7 @@
 Must never know how a spreadsheet spells turns; that is mapping's.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,21 +30,23 @@ class CreateTestCase(Body):
     `expected_output_str` is deprecated: alone it is wrapped into `expected_behaviors`; it is never sent.
     """
 
+    turns_field: ClassVar[str] = "simulation_metadata_input.script_turns"
+
     input_str: Annotated[str, Field(min_length=1)]
     test_set_id: Length8
     expected_behaviors: list[str] | None = None
     expected_output_str: str | None = None
-    expected_output_json: dict[str, Any] = {}
+    expected_output_json: dict[str, Any] = Field(default_factory=dict)
     description: str | None = None
     input_type: InputType | None = "SCENARIO"
-    simulation_metadata_input: SimulationMetadata = SimulationMetadata()
-    metric_input: dict[str, Any] = {}
+    simulation_metadata_input: SimulationMetadata = Field(default_factory=SimulationMetadata)
+    metric_input: dict[str, Any] = Field(default_factory=dict)
     user_notes: str | None = None
 
     @model_validator(mode="after")
     def _script_has_turns(self) -> Self:
         if self.input_type == "SCRIPT" and not self._turns():
-            raise PydanticCustomError(Code.MISSING_TURNS, _NO_TURNS)
+            raise PydanticCustomError(Code.MISSING_TURNS, _NO_TURNS, {"field": self.turns_field})
         return self
 
     def _turns(self) -> list[Any]:
@@ -88,6 +90,8 @@ class CreateTestCase2026(CreateTestCase):
 
     The vendor's client sends null for objects that were not given.
     """
+
+    turns_field: ClassVar[str] = "script_turns"
 
     expected_output_json: dict[str, Any] | None = None  # type: ignore[assignment]
     simulation_metadata_input: OpenSimulationMetadata | None = None  # type: ignore[assignment]

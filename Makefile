@@ -1,0 +1,47 @@
+# The one entrance for people and for CI. Everything is installed into .venv from uv.lock.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format lock wheel setup-ci clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv with the command .venv/bin/coval-etl, from uv.lock
+
+# uv where it is; where it is not, pip brings it into a tool environment of its own (never into the system's Python).
+$(STAMP): pyproject.toml uv.lock tools/install.sh
+	@PYTHON="$(PYTHON)" sh tools/install.sh
+	@touch $@
+
+demo: $(STAMP) ## Import a messy workbook into a local sandbox and show what became of every row
+	@sh tools/demo.sh
+
+test: $(STAMP) ## Run every test; says loudly what this machine cannot run
+	$(BIN)/pytest
+
+check: $(STAMP) ## Lint, types, fences, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+format: $(STAMP) ## Put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## Renew uv.lock
+	uv lock --upgrade
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --outdir dist
+
+setup-ci: ## Install what only Debian has (needs root): browser, office
+	sh tools/setup-ci.sh
+
+clean: ## Remove everything that was made
+	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,289 @@
+"""File to checked rows: what `inspect`, `preview`, `validate` and `import` share. Read, map, check; nothing is sent.
+
+It must never know the network or the terminal.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+
+from etl import mapping as maps
+from etl import problems as problem
+from etl.batch import ROW, Batch, Table
+from etl.errors import MappingError, UsageError
+from etl.expressions import compile_expression
+from etl.mapping import Bound, Guess
+from etl.problems import Code, Problem, Severity
+from etl.readers import ReadOptions, Skipped, Survey, open_source
+from etl.report import Outcome, Report, Source
+from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
+from etl.validators import check
+
+FITS = 0.5
+"""A mapping fits a table from this score on."""
+TIE = 0.02
+"""Two mappings whose scores are closer than this fit equally well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A table with the mapping that reads it. `number` counts the tables of a job from 0."""
+
+    number: int
+    survey: Survey
+    table: Table
+    resource: Resource
+    bound: Bound
+    values: Mapping[str, str]
+    """Fixed for all rows (`--set`, the test set)."""
+
+    @property
+    def name(self) -> str:
+        """`calls.xlsx, sheet Cases`."""
+        origin = self.table.origin
+        return f"{origin.file}, sheet {origin.sheet}" if origin.sheet else origin.file
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A checked batch. `skipped` (Boolean, as long as the batch) marks rows left out on purpose: `where`, `limit`."""
+
+    fitted: Fitted
+    batch: Batch
+    skipped: pl.Series
+
+    def bad(self) -> pl.Series:
+        """Boolean: the rows that may not be sent."""
+        return self.batch.frame[ROW].is_in(problem.rows_with_errors(self.batch.problems).implode())
+
+
+@dataclass(slots=True)
+class Inputs:
+    """The files of a job, surveyed. Use it as a context manager: it removes what it spooled."""
+
+    surveys: tuple[Survey, ...]
+    left_out: list[Skipped] = field(default_factory=list)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+
+def open_inputs(files: Sequence[str], options: ReadOptions) -> Inputs:
+    """Open and survey every file. Raises FileError for one that cannot be read, UsageError for the same one twice."""
+    opened = ExitStack()
+    with ExitStack() as guard:
+        guard.push(opened)
+        surveys = tuple(opened.enter_context(open_source(file, options)) for file in files)
+        twice = {survey.file for survey in surveys if [other.sha256 for other in surveys].count(survey.sha256) > 1}
+        if twice:
+            raise UsageError(f"The same content is given twice: {', '.join(sorted(twice))}.", "Name each file once.")
+        guard.pop_all()
+    return Inputs(surveys, [skipped for survey in surveys for skipped in survey.skipped], opened)
+
+
+def choose_mappings(
+    inputs: Inputs,
+    contract: Contract,
+    *,
+    resource: str | None = None,
+    mapping: str | None = None,
+    values: Mapping[str, str] | None = None,
+    sheet_named: bool = False,
+) -> list[Fitted]:
+    """The mapping of every table that fits one, in dependency order of the resources.
+
+    `mapping` is a preset's name or a file; without it every ready-made mapping is tried. `values` are fixed for all
+    rows. Raises MappingError when nothing fits, when two mappings of different resources fit equally, or when a table
+    that was named (`sheet_named`, or the only one of its file) does not fit.
+    """
+    candidates = (maps.load_mapping(mapping),) if mapping else None
+    found: list[tuple[Survey, Table, Guess]] = []
+    for survey in inputs.surveys:
+        must_fit = sheet_named or len(survey.tables) == 1
+        for table in survey.tables:
+            guesses = maps.guess(table.origin, table.sample, resource, candidates)
+            if guesses and guesses[0].score >= FITS:
+                _refuse_tie(table, guesses)
+                found.append((survey, table, guesses[0]))
+            elif must_fit:
+                raise _nothing_fits(table, guesses)
+            else:
+                inputs.left_out.append(Skipped(table.origin.sheet or table.origin.file, _why(guesses)))
+    if not found:
+        raise _nothing_fits(inputs.surveys[0].tables[0] if inputs.surveys[0].tables else None, [])
+    order = list(RESOURCES)
+    found.sort(key=lambda fit: order.index(fit[2].mapping.resource))
+    return [
+        _fit(number, survey, table, guess, contract, values or {})
+        for number, (survey, table, guess) in enumerate(found)
+    ]
+
+
+def _fit(
+    number: int, survey: Survey, table: Table, guess: Guess, contract: Contract, values: Mapping[str, str]
+) -> Fitted:
+    resource = RESOURCES[guess.mapping.resource]
+    fixed = _fixed(resource, contract, values)
+    return Fitted(number, survey, table, resource, maps.bind(guess.mapping, table.origin, contract, fixed), fixed)
+
+
+def with_value(fitted: Fitted, contract: Contract, path: str, value: str) -> Fitted:
+    """The same table with one more value fixed for all its rows."""
+    values = {**fitted.values, path: value}
+    return replace(fitted, values=values, bound=maps.bind(fitted.bound.mapping, fitted.table.origin, contract, values))
+
+
+def _fixed(resource: Resource, contract: Contract, values: Mapping[str, str]) -> dict[str, str]:
+    """The values that this resource has a field for."""
+    fields = resource.fields(contract)
+    return {path: value for path, value in values.items() if path in fields or path.split(".")[0] in fields}
+
+
+def _refuse_tie(table: Table, guesses: Sequence[Guess]) -> None:
+    best = guesses[0]
+    rival = next((one for one in guesses[1:] if one.mapping.resource != best.mapping.resource), None)
+    if rival is not None and best.score - rival.score < TIE:
+        raise MappingError(
+            f"{table.origin.file}: the mappings {best.mapping.name} and {rival.mapping.name} fit equally well.",
+            "Say which resource it is with --resource, or which mapping with --mapping.",
+        )
+
+
+def _nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError:
+    if table is None:
+        return MappingError("There is no table in the input that could be imported.", "See what was left out above.")
+    where = f"{table.origin.file}, sheet {table.origin.sheet}" if table.origin.sheet else table.origin.file
+    columns = ", ".join(repr(column) for column in table.origin.columns[:8])
+    return MappingError(
+        f"{where}: no mapping fits the columns {columns}{_nearest(guesses)}.",
+        "Say what it is with --resource, or write a mapping file and give it with --mapping.",
+    )
+
+
+def _nearest(guesses: Sequence[Guess]) -> str:
+    near = [f"{guess.mapping.name} {guess.score:.0%}" for guess in guesses[:3] if guess.score > 0]
+    return f" (nearest: {', '.join(near)})" if near else ""
+
+
+def _why(guesses: Sequence[Guess]) -> str:
+    return f"no mapping fits its columns{_nearest(guesses)}"
+
+
+def check_rows(
+    fitted: Sequence[Fitted],
+    contract: Contract,
+    *,
+    where: str | None = None,
+    limit: int | None = None,
+    strict: bool = False,
+    assume_test_set: bool = False,
+) -> Iterator[Checked]:
+    """Every row of every table: read, mapped, checked, in order.
+
+    `where` is an expression over the columns, `limit` the number of rows to take, `strict` turns warnings into errors,
+    `assume_test_set` lets `test_set_id` be absent (it is decided later). Raises FileError where a file breaks off and
+    UsageError for an expression that cannot be used.
+    """
+    left = limit
+    for one in fitted:
+        wanted = _wanted(one, where)
+        for batch in one.table.batches():
+            skipped = _skipped(batch, wanted)
+            if left is not None:
+                skipped = skipped | (~skipped).cum_sum().gt(left)
+                left -= int((~skipped).sum())
+            yield Checked(one, _checked(batch, one, contract, strict=strict, assume_test_set=assume_test_set), skipped)
+
+
+def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, assume_test_set: bool) -> Batch:
+    bound = fitted.bound
+    return check(
+        maps.apply(bound, batch),
+        fitted.resource,
+        contract,
+        bound.fields,
+        bound.columns,
+        make_bodies=body_maker(bound),
+        strict=strict,
+        assume_test_set=assume_test_set,
+    )
+
+
+def body_maker(bound: Bound) -> Callable[[pl.DataFrame], pl.Series]:
+    """The function that makes the request bodies of a mapped frame: one JSON text a row."""
+    return lambda frame: maps.bodies(frame, bound.fields)
+
+
+def _wanted(fitted: Fitted, where: str | None) -> pl.Expr | None:
+    conditions = [] if fitted.bound.where is None else [fitted.bound.where]
+    if where is not None:
+        conditions.append(compile_expression(where, fitted.table.origin.columns))
+    return pl.all_horizontal(conditions) if conditions else None
+
+
+def _skipped(batch: Batch, wanted: pl.Expr | None) -> pl.Series:
+    if wanted is None:
+        return pl.repeat(value=False, n=len(batch), dtype=pl.Boolean, eager=True)
+    try:
+        return ~batch.source.select(wanted.fill_null(value=False).alias("wanted"))["wanted"]
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(f"The condition on the rows cannot be used: {error}.") from None
+
+
+def lacks_test_set(fitted: Fitted) -> bool:
+    """Whether the table holds test cases and neither a column nor a fixed value gives them a test set."""
+    return fitted.resource is TEST_CASES and "test_set_id" not in fitted.bound.fields
+
+
+def with_test_set(fitted: Sequence[Fitted], contract: Contract, test_set_id: str) -> list[Fitted]:
+    """The same tables; all test cases go into one test set, whatever a column says."""
+    return [
+        with_value(one, contract, "test_set_id", test_set_id) if one.resource is TEST_CASES else one for one in fitted
+    ]
+
+
+def report_of(
+    fitted: Sequence[Fitted],
+    folder: Path | None,
+    contract: Contract,
+    *,
+    command: str,
+    outcomes: Sequence[Outcome],
+    job: str | None = None,
+) -> Report:
+    """The report of a job over these tables; what is to be said of a table as a whole is in it."""
+    sources = [
+        Source(one.table.origin.file, one.table.origin.sheet, one.resource.name, one.survey.sha256) for one in fitted
+    ]
+    report = Report(folder, job=job, command=command, contract=contract, sources=sources, outcomes=outcomes)
+    for one in fitted:
+        report.note(one.table.origin, table_problems(one))
+    return report
+
+
+def table_problems(fitted: Fitted) -> list[Problem]:
+    """What is to be said about a table as a whole: columns that hold data and that nothing uses."""
+    return [
+        Problem(
+            fitted.table.origin.header_row or 0,
+            Severity.WARNING,
+            Code.UNMAPPED_COLUMN,
+            None,
+            column,
+            fitted.table.origin.cell(column, fitted.table.origin.header_row or 0),
+            None,
+            f"The column {column!r} is not used by the mapping {fitted.bound.mapping.name}; its cells are not sent.",
+        )
+        for column in fitted.bound.unmapped
+    ]

@@ -1,0 +1,105 @@
+"""The entrance: finds the command, runs it, and turns whatever stopped it into one sentence and an exit code.
+
+It must never import a command that is not asked for: `--help` and `--version` have to be quick.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NoReturn
+
+import rich_click as click
+
+from etl.errors import EtlError, ExitCode
+from etl.version import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "preview": ("etl.cli.preview", "Show the request bodies that a file would become."),
+    "validate": ("etl.cli.validate", "Check a file and name every bad cell; nothing is sent."),
+    "import": ("etl.cli.import_", "Check a file and create its rows in Coval; report what became of each."),
+    "mappings": ("etl.cli.mappings", "List the ready-made mappings."),
+    "sandbox": ("etl.cli.sandbox", "Run a local Coval API for rehearsals, demos and tests."),
+}
+"""Each command: the module that holds it (as `command`), and its line in the help."""
+
+click.rich_click.MAX_WIDTH = 100
+
+
+class LazyGroup(click.RichGroup):
+    """A group that imports a command's module when the command is run, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click hands it in)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, line = COMMANDS[cmd_name]
+        if ctx.resilient_parsing or cmd_name not in sys.argv:
+            return click.RichCommand(name=cmd_name, help=line)
+        command: click.Command = import_module(module).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(COMMANDS)}."
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="coval-etl", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Test suites and agent configurations into Coval, exactly: every row once, every cell as it was.
+
+    \b
+    A first walk, without a key and without sending anything anywhere:
+      coval-etl validate cases.xlsx             which cells are wrong?
+      coval-etl preview  cases.xlsx             what would be sent?
+      coval-etl import   cases.xlsx --sandbox --test-set "My cases" --create-missing
+
+    \b
+    Then for real:
+      export COVAL_API_KEY=...
+      coval-etl import cases.xlsx --test-set "My cases"
+
+    Every run leaves a folder with results.jsonl (one line a row) and rejects.* (the rows to mend, in the
+    file's own format: fix them and import that file).
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with a code of the product page's table."""
+    sys.exit(run(lambda: cli.main(standalone_mode=False)))
+
+
+def run(command: Callable[[], Any]) -> int:
+    """Run a command; its exit code. Whatever stops it becomes one clear sentence on stderr."""
+    from etl.cli.screen import report_error
+
+    as_json = "--json" in sys.argv
+    try:
+        code = command()
+    except EtlError as error:
+        return report_error(error.message, error.hint, error.code, error.exit_code, as_json=as_json)
+    except click.ClickException as error:
+        hint = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
+        return report_error(error.format_message(), hint, "usage", ExitCode.USAGE, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        return report_error("Stopped.", "", "stopped", ExitCode.STOPPED, as_json=as_json)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitCode.DONE
+    except Exception as error:  # noqa: BLE001  (the last border: a bug of ours becomes a file, not a traceback)
+        from etl.cli.crash import write_crash_file
+
+        words = f"This is a bug of coval-etl ({type(error).__name__})."
+        return report_error(
+            words, f"Please send us {write_crash_file(error)}; it holds no key.", "bug", ExitCode.BUG, as_json=as_json
+        )
+    return code if isinstance(code, int) else ExitCode.DONE

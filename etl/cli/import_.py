@@ -1,0 +1,142 @@
+"""`coval-etl import`: the whole pipeline into the API. It must never hold a step that the library does not have."""
+
+import asyncio
+import signal
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import rich_click as click
+
+from etl.api import Api
+from etl.checking import Fitted, open_inputs
+from etl.cli.options import (
+    Checking,
+    Output,
+    Reading,
+    Sending,
+    TargetFlags,
+    checking_options,
+    files_argument,
+    output_options,
+    reading_options,
+    report_option,
+    sending_options,
+    target_options,
+)
+from etl.cli.screen import Screen
+from etl.cli.target import ledger_file, opened_target
+from etl.errors import StoppedError
+from etl.importing import Importer, ImportJob
+from etl.ledger import open_sqlite
+from etl.report import Summary
+from etl.resources import Contract
+
+
+@click.command("import")
+@files_argument
+@reading_options
+@checking_options
+@target_options
+@sending_options
+@report_option
+@output_options
+def command(
+    *,
+    files: tuple[str, ...],
+    reading: Reading,
+    checking: Checking,
+    target: TargetFlags,
+    sending: Sending,
+    report_folder: str | None,
+    output: Output,
+) -> int:
+    """Check files and create their rows in Coval; report what became of every row.
+
+    Bad rows never stop good ones: they are in the report's rejects.* as they were read, with the reason; mend that file
+    and import it. Typed again, the rows that were created are left alone.
+    """
+    job = ImportJob(
+        resource=reading.resource,
+        mapping=reading.mapping,
+        values=reading.values(),
+        sheet=reading.sheet,
+        where=reading.where,
+        limit=reading.limit,
+        test_set=checking.test_set,
+        create_missing=sending.create_missing,
+        contract=checking.known_contract(),
+        strict=checking.strict,
+        all_or_nothing=sending.all_or_nothing,
+        max_errors=sending.most_errors(),
+        concurrency=sending.concurrency,
+        rate_per_s=sending.rate_per_s,
+        again=sending.again,
+        trust_mapping=sending.yes,
+    )
+    screen = Screen(output)
+    if target.api_key:
+        screen.warn("--api-key can be seen by others on this machine; COVAL_API_KEY or --api-key-file cannot.")
+    command = _Command(files, reading, target, sending, screen, Path(report_folder) if report_folder else None)
+    summary = asyncio.run(command.run(job))
+    screen.show_outcome(summary)
+    return int(summary.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One call of the command: what was typed, and where it is shown."""
+
+    files: tuple[str, ...]
+    reading: Reading
+    flags: TargetFlags
+    sending: Sending
+    screen: Screen
+    folder: Path | None
+
+    async def run(self, job: ImportJob) -> Summary:
+        """Open the files and the API, plan or import, close everything."""
+        with open_inputs(self.files, self.reading.options()) as inputs:
+            async with (
+                opened_target(self.flags, job.contract) as (target, contract),
+                Api(target, job.concurrency) as api,
+            ):
+                name = "sandbox" if self.flags.use_sandbox else target.base_url
+                with self.screen.progress() as meter:
+                    importer = Importer(job.aimed_at(name, contract), inputs, api, observe=meter, confirm=self._confirm)
+                    form, fitted = await importer.prepare()
+                    self.screen.say_what_is_read(fitted, inputs.left_out)
+                    if self.sending.dry_run:
+                        return await importer.plan(form, fitted, self.folder)
+                    return await self._send(importer, form, fitted)
+
+    async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted]) -> Summary:
+        _stop_on_signals(importer)
+        folder = self.folder or Path(f"coval-etl-report-{importer.id}")
+        with closing(open_sqlite(ledger_file(self.flags.ledger))) as ledger:
+            return await importer.run(contract, fitted, ledger, folder)
+
+    def _confirm(self, question: str) -> bool:
+        """Answered by --yes, by the person at the terminal, else no. Against the sandbox nothing is asked."""
+        if self.sending.yes or self.flags.use_sandbox:
+            return True
+        return sys.stdin.isatty() and click.confirm(question, err=True)
+
+
+def _stop_on_signals(importer: Importer) -> None:
+    """First Ctrl-C or SIGTERM: nothing new is sent, what is in flight may finish. Second: leave at once."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if asked:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+            signal.raise_signal(signal.SIGINT)
+        asked = True
+        importer.stop(StoppedError("Stopped by you.", "Import the same files again to carry on."))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)

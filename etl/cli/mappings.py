@@ -1,0 +1,38 @@
+"""`coval-etl mappings list`: the ready-made mappings. It must never change one."""
+
+import json
+
+import rich_click as click
+
+from etl.cli.options import Output, output_options
+
+
+@click.group("mappings")
+def command() -> None:
+    """Ready-made mappings: which columns become which fields of the API."""
+
+
+@command.command("list")
+@output_options
+def list_mappings(*, output: Output) -> None:
+    """List the ready-made mappings with what they read."""
+    from etl.mapping import presets
+
+    found = sorted(presets(), key=lambda mapping: (mapping.resource, mapping.name))
+    if output.as_json:
+        entries = [{"name": one.name, "resource": one.resource, "description": one.description} for one in found]
+        click.echo(json.dumps(entries, indent=2))
+        return
+    if output.quiet:
+        click.echo("\n".join(one.name for one in found))
+        return
+    from rich.table import Table
+
+    from etl.cli.screen import stdout
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("mapping", "resource", "what it reads"):
+        table.add_column(heading)
+    for one in found:
+        table.add_row(one.name, one.resource, one.description or "")
+    stdout(plain=output.plain).print(table)

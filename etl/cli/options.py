@@ -1,0 +1,207 @@
+"""Flags that mean the same in every command, gathered into small values. It must never act on them."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import rich_click as click
+
+from etl.errors import UsageError
+from etl.readers import ReadOptions
+from etl.resources import RESOURCES, Contract
+
+Command = Callable[..., Any]
+
+CONTRACTS = ["auto", *(contract.value for contract in Contract)]
+FORMATS = ["csv", "jsonl", "xlsx"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the files are read and mapped, and which rows are taken."""
+
+    resource: str | None
+    mapping: str | None
+    sheet: str | None
+    header_row: int | None
+    format: str | None
+    delimiter: str | None
+    encoding: str | None
+    settings: tuple[str, ...]
+    where: str | None
+    limit: int | None
+
+    def options(self) -> ReadOptions:
+        """How the files are to be read."""
+        return ReadOptions(self.format, self.sheet, self.header_row, self.delimiter, self.encoding)
+
+    def values(self) -> dict[str, str]:
+        """`--set` as a map. Raises UsageError for one without `=`."""
+        values: dict[str, str] = {}
+        for setting in self.settings:
+            name, equals, value = setting.partition("=")
+            if not equals or not name.strip():
+                raise UsageError(f"--set {setting!r} has no field or no value.", "Write --set field=value.")
+            values[name.strip()] = value
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """How strictly rows are checked, and against what."""
+
+    test_set: str | None
+    strict: bool
+    contract: str
+
+    def known_contract(self) -> Contract | None:
+        """The contract asked for; None for `auto`."""
+        return None if self.contract == "auto" else Contract(self.contract)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much is said, and to whom."""
+
+    as_json: bool
+    quiet: bool
+    no_color: bool
+
+    @property
+    def plain(self) -> bool:
+        """No colours: by flag, or by NO_COLOR (any value but the empty one)."""
+        return self.no_color or bool(os.environ.get("NO_COLOR"))
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFlags:
+    """Where requests go, and as whom."""
+
+    use_sandbox: bool
+    base_url: str | None
+    api_key_file: str | None
+    api_key: str | None
+    workspace: str | None
+    timeout_s: float
+    ca_bundle: str | None
+    ledger: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How rows are sent, and when sending stops."""
+
+    create_missing: bool
+    dry_run: bool
+    concurrency: int
+    rate_per_s: float | None
+    max_errors: str | None
+    all_or_nothing: bool
+    again: bool
+    yes: bool
+
+    def most_errors(self) -> float | None:
+        """`20` as 20 rows, `5%` as 0.05 of the rows. Raises UsageError for anything else."""
+        if self.max_errors is None:
+            return None
+        number = self.max_errors.removesuffix("%")
+        if not (number.isascii() and number.replace(".", "", 1).isdigit()):
+            raise UsageError(f"--max-errors {self.max_errors!r} is no number and no share.", "Write 20, or 5%.")
+        return float(number) / 100 if self.max_errors.endswith("%") else float(number)
+
+
+def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Options whose values reach the command as one argument `name`, an instance of the dataclass `kind`."""
+    own = [field.name for field in dataclasses.fields(kind)]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def gather(*positional: Any, **flags: Any) -> Any:
+            flags[name] = kind(**{field: flags.pop(field) for field in own})
+            return command(*positional, **flags)
+
+        for option in reversed(options):
+            option(gather)
+        return gather
+
+    return decorate
+
+
+files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
+
+reading_options = gathered(
+    "reading",
+    Reading,
+    click.option("--resource", type=click.Choice(list(RESOURCES)), help="What the rows are (default: detected)."),
+    click.option("--mapping", metavar="NAME|FILE", help="A ready-made mapping or a mapping file (default: detected)."),
+    click.option("--sheet", metavar="NAME", help="The sheet to read (default: all visible sheets that fit)."),
+    click.option("--header-row", type=click.IntRange(min=1), metavar="N", help="The row that holds the column names."),
+    click.option("--format", "format", type=click.Choice(FORMATS), help="What the input is (default: detected)."),
+    click.option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV file (default: detected)."),
+    click.option("--encoding", metavar="NAME", help="The encoding of a text file (default: detected)."),
+    click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A value for every row; repeatable."),
+    click.option("--where", metavar="SQL", help="Take only rows for which this holds, e.g. \"Status = 'Ready'\"."),
+    click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Take only the first N rows."),
+)
+
+checking_options = gathered(
+    "checking",
+    Checking,
+    click.option("--test-set", metavar="ID|NAME", help="The test set that the test cases go into."),
+    click.option("--strict", is_flag=True, help="Warnings are errors."),
+    click.option("--contract", type=click.Choice(CONTRACTS), default="auto", help="Which form of the API."),
+)
+
+output_options = gathered(
+    "output",
+    Output,
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr."),
+    click.option("--quiet", "-q", is_flag=True, help="Say only what went wrong."),
+    click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR)."),
+)
+
+target_options = gathered(
+    "target",
+    TargetFlags,
+    click.option("--sandbox", "use_sandbox", is_flag=True, help="Send to an embedded sandbox: no key, no network."),
+    click.option("--base-url", metavar="URL", envvar="COVAL_BASE_URL", show_envvar=True, help="Where the API is."),
+    click.option("--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY)."),
+    click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line."),
+    click.option("--workspace", metavar="ID", help="The workspace to work in."),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0.1),
+        default=30.0,
+        metavar="SECONDS",
+        help="For one request.",
+    ),
+    click.option("--ca-bundle", metavar="FILE", help="Certificates of a private authority."),
+    click.option(
+        "--ledger", metavar="FILE", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
+    ),
+)
+
+sending_options = gathered(
+    "sending",
+    Sending,
+    click.option("--create-missing", is_flag=True, help="Create the test set that --test-set names, if there is none."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done; send nothing."),
+    click.option("--concurrency", type=click.IntRange(1, 1000), default=16, help="The most requests in flight."),
+    click.option(
+        "--rate",
+        "rate_per_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="N",
+        help="The most requests a second.",
+    ),
+    click.option("--max-errors", metavar="N|P%", help="Stop sending after so many bad rows, or such a share of them."),
+    click.option("--all-or-nothing", is_flag=True, help="One bad row, and nothing is sent."),
+    click.option("--again", is_flag=True, help="Send again what an earlier run of this import has created."),
+    click.option("--yes", is_flag=True, help="Do not ask."),
+)
+
+report_option = click.option("--report", "report_folder", metavar="DIR", help="Where the report goes.")

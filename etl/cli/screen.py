@@ -1,0 +1,160 @@
+"""What a person reads in the terminal: what is read, how far it is, what became of it. It must never decide anything.
+
+Everything that a file or the API put into a text is shown with control characters made visible, so that a cell cannot
+steer the terminal.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from etl.checking import Fitted, table_problems
+from etl.cli.options import Output
+from etl.errors import ExitCode
+from etl.importing import Progress
+from etl.problems import Severity
+from etl.readers import Skipped
+from etl.report import ProblemGroup, Summary
+
+GROUPS_SHOWN = 12
+"""How many groups of problems are shown; the report has them all."""
+
+_OUTCOMES = {
+    "created": ("green", "created"),
+    "updated": ("green", "updated"),
+    "valid": ("green", "valid"),
+    "would_create": ("green", "would be created"),
+    "would_update": ("green", "would be updated"),
+    "unchanged": ("cyan", "unchanged: already there"),
+    "skipped": ("cyan", "skipped on purpose"),
+    "rejected": ("red", "rejected: a check found an error, not sent"),
+    "failed": ("red", "failed: the API refused it"),
+    "in_doubt": ("yellow", "in doubt: sent, not known whether stored"),
+    "pending": ("yellow", "pending: not sent yet"),
+}
+
+
+def stdout(*, plain: bool) -> Console:
+    """A console for what was asked for."""
+    return Console(file=sys.stdout, no_color=plain, highlight=False, soft_wrap=True)
+
+
+def visible(text: str | None) -> str:
+    """Text from outside with its control characters spelt out, on one line."""
+    if text is None:
+        return ""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def report_error(message: str, hint: str, code: str, exit_code: ExitCode, *, as_json: bool) -> int:
+    """Say why a command stopped: one sentence and what to do, on stderr; with `--json` a document on stdout."""
+    if as_json:
+        error = {"code": code, "message": message, "hint": hint}
+        sys.stdout.write(json.dumps({"error": error, "exit_code": int(exit_code)}, ensure_ascii=False) + "\n")
+    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    console.print(Text("Error: ", style="bold red") + Text(visible(message)))
+    if hint:
+        console.print(Text("  " + visible(hint), style="dim"))
+    return int(exit_code)
+
+
+class Screen:
+    """The terminal of one command. With `--json` or `--quiet` it says only what it must; always on stderr."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._console = Console(file=sys.stderr, no_color=output.plain, highlight=False, soft_wrap=True)
+        self._silent = output.quiet or output.as_json
+
+    def warn(self, sentence: str) -> None:
+        """Something that a person should know, whatever they asked to be spared."""
+        self._console.print(Text("Warning: ", style="bold yellow") + Text(visible(sentence)))
+
+    def say_what_is_read(self, fitted: Sequence[Fitted], left_out: Sequence[Skipped]) -> None:
+        """Which tables are read with which mapping, what was left out and why, which columns nothing uses."""
+        if self._silent:
+            return
+        for one in fitted:
+            line = Text("Reading  ", style="bold") + Text(visible(one.name))
+            line += Text(f"  as {one.resource.name}, mapping {one.bound.mapping.name}", style="dim")
+            self._console.print(line)
+            unused = [visible(problem.column) for problem in table_problems(one)]
+            if unused:
+                self._console.print(Text(f"         columns that no field uses: {', '.join(unused)}", style="dim"))
+        for skipped in left_out:
+            self._console.print(Text(f"Left out {visible(skipped.sheet)}: {visible(skipped.reason)}", style="dim"))
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[Progress], None]]:
+        """A live bar on a terminal; elsewhere silence, the final table says it all."""
+        if self._silent or not self._console.is_terminal:
+            yield lambda _progress: None
+            return
+        from etl.cli.bar import live_bar
+
+        with live_bar(self._console) as meter:
+            yield meter
+
+    def show_outcome(self, summary: Summary) -> None:
+        """The end of a command: with `--json` the summary on stdout; else problems, outcomes, where the report is."""
+        if self._output.as_json:
+            sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False, indent=2) + "\n")
+            return
+        if self._output.quiet:
+            return
+        self._show_problems(summary.problems)
+        self._show_counts(summary)
+        for note in summary.notes:
+            self._console.print(Text(visible(note), style="yellow"))
+        if summary.stopped_because:
+            self._console.print(Text("Stopped: ", style="bold yellow") + Text(visible(summary.stopped_because)))
+        if summary.folder is not None:
+            self._console.print(Text("Report   ", style="bold") + Text(str(summary.folder)))
+            rejects = sorted(path.name for path in summary.folder.glob("rejects*"))
+            if rejects:
+                self._console.print(
+                    Text(
+                        f"         mend {summary.folder / rejects[0]} and import it; it holds only these rows",
+                        style="dim",
+                    )
+                )
+
+    def _show_problems(self, groups: Sequence[ProblemGroup]) -> None:
+        if not groups:
+            return
+        table = Table(box=None, padding=(0, 1, 0, 0), show_header=True, header_style="bold")
+        for heading, justify in (("rows", "right"), ("", "left"), ("where", "left"), ("what", "left")):
+            table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        for group in groups[:GROUPS_SHOWN]:
+            first = group.examples[0]
+            error = group.severity is Severity.ERROR
+            places = ", ".join(visible(example.cell) or f"row {example.row}" for example in group.examples)
+            places += " …" if group.rows > len(group.examples) else ""
+            table.add_row(
+                str(group.rows),
+                "[red]error[/]" if error else "[yellow]warning[/]",
+                escape(places),
+                escape(visible(first.message)),
+            )
+        self._console.print(table)
+        if len(groups) > GROUPS_SHOWN:
+            self._console.print(Text(f"… and {len(groups) - GROUPS_SHOWN} more kinds of problem", style="dim"))
+
+    def _show_counts(self, summary: Summary) -> None:
+        counts = dict(summary.rows)
+        read = counts.pop("read")
+        self._console.print()
+        self._console.print(Text(f"{read:>9,}", style="bold") + Text(" rows read"))
+        for outcome, count in counts.items():
+            if count:
+                style, words = _OUTCOMES[outcome]
+                self._console.print(Text(f"{count:>9,} ", style=style) + Text(words))
+        if summary.requests.sent:
+            retried = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
+            self._console.print(Text(f"{summary.requests.sent:>9,} requests{retried}", style="dim"))

@@ -1,0 +1,326 @@
+"""File -> API: read, map, check, send, report. One job from its files to its summary.
+
+It must never know flags, colours or prompts: it is told what to do, and tells what it does.
+"""
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+from etl.api import Answer, Api, refusal_of
+from etl.api.contract import detect_contract
+from etl.checking import (
+    Checked,
+    Fitted,
+    Inputs,
+    check_rows,
+    choose_mappings,
+    lacks_test_set,
+    report_of,
+    with_test_set,
+)
+from etl.errors import EtlError, StoppedError, UnexpectedAnswerError, UsageError
+from etl.ledger import Change, JobFacts, Journal, Ledger, RowKey, State
+from etl.planning import find_test_set
+from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
+from etl.resources import RESOURCES, RUNS, TEST_SETS, Contract, Resource
+from etl.settling import Settlement
+from etl.writer import Delivery, Outgoing, Pace, Watch, stored_id
+
+UNBORN_TEST_SET = "00000000"
+"""Stands for the test set's id while rows are checked before it is created; never sent."""
+CHECKED_WHOLE_ROWS = 200_000
+"""Inputs up to this many rows are checked whole before the first request (product page, "Decided")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, in rows. `rows` is None as long as the files have not been read to their end."""
+
+    rows: int | None
+    settled: int
+    created: int
+    bad: int
+    in_flight: int
+    retried: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportJob:
+    """What is to be imported, and how.
+
+    `target` names the API for people and for the ledger (its base URL, or `sandbox`). `max_errors` is a number of rows,
+    or below 1 a share of the rows read so far. `report` None: a folder is made from the job's id.
+    """
+
+    target: str = ""
+    resource: str | None = None
+    mapping: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    sheet: str | None = None
+    where: str | None = None
+    limit: int | None = None
+    test_set: str | None = None
+    create_missing: bool = False
+    contract: Contract | None = None
+    strict: bool = False
+    all_or_nothing: bool = False
+    max_errors: float | None = None
+    concurrency: int = 16
+    rate_per_s: float | None = None
+    again: bool = False
+    trust_mapping: bool = False
+
+    def aimed_at(self, target: str, contract: Contract | None) -> "ImportJob":
+        """The same job with what is known of its target."""
+        return replace(self, target=target, contract=contract)
+
+
+class Importer:
+    """Runs one job. `stop` may be called at any time, from the same event loop."""
+
+    def __init__(
+        self,
+        job: ImportJob,
+        inputs: Inputs,
+        api: Api,
+        *,
+        observe: Callable[[Progress], None] = lambda _progress: None,
+        confirm: Callable[[str], bool] = lambda _question: False,
+    ) -> None:
+        """`observe` is told how far the job is; `confirm` is asked before runs are launched."""
+        self.job = job
+        self.id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self._started = datetime.now(UTC)
+        self._inputs = inputs
+        self._api = api
+        self._observe = observe
+        self._confirm = confirm
+        self._pace = Pace(job.concurrency, job.rate_per_s)
+        self._deliveries: list[Delivery] = []
+        self._stopped: EtlError | None = None
+        self._rows: int | None = None
+        self._withhold: Outcome | None = None
+
+    def stop(self, reason: EtlError) -> None:
+        """Send nothing more; what is in flight may finish. The first reason is kept."""
+        self._stopped = self._stopped or reason
+        for delivery in self._deliveries[-1:]:
+            delivery.stop(reason)
+
+    async def prepare(self) -> tuple[Contract, list[Fitted]]:
+        """The contract, and every table with its mapping and its test set. Nothing is written.
+
+        Raises UsageError when test cases have no test set to go into, or one that neither exists nor may be created.
+        """
+        contract = self.job.contract or await detect_contract(self._api)
+        fitted = choose_mappings(
+            self._inputs,
+            contract,
+            resource=self.job.resource,
+            mapping=self.job.mapping,
+            values=self.job.values,
+            sheet_named=self.job.sheet is not None,
+        )
+        if self.job.test_set is None:
+            if any(lacks_test_set(one) for one in fitted):
+                raise UsageError(
+                    "The test cases name no test set to go into.",
+                    'Give one: --test-set ID, or --test-set "NAME" --create-missing.',
+                )
+            return contract, fitted
+        found = await find_test_set(self._api, self.job.test_set)
+        if found is None and not self.job.create_missing:
+            raise UsageError(
+                f"There is no test set with the id or name {self.job.test_set!r}.",
+                "Check its name, or let it be created with --create-missing.",
+            )
+        return contract, with_test_set(fitted, contract, found or UNBORN_TEST_SET)
+
+    async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
+        """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
+        read = 0
+        with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN) as report:
+            for checked in self._check(fitted, contract):
+                report.add_checked(checked.batch, Outcome.WOULD_CREATE, skipped=checked.skipped)
+                read += len(checked.batch)
+            return report.close(read=read, started=self._started, finished=datetime.now(UTC))
+
+    async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
+        """The whole job. Once rows are under way, what stops it is in the summary and is not raised."""
+        self._ask_before_launching(fitted)
+        held = await asyncio.to_thread(self._check_first, fitted, contract)
+        if self._unborn(fitted) and self._withhold is None:
+            fitted = with_test_set(fitted, contract, await self._create_test_set(str(self.job.test_set)))
+            held = None if held is None else list(self._check(fitted, contract))
+        signature = self._signature(fitted, contract)
+        earlier = {} if self.job.again else _earlier_rows(ledger, signature)
+        ledger.open_job(self._facts(signature, contract, fitted))
+        with report_of(fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id) as report:
+            settlement = Settlement(report, earlier, self._withhold, self._tell)
+            async with Journal(ledger, self.id) as journal:
+                for name, tables in groupby(fitted, key=lambda one: one.resource.name):
+                    own = list(tables)
+                    numbers = {one.number for one in own}
+                    batches = (
+                        self._check(own, contract)
+                        if held is None
+                        else (one for one in held if one.fitted.number in numbers)
+                    )
+                    await self._deliver(RESOURCES[name], batches, journal, settlement)
+            summary = report.close(
+                read=settlement.read,
+                started=self._started,
+                finished=datetime.now(UTC),
+                requests=self._requests(),
+                stopped=self._stopped,
+            )
+        ledger.close_job(self.id, summary.exit_code)
+        return summary
+
+    def _check(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:
+        return check_rows(fitted, contract, where=self.job.where, limit=self.job.limit, strict=self.job.strict)
+
+    def _check_first(self, fitted: Sequence[Fitted], contract: Contract) -> list[Checked] | None:
+        """Check the whole input before the first request, where it is small enough or must be; None: too large to hold.
+
+        Decides whether good rows are withheld.
+        """
+        held: list[Checked] | None = []
+        rows = bad = good = 0
+        for checked in self._check(fitted, contract):
+            rows += len(checked.batch)
+            bad += int((checked.bad() & ~checked.skipped).sum())
+            good += int((~checked.bad() & ~checked.skipped).sum())
+            if held is not None:
+                held.append(checked)
+            if rows > CHECKED_WHOLE_ROWS:
+                held = None
+                if not self.job.all_or_nothing:
+                    return None
+        self._rows = rows
+        if (bad and self.job.all_or_nothing) or not good:
+            self._withhold = Outcome.SKIPPED
+        return held
+
+    async def _deliver(
+        self, resource: Resource, batches: Iterator[Checked], journal: Journal, settlement: Settlement
+    ) -> None:
+        """Send the rows of one resource; reading, mapping and checking overlap the sending."""
+        watch = Watch(trust_mapping=self.job.trust_mapping)
+        delivery = Delivery(self._api, journal, resource, self._pace, self.job.concurrency, watch=watch)
+        self._deliveries.append(delivery)
+        if self._stopped is not None:
+            delivery.stop(self._stopped)
+        async with aclosing(self._outgoing(batches, settlement)) as rows:
+            await delivery.deliver(rows, settlement.receive)
+        self._stopped = self._stopped or delivery.stopped
+
+    async def _outgoing(self, batches: Iterator[Checked], settlement: Settlement) -> AsyncGenerator[Outgoing, None]:
+        """The rows to send. The next batch is read in a thread while this one is under way.
+
+        A file that breaks off in its middle stops the job; what was read before is accounted for.
+        """
+        following = asyncio.create_task(asyncio.to_thread(next, batches, None))
+        try:
+            while (checked := await following) is not None:
+                following = asyncio.create_task(asyncio.to_thread(next, batches, None))
+                for row in settlement.begin(checked):
+                    yield row
+                self._stop_at_max_errors(settlement)
+        except EtlError as error:
+            self.stop(error)
+        finally:
+            await asyncio.gather(following, return_exceptions=True)
+
+    def _stop_at_max_errors(self, settlement: Settlement) -> None:
+        limit = self.job.max_errors
+        if limit is None:
+            return
+        allowed = limit * settlement.read if limit < 1 else limit
+        if settlement.bad > allowed:
+            self.stop(StoppedError(f"{settlement.bad} bad rows are more than --max-errors allows.", "See the report."))
+
+    def _ask_before_launching(self, fitted: Sequence[Fitted]) -> None:
+        launches = [one for one in fitted if one.resource is RUNS]
+        if launches and not self._confirm(f"Importing {launches[0].name} launches one run a row. Go on?"):
+            raise UsageError("Runs cost money and calls; none was launched.", "Confirm with --yes.")
+
+    def _unborn(self, fitted: Sequence[Fitted]) -> bool:
+        return any(one.values.get("test_set_id") == UNBORN_TEST_SET for one in fitted)
+
+    async def _create_test_set(self, name: str) -> str:
+        """Create the test set of the job. Its name is unique through its slug, so that a lost answer is looked up."""
+        outcome = await self._api.request("POST", TEST_SETS.path, json.dumps({"display_name": name}).encode())
+        if isinstance(outcome, Answer) and outcome.status == 201:
+            created = stored_id(outcome.body, TEST_SETS)
+            if created is not None:
+                return created
+        found = await find_test_set(self._api, name)
+        if found is not None:
+            return found
+        words = refusal_of(outcome).message if isinstance(outcome, Answer) else outcome.explanation
+        raise UnexpectedAnswerError(f"The test set {name!r} could not be created: {words}", "Nothing was sent.")
+
+    def _requests(self) -> Requests:
+        by_status: Counter[int] = Counter()
+        for delivery in self._deliveries:
+            by_status.update(delivery.traffic.by_status)
+        return Requests(
+            sum(delivery.traffic.sent for delivery in self._deliveries),
+            sum(delivery.traffic.retried for delivery in self._deliveries),
+            0,
+            by_status,
+        )
+
+    def _tell(self, settlement: Settlement) -> None:
+        retried = sum(delivery.traffic.retried for delivery in self._deliveries)
+        self._observe(
+            Progress(self._rows, settlement.settled, settlement.created, settlement.bad, self._pace.in_flight, retried)
+        )
+
+    def _signature(self, fitted: Sequence[Fitted], contract: Contract) -> str:
+        """Equal for the same sources, mappings, settings and target: typed again, it is the same job."""
+        what = [
+            self.job.target,
+            self._api.target.workspace,
+            contract,
+            self.job.where,
+            self.job.limit,
+            [(one.survey.sha256, one.table.origin.sheet, one.bound.mapping.sha256, one.values) for one in fitted],
+        ]
+        return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _facts(self, signature: str, contract: Contract, fitted: Sequence[Fitted]) -> JobFacts:
+        return JobFacts(
+            id=self.id,
+            signature=signature,
+            command="import",
+            base_url=self.job.target,
+            workspace=self._api.target.workspace,
+            key_fingerprint=self._api.target.key_fingerprint(),
+            contract=contract,
+            started=self._started,
+            sources=[
+                {"file": one.table.origin.file, "sheet": one.table.origin.sheet, "sha256": one.survey.sha256}
+                for one in fitted
+            ],
+        )
+
+
+def _earlier_rows(ledger: Ledger, signature: str) -> dict[RowKey, Change]:
+    """What is known of each row from the same job, run before: that it was created outweighs everything else."""
+    known: dict[RowKey, Change] = {}
+    for change in ledger.earlier(signature):
+        before = known.get(change.key)
+        if before is None or before.state is not State.CREATED:
+            known[change.key] = change
+    return known

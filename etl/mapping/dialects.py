@@ -1,0 +1,95 @@
+"""The same thing under another name: how one mapping serves both contracts, and fields that the API merges itself.
+
+Data, and the look-up in it. Mapping files are written in the reference pages' words (contract 2025-10). Must never know
+columns or cells.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from etl.resources import Contract, FieldSpec, Kind, Resource
+
+
+class Shape(StrEnum):
+    """How a value changes on its way from the field that a mapping names to the field that is sent."""
+
+    AS_IS = "as_is"
+    ONE_TO_LIST = "one_to_list"
+    """A text becomes a list of one item."""
+    LIST_TO_ONE = "list_to_one"
+    """A list of one item becomes that item; more items are a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """`old` is the name under 2025-10, `new` under 2026-10."""
+
+    old: str
+    new: str
+    plural: bool = False
+    """The new field is a list of what the old one held."""
+
+
+RENAMES: dict[str, tuple[Rename, ...]] = {
+    "test-cases": (Rename("simulation_metadata_input.script_turns", "script_turns"),),
+    "run-templates": (
+        Rename("agent_id", "agent_ids", plural=True),
+        Rename("persona_id", "persona_ids", plural=True),
+        Rename("test_set_id", "test_set_ids", plural=True),
+    ),
+}
+"""What changed its name (API notes, "What changed from 2025-10 to 2026-10")."""
+
+WRAPPED: dict[str, dict[str, str]] = {"test-cases": {"expected_output_str": "expected_behaviors"}}
+"""Deprecated field → the list that it is wrapped into where that list is absent ("Create test case")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a value goes under one contract.
+
+    `spec` None: the contract has no such field. A value is made into the kind `via`, then brought into `shape`; where
+    `via` is LIST and the field JSON, the list is sent as a JSON array.
+    """
+
+    path: str
+    spec: FieldSpec | None
+    via: Kind
+    shape: Shape = Shape.AS_IS
+
+
+def find_target(resource: Resource, path: str, contract: Contract) -> Target:
+    """The field that is sent for the field `path` of a mapping."""
+    wrapped = WRAPPED.get(resource.name, {}).get(path)
+    if wrapped is not None:
+        return Target(wrapped, find_spec(resource, wrapped, contract), Kind.TEXT, Shape.ONE_TO_LIST)
+    rename = next((known for known in RENAMES.get(resource.name, ()) if path in {known.old, known.new}), None)
+    if rename is None:
+        spec = find_spec(resource, path, contract)
+        return Target(path, spec, spec.kind if spec else Kind.TEXT)
+    sent = rename.new if contract is Contract.V2026_10 else rename.old
+    spec = find_spec(resource, sent, contract)
+    if not rename.plural:
+        return Target(sent, spec, resource.fields(Contract.V2025_10)[rename.old].kind)
+    if path == rename.old:
+        return Target(sent, spec, Kind.TEXT, Shape.AS_IS if sent == path else Shape.ONE_TO_LIST)
+    return Target(sent, spec, Kind.LIST, Shape.AS_IS if sent == path else Shape.LIST_TO_ONE)
+
+
+def find_spec(resource: Resource, path: str, contract: Contract) -> FieldSpec | None:
+    """What a contract says of a field; a free key of an object is of kind JSON; None: there is no such field."""
+    known = resource.fields(contract)
+    if path in known:
+        return known[path]
+    parent = path
+    while "." in parent:
+        parent = parent.rpartition(".")[0]
+        if parent in known:
+            return FieldSpec(path, Kind.JSON, judged=True) if known[parent].kind is Kind.OBJECT else None
+    return None
+
+
+def declared_spec(resource: Resource, path: str) -> FieldSpec | None:
+    """What the reference pages say of a field, or else what the newer contract says; None: neither knows it."""
+    older = find_spec(resource, path, Contract.V2025_10)
+    return older or find_spec(resource, path, Contract.V2026_10)

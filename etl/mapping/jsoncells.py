@@ -1,0 +1,206 @@
+"""JSON inside a cell: read strictly, explained in words, and merged without touching how a number or a text is written.
+
+Python, one cell at a time: only cells that should be JSON come here. Must never know fields or columns.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from etl.problems import Code
+
+Mistake = tuple[Code, str]
+"""What is wrong with a cell: the code, and the end of a sentence that begins with what the field takes."""
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class DuplicateKeyError(ValueError):
+    """A JSON object names a key twice. The argument is the key."""
+
+
+def read_strictly(text: str) -> Any:
+    """The value of a JSON text, numbers all read as 0. Raises ValueError, DuplicateKeyError or RecursionError."""
+    return json.loads(
+        text,
+        object_pairs_hook=_without_duplicates,
+        parse_constant=_refuse_constant,
+        parse_int=_as_zero,
+        parse_float=_as_zero,
+    )
+
+
+def is_json(text: str) -> bool:
+    """Whether the whole text is one JSON value, no key named twice."""
+    return _is_read(text) is not None
+
+
+def is_object(text: str) -> bool:
+    """Whether the whole text is one JSON object, no key named twice."""
+    read = _is_read(text)
+    return read is not None and isinstance(read[0], dict)
+
+
+def read_texts(text: str) -> list[str] | None:
+    """The items of a JSON array of strings; None where the text is anything else."""
+    read = _is_read(text)
+    if read is None or not isinstance(read[0], list):
+        return None
+    items = read[0]
+    if not all(isinstance(item, str) for item in items):
+        return None
+    return None if _SURROGATE.search(text) and not all(_is_unicode(item) for item in items) else items
+
+
+def explain_json(text: str) -> Mistake:
+    """Why `is_json` says no."""
+    try:
+        read_strictly(text)
+    except DuplicateKeyError as error:
+        return Code.DUPLICATE_KEY, f'JSON in which each key stands once; "{error}" stands twice'
+    except json.JSONDecodeError as error:
+        return Code.MALFORMED_JSON, f"JSON, and this is not: {_said_simply(error)} at character {error.pos + 1}"
+    except (ValueError, RecursionError):
+        return Code.MALFORMED_JSON, "JSON that is not nested too deeply and has no NaN or Infinity"
+    return Code.MALFORMED_JSON, "JSON whose \\ud800 escapes come in pairs"
+
+
+def explain_object(text: str) -> Mistake:
+    """Why `is_object` says no."""
+    read = _is_read(text)
+    if read is None:
+        code, end = explain_json(text)
+        return code, f'a JSON object, such as {{"key": "value"}}; it must be {end}'
+    return Code.WRONG_TYPE, f'a JSON object, such as {{"key": "value"}}, and this is {_kind(read[0])}'
+
+
+def explain_texts(text: str) -> Mistake:
+    """Why `read_texts` says no."""
+    wanted = 'a JSON array of texts, such as ["one", "two"]'
+    read = _is_read(text)
+    if read is None:
+        code, end = explain_json(text)
+        return code, f"{wanted}; it must be {end}"
+    value = read[0]
+    if not isinstance(value, list):
+        return Code.WRONG_TYPE, f"{wanted}, and this is {_kind(value)}"
+    odd = next((place for place, item in enumerate(value, 1) if not isinstance(item, str)), None)
+    if odd is None:
+        return explain_json(text)
+    return Code.WRONG_TYPE, f"{wanted}, and item {odd} is {_kind(value[odd - 1])}"
+
+
+def members(text: str) -> dict[str, str]:
+    """The keys of a JSON object with the text of each value, exactly as written. `text` must be a JSON object."""
+    found: dict[str, str] = {}
+    decoder = json.JSONDecoder(parse_int=_as_zero, parse_float=_as_zero)
+    place = _after_space(text, text.index("{") + 1)
+    while text[place] != "}":
+        key, place = decoder.raw_decode(text, place)
+        place = _after_space(text, _after_space(text, place) + 1)
+        _, end = decoder.raw_decode(text, place)
+        found[key] = text[place:end]
+        place = _after_space(text, end)
+        if text[place] == ",":
+            place = _after_space(text, place + 1)
+    return found
+
+
+def merge(own: str, extra: str) -> str:
+    """Two JSON objects as one; where both have a key, objects are merged in turn and else `own` wins."""
+    merged = members(own)
+    for key, value in members(extra).items():
+        mine = merged.get(key)
+        if mine is None:
+            merged[key] = value
+        elif mine.startswith("{") and value.startswith("{"):
+            merged[key] = merge(mine, value)
+    return "{" + ",".join(f"{quoted(key)}:{value}" for key, value in merged.items()) + "}"
+
+
+def quoted(text: str) -> str:
+    """A text as JSON; half a surrogate pair, which no file can hold, stays an escape."""
+    return json.dumps(text, ensure_ascii=not _is_unicode(text))
+
+
+def look_up(text: str, keys: tuple[str, ...]) -> str | None:
+    """The text of the value that stands in a JSON object under nested keys; a value in the way counts as found."""
+    for key in keys:
+        if not text.startswith("{"):
+            return text
+        found = members(text).get(key)
+        if found is None:
+            return None
+        text = found
+    return text
+
+
+def each(value: pl.Expr, function: Callable[[str], Any], dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """An expression that calls `function` for every cell that is not null."""
+
+    def run(series: pl.Series) -> pl.Series:
+        if series.null_count() == len(series):
+            return pl.Series(series.name, [None] * len(series), dtype=dtype)
+        made = [None if cell is None else function(cell) for cell in series.to_list()]
+        return pl.Series(series.name, made, dtype=dtype)
+
+    return value.map_batches(run, return_dtype=dtype, is_elementwise=True)
+
+
+def kept_if(value: pl.Expr, holds: Callable[[str], bool]) -> pl.Expr:
+    """The cells for which `holds` says yes, without white space around them; null for the others."""
+    trimmed = value.str.strip_chars(" \t\n\r")
+    return pl.when(each(trimmed, holds, pl.Boolean)).then(trimmed)
+
+
+def _is_read(text: str) -> tuple[Any] | None:
+    try:
+        return (read_strictly(text),)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise DuplicateKeyError(key)
+            seen.add(key)
+    return made
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _as_zero(_: str) -> int:
+    return 0
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _after_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    return found.end() if found else place
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", int: "a number", str: "a text", list: "an array", dict: "an object"}
+    return "null" if value is None else names[type(value)]
+
+
+def _said_simply(error: json.JSONDecodeError) -> str:
+    """Python's own phrase, in lower case: "expecting ',' delimiter"."""
+    return error.msg[:1].lower() + error.msg[1:]

@@ -1,0 +1,209 @@
+"""What is wrong with a mapping file, in sentences that end with the fix, each with the place where it stands.
+
+Must never know the columns of any input: this is what can be said of a mapping alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from etl.expressions import ExpressionError, check_expression
+from etl.mapping.dialects import declared_spec, find_target
+from etl.mapping.kinds import FORMS, NOUNS, constant
+from etl.mapping.names import spelled, suggest
+from etl.mapping.spec import Mapping, Rule, known_keys
+from etl.mapping.steps import STEPS, Form
+from etl.mapping.yamlfile import Loc, Places, YamlError, read_yaml
+from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake in a mapping file: where, and what would mend it."""
+
+    line: int
+    column: int
+    sentence: str
+
+
+def lint(text: str, file: str) -> tuple[Mapping | None, list[Fault]]:
+    """A mapping from its YAML text, and every fault found in it, in the order of the file. No mapping with faults."""
+    try:
+        root = read_yaml(text)
+    except YamlError as error:
+        return None, [Fault(error.line, error.column, error.sentence)]
+    places = Places(root)
+    try:
+        mapping = Mapping.model_validate(root)
+    except ValidationError as error:
+        found = [(details["loc"], _say(details)) for details in error.errors(include_url=False)]
+        return None, _in_order(found, places)
+    mapping.place(file, places)
+    faults = _in_order(list(_check(mapping)), places)
+    return (None if faults else mapping), faults
+
+
+def _in_order(found: Sequence[tuple[Loc, str]], places: Places) -> list[Fault]:
+    faults = {places.of(loc): sentence for loc, sentence in reversed(found)}
+    return [Fault(line, column, faults[line, column]) for line, column in sorted(faults)]
+
+
+_SHOULD_BE = {
+    "string_type": "text; put it in quotes",
+    "list_type": "a list, such as [one, two], or one text in quotes",
+    "dict_type": "keys and values, such as {key: value}",
+    "model_type": "keys and values, such as {key: value}",
+    "model_attributes_type": "keys and values, such as {key: value}",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "too_short": "more than nothing; add an entry or remove the key",
+    "string_too_short": "more than nothing; write a name or remove it",
+    "string_too_long": "shorter",
+    "greater_than_equal": "1 or more",
+}
+
+
+def _say(details: ErrorDetails) -> str:
+    """A pydantic error in our words: none of its own text is passed on."""
+    loc = details["loc"]
+    key = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
+    key = "a key" if key == "[key]" else key
+    if "header_row" in loc:
+        return "header_row is the number of the header's row, from 1, or auto; write one of them"
+    match details:
+        case {"type": "mapping", "msg": said}:
+            sentence = said
+        case {"type": "extra_forbidden"}:
+            sentence = _say_unknown_key(loc)
+        case {"type": "missing"}:
+            sentence = f"the key {key} is missing; add {_EXAMPLES.get(key, f'{key}: …')}"
+        case {"type": "union_tag_invalid", "ctx": {"tag": tag}}:
+            sentence = f'unknown step "{tag}"{suggest(str(tag), STEPS)}; use one of {spelled(list(STEPS), 20)}'
+        case {"type": "literal_error", "ctx": {"expected": expected}, "input": written}:
+            sentence = f"{key} cannot be {_shown(written)}; use {expected}"
+        case {"type": "string_pattern_mismatch"}:
+            sentence = f"{key} consists of small letters, digits, - and _; write it like support-suite"
+        case {"type": kind}:
+            other = "written differently; see a ready-made mapping for an example"
+            sentence = f"{key} should be {_SHOULD_BE.get(kind, other)}"
+    return sentence
+
+
+_EXAMPLES = {
+    "version": "version: 1",
+    "name": "name: my-suite",
+    "resource": "resource: test-cases",
+    "fields": "fields: {input_str: {from: Input}}",
+}
+
+
+def _say_unknown_key(loc: Loc) -> str:
+    key = str(loc[-1])
+    if "steps" in loc:
+        step = str(loc[-2])
+        known = [info.alias or name for name, info in STEPS[step].model_fields.items() if name != "step"]
+        owner = f"the step {step}"
+    else:
+        known = known_keys(loc[:-1])
+        owner = "this place" if loc[:-1] else "a mapping"
+    use = f"use one of {spelled(known, 20)}" if known else "remove it"
+    return f'unknown key "{key}" in {owner}{suggest(key, known)}; {use}'
+
+
+def _check(mapping: Mapping) -> Iterator[tuple[Loc, str]]:
+    resource = RESOURCES.get(mapping.resource)
+    if resource is None:
+        near = suggest(mapping.resource, RESOURCES)
+        yield ("resource",), f'unknown resource "{mapping.resource}"{near}; use one of {spelled(list(RESOURCES))}'
+        return
+    if mapping.source.where is not None:
+        yield from _check_expression(mapping.source.where, ("source", "where"))
+    for path, rule in mapping.fields.items():
+        loc = ("fields", path)
+        spec = declared_spec(resource, path)
+        if spec is None:
+            yield loc, _say_unknown_target(resource, path)
+            continue
+        yield from _check_source(rule, loc)
+        yield from _check_steps(rule, loc, resource)
+        yield from _check_constants(rule, loc, spec)
+
+
+def _say_unknown_target(resource: Resource, path: str) -> str:
+    known = sorted({path for contract in Contract for path in resource.fields(contract)})
+    parent = path.rpartition(".")[0]
+    if parent in known:
+        return f"{parent} is no object, so it has no {path.rpartition('.')[2]}; map {parent} itself"
+    return f'{resource.name} have no field "{path}"{suggest(path, known)}; use one of {spelled(known, 40)}'
+
+
+def _check_source(rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]:
+    given = [key for key in ("from", "from_one_of", "value", "expr") if rule.has(f"{key}_" if key == "from" else key)]
+    if rule.from_pattern and not {"value", "expr"} & set(given):
+        given = given or ["from_pattern"]
+    if not given:
+        yield loc, f"nothing says where {loc[1]} comes from; add from: COLUMN or value: …"
+    elif len(given) > 1:
+        yield (*loc, given[1]), f"{loc[1]} has {spelled(given)}; keep one of them"
+    for number, pattern in enumerate(rule.from_pattern or []):
+        if pattern.count("{n}") != 1:
+            yield (*loc, "from_pattern", number), 'from_pattern needs one {n}; write it like "Turn {n}"'
+    if rule.expr is not None:
+        yield from _check_expression(rule.expr, (*loc, "expr"))
+    if "value" in given and rule.steps:
+        yield (*loc, "steps"), "steps do not apply to value; write the value as it should be sent, without steps"
+
+
+def _check_expression(text: str, loc: tuple[str, ...]) -> Iterator[tuple[Loc, str]]:
+    try:
+        check_expression(text)
+    except ExpressionError as error:
+        yield loc, str(error)
+
+
+def _check_steps(rule: Rule, loc: tuple[str, str], resource: Resource) -> Iterator[tuple[Loc, str]]:
+    form = Form.LIST if rule.from_pattern and not (rule.from_ or rule.from_one_of) else Form.TEXT
+    for number, step in enumerate(rule.steps):
+        if form not in step.takes:
+            yield (*loc, "steps", number), f"the step {step.step} does not work on {_FORMS[form]}; {_ADVICE[form]}"
+            return
+        form = step.gives or form
+    if rule.map_ is not None and form is not Form.TEXT:
+        yield (*loc, "map"), f"map works on text, and the steps leave {_FORMS[form]}; take out the step that makes it"
+        return
+    targets = [find_target(resource, loc[1], contract) for contract in Contract]
+    wrong = [target.via for target in targets if target.spec and form not in FORMS[target.via]]
+    if wrong and loc[1] not in _WRAPPING:
+        advice = "add the step join" if form is Form.LIST else "take out the step that makes it"
+        yield loc, f"{loc[1]} takes {NOUNS[wrong[0]]}, and the steps leave {_FORMS[form]}; {advice}"
+
+
+_WRAPPING = frozenset({"expected_output_str"})
+"""A text that becomes a list: the steps may as well make the list."""
+_FORMS = {Form.TEXT: "text", Form.LIST: "a list", Form.JSON: "JSON"}
+_ADVICE = {
+    Form.TEXT: "put a step such as split, lines or wrap before it",
+    Form.LIST: "put the step join before it, or take it out",
+    Form.JSON: "take one of the two steps out",
+}
+
+
+def _check_constants(rule: Rule, loc: tuple[str, str], spec: FieldSpec) -> Iterator[tuple[Loc, str]]:
+    kind = Kind.LIST if spec.path in _WRAPPING else spec.kind
+    for key, value in (("value", rule.value), ("default", rule.default)):
+        if rule.has(key) and constant(kind, value) is None:
+            advice = "; put it in quotes" if kind is Kind.TEXT else ""
+            yield (*loc, key), f"{loc[1]} takes {NOUNS[kind]}, and {key} is {_shown(value)}{advice or '; change it'}"
+    for word, meant in (rule.map_ or {}).items():
+        if not isinstance(word, str | int | float) or not isinstance(meant, str | int | float):
+            yield (
+                (*loc, "map", word),
+                "map has a word of the file on the left and what it means on the right: both plain",
+            )
+
+
+def _shown(value: Any) -> str:
+    return "empty" if value is None else repr(value) if isinstance(value, str | int | float) else "of another kind"

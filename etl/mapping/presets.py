@@ -1,0 +1,63 @@
+"""Mappings by name or from a file: the ready-made ones, and people's own.
+
+Must never know the input that a mapping is chosen for.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from etl.errors import MappingError
+from etl.mapping.linting import lint
+from etl.mapping.names import spelled, suggest
+from etl.mapping.spec import Mapping
+
+_HERE = Path(__file__).resolve().parent
+_FOLDERS = (_HERE.parent / "_mappings", _HERE.parent.parent / "mappings")
+"""Where the ready-made mappings are: in the wheel, in a checkout."""
+
+
+@cache
+def presets() -> tuple[Mapping, ...]:
+    """The ready-made mappings, by name."""
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    files = sorted(folder.glob("*.yaml")) if folder else []
+    return tuple(_read(file, f"mappings/{file.name}") for file in files)
+
+
+def load_mapping(name_or_file: str) -> Mapping:
+    """A ready-made mapping by its name, or a mapping file.
+
+    Raises MappingError: `FILE:LINE:COLUMN: what is wrong; what would do`, or that there is no such mapping.
+    """
+    ready = {mapping.name: mapping for mapping in presets()}
+    if name_or_file in ready:
+        return ready[name_or_file]
+    file = Path(name_or_file)
+    try:
+        exists = file.exists()
+    except (OSError, ValueError):  # a name too long or with a NUL in it
+        exists = False
+    if not exists:
+        raise MappingError(
+            f'There is no mapping "{name_or_file}" and no such file{suggest(name_or_file, ready)}.',
+            f"Ready-made mappings: {spelled(list(ready), 30)}.",
+        )
+    return _read(file, name_or_file)
+
+
+def _read(file: Path, label: str) -> Mapping:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise MappingError(f"{label}:{line}: the file is not UTF-8 text; save it as UTF-8.") from error
+    except OSError as error:
+        raise MappingError(
+            f"{label}:1: the file cannot be read: {error.strerror}; name a readable YAML file."
+        ) from error
+    mapping, faults = lint(text, label)
+    if mapping is None:
+        first, *others = faults
+        more = f" ({len(others)} more in this file)" if others else ""
+        raise MappingError(f"{label}:{first.line}:{first.column}: {first.sentence}", more.strip(" ()"))
+    return mapping

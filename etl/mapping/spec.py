@@ -1,0 +1,106 @@
+"""The mapping file as a model: what a person may write, nothing more.
+
+Must never know columns of a file or how a step works.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints
+
+from etl.mapping.steps import WrittenStep
+from etl.mapping.yamlfile import Loc, Places, plain
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1), BeforeValidator(_listed)]
+"""One name or several."""
+Plain = Annotated[Any, BeforeValidator(plain)]
+Format = Literal["csv", "jsonl", "xlsx"]
+
+
+class Part(BaseModel):
+    """A part of a mapping file: strict types, unknown keys refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Source(Part):
+    """`source`: which tables the mapping is for, and which rows of them."""
+
+    sheet: str | None = None
+    """The sheet of a workbook; None: every sheet that fits."""
+    header_row: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    where: str | None = None
+    """A SQL condition over the columns; the other rows are skipped."""
+    formats: Annotated[list[Format], Field(min_length=1)] = ["csv", "jsonl", "xlsx"]
+    """Detection considers the mapping for these formats only."""
+    header: Annotated[list[str], Field(min_length=1)] | None = None
+    """Detection considers the mapping only for tables whose columns are all among these."""
+
+
+class Rule(Part):
+    """What fills one field: exactly one of the sources, then steps, `map`, `default`."""
+
+    from_: Names | None = Field(default=None, alias="from")
+    """Columns; in each row the first that has a value. A name that the file lacks, but nearly has, is an error."""
+    from_one_of: Names | None = None
+    """Names of one column: the first that the file has and no other field uses. Typing errors are allowed for."""
+    from_pattern: Names | None = None
+    """`Turn {n}`: several columns in the order of their numbers, as a list; also beside `from` or `from_one_of`."""
+    value: Plain = None
+    """The same value for every row."""
+    expr: str | None = None
+    """A SQL expression over the columns."""
+    steps: list[WrittenStep] = []
+    map_: Annotated[dict[Any, Any] | None, BeforeValidator(plain)] = Field(default=None, alias="map", min_length=1)
+    """Words of the file and what they mean; case, spaces, `_` and `-` do not matter."""
+    default: Plain = None
+    """For rows without a value."""
+    required: bool = False
+    """The file must have a column for it, and every row a value."""
+
+    def has(self, key: str) -> bool:
+        """Whether the file says `key` for this field."""
+        return key in self.model_fields_set
+
+    @property
+    def takes_columns(self) -> bool:
+        """Whether the value comes from columns by name."""
+        return bool(self.from_ or self.from_one_of or self.from_pattern)
+
+
+class Mapping(Part):
+    """A mapping file."""
+
+    version: Literal[1]
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
+    resource: str
+    description: str = ""
+    source: Source = Source()
+    fields: Annotated[dict[str, Rule], Field(min_length=1)]
+    unmapped: Literal["warn", "ignore", "error"] = "warn"
+    """What to do about columns that nothing uses."""
+
+    _file: str = PrivateAttr(default="")
+    _places: Places = PrivateAttr(default=Places({}))
+
+    def at(self, *loc: str | int) -> str:
+        """`FILE:LINE:COLUMN` of a key, for a message."""
+        line, column = self._places.of(loc)
+        return f"{self._file}:{line}:{column}"
+
+    def place(self, file: str, places: Places) -> None:
+        """Tell the mapping which file it stands in; done once, by whoever reads it."""
+        self._file = file
+        self._places = places
+
+
+def known_keys(loc: Loc) -> list[str]:
+    """The keys that may stand where `loc` leads, as written in the file."""
+    part: type[Part] = Mapping
+    if loc:
+        part = Source if loc[0] == "source" else Rule
+    return [info.alias or name for name, info in part.model_fields.items()]

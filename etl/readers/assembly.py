@@ -1,0 +1,85 @@
+"""Assembly: records as read become batches of a bounded size. Shared by every reader.
+
+It must never know the format of the file; what it checks (control characters) holds for all.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import polars as pl
+
+from etl import problems as problem
+from etl.batch import ROW, Batch, Origin
+from etl.problems import VALUE_LIMIT, Code, Problem, Severity
+
+BATCH_ROWS = 20_000
+"""No batch holds more rows."""
+BATCH_CHARACTERS = 32_000_000
+"""A batch is closed when its cells hold about so many, so that huge cells do not add up."""
+SAMPLE_ROWS = 200
+"""How many rows a table shows before it is read."""
+
+BLANKS = " \t\r\n\xa0"
+"""A row whose cells hold nothing but these is no row."""
+CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
+"""Control characters other than tab, line feed and carriage return."""
+_SECRET = re.compile(r"authorization|header|api_key|token|password|secret", re.IGNORECASE)
+
+Record = TypeVar("Record")
+
+
+def in_batches(records: Iterable[Record], weigh: Callable[[Record], int]) -> Iterator[list[Record]]:
+    """Lists of records, each at most `BATCH_ROWS` long and not much over `BATCH_CHARACTERS` heavy."""
+    held: list[Record] = []
+    weight = 0
+    for record in records:
+        held.append(record)
+        weight += weigh(record)
+        if len(held) >= BATCH_ROWS or weight >= BATCH_CHARACTERS:
+            yield held
+            held, weight = [], 0
+    if held:
+        yield held
+
+
+def assemble(
+    origin: Origin,
+    rows: Sequence[int],
+    own: dict[str, Sequence[str | None]],
+    columns: Sequence[Sequence[str | None]],
+    found: Iterable[Problem],
+) -> Batch:
+    """A batch from row numbers, our own columns (`_raw`, `_types`) and the file's, in the order of `origin.columns`."""
+    frame = pl.DataFrame(
+        [
+            pl.Series(ROW, rows, dtype=pl.Int64),
+            *(pl.Series(name, values, dtype=pl.String) for name, values in own.items()),
+            *(pl.Series(name, values, dtype=pl.String) for name, values in zip(origin.columns, columns, strict=True)),
+        ]
+    )
+    return Batch(origin, frame, frame, problem.joined([problem.frame_of(found), _control_characters(frame, origin)]))
+
+
+def cell_problem(origin: Origin, row: int, column: str | None, code: Code, message: str, value: str | None) -> Problem:
+    """An error in one cell, with its address; a value that may be a secret is not quoted."""
+    shown = value
+    if value is not None and column is not None and _SECRET.search(column):
+        shown = "«hidden»"
+    elif value is not None and len(value) > VALUE_LIMIT:
+        shown = f"{value[: VALUE_LIMIT - 1]}…"
+    return Problem(row, Severity.ERROR, code, None, column, origin.cell(column, row), shown, message)
+
+
+def _control_characters(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+    if not origin.columns:
+        return problem.NONE
+    cells = pl.col(origin.columns)
+    hit = frame.select(cells.str.contains(CONTROL).any()).row(0, named=True)
+    found: list[Problem] = []
+    for column in (name for name, is_hit in hit.items() if is_hit):
+        for row, value in frame.filter(pl.col(column).str.contains(CONTROL)).select(ROW, column).iter_rows():
+            at, sign = next((at, char) for at, char in enumerate(value, 1) if re.fullmatch(CONTROL, char))
+            message = f"{column} holds the control character U+{ord(sign):04X} (character {at}); remove it"
+            found.append(cell_problem(origin, row, column, Code.CONTROL_CHARACTER, message, value))
+    return problem.frame_of(found)

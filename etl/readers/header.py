@@ -1,0 +1,161 @@
+"""Header: which row names the columns, and which columns there are. Shared by every reader of tables of cells.
+
+It must never know which names are expected: a header is known by its shape alone. Names are kept as written, but for
+outer white space, which is cut, and line breaks and runs of white space, which become one space.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from etl.batch import ERROR_COLUMN, OWN_COLUMNS, column_letters
+from etl.errors import FileError
+
+SEARCHED_ROWS = 30
+"""The header is looked for among so many rows that hold anything."""
+MOST_COLUMNS = 1_000
+"""More named columns than this are no table of test cases, and cost memory."""
+
+_COVERS = 0.6
+"""A header names at least this part of the columns that hold data; for the rest it is refused by name."""
+_NARROW = 2 / 3
+"""Above a header, only rows at most this full, in its measure, are titles and notes; fuller ones look like data."""
+
+_NUMBER = re.compile(r"[-+]?[\s\d.,'%€$£]*\d[\s\d.,'%€$£]*(?:[eE][-+]?\d+)?")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?|\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?")
+_NO_NAMES = frozenset({"true", "false", "null", "n/a"})
+
+Line = tuple[int, Mapping[int, str]]
+"""A row number and the cells that hold anything, by 1-based column number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header's row number, the columns' names and their 1-based numbers, in file order."""
+
+    row: int
+    names: tuple[str, ...]
+    positions: tuple[int, ...]
+    ignored: frozenset[int]
+    """Where an earlier import has written its errors."""
+
+
+def find_header(
+    lines: Sequence[Line], chosen: int | None, place: str, widths: Mapping[int, int] | None = None
+) -> Header:
+    """The header of a table whose first rows are `lines` (rows that hold nothing left out).
+
+    `chosen` is the row number that the user gave. `widths` gives the number of cells of each row where records have
+    one (delimited text): cells beyond the header's are then ragged, not unnamed. `place` names the table in sentences.
+    Raises FileError where no row is a header, where it is not certain, and for names that are twice or missing.
+    """
+    width = Counter(widths.values()).most_common(1)[0][0] if widths else None
+    at = _chosen_line(lines, chosen, place) if chosen is not None else _likely_line(lines, place, width)
+    row, cells = lines[at]
+    names = {position: " ".join(text.split()) for position, text in cells.items()}
+    ignored = frozenset(position for position, name in names.items() if name == ERROR_COLUMN)
+    kept = {position: names[position] for position in sorted(names) if position not in ignored}
+    _refuse_names(kept, row, place)
+    _refuse_unnamed(lines[at + 1 :], names, row, place, widths[row] if widths else None)
+    return Header(row, tuple(kept.values()), tuple(kept), ignored)
+
+
+def _chosen_line(lines: Sequence[Line], chosen: int, place: str) -> int:
+    for at, (row, _) in enumerate(lines):
+        if row == chosen:
+            return at
+    raise FileError(f"{place}: row {chosen}, given as the header, is empty.", "Name the row with the column names.")
+
+
+def _likely_line(lines: Sequence[Line], place: str, width: int | None) -> int:
+    partial: int | None = None
+    full: int | None = None
+    for at, (_, cells) in enumerate(lines[:SEARCHED_ROWS]):
+        if not _names_columns(cells):
+            continue
+        data = _columns_with_data(lines[at + 1 :], width)
+        if len(cells) < 2 and len(data | cells.keys()) > 1:
+            continue
+        if data <= cells.keys():
+            full = at
+            break
+        if partial is None and len(data & cells.keys()) >= _COVERS * len(data):
+            partial = at
+    best = _better(lines, partial, full)
+    if best is None:
+        raise FileError(f"{place}: no row looks like a header.", "Say which row holds the column names: --header-row N")
+    _refuse_data_above(lines, best, place)
+    return best
+
+
+def _better(lines: Sequence[Line], partial: int | None, full: int | None) -> int | None:
+    """A row that names every column wins over an earlier one that does not only if that one looks like a title."""
+    if partial is None or full is None:
+        return full if partial is None else partial
+    return full if len(lines[partial][1]) <= _NARROW * len(lines[full][1]) else partial
+
+
+def _refuse_data_above(lines: Sequence[Line], at: int, place: str) -> None:
+    row, cells = lines[at]
+    for above, filled in lines[:at]:
+        if len(filled) > _NARROW * len(cells):
+            raise FileError(
+                f"{place}: row {row} could be the header, but row {above} above it looks like data.",
+                f"Say which row holds the column names, for example --header-row {row}",
+            )
+
+
+def _names_columns(cells: Mapping[int, str]) -> bool:
+    """Whether every cell could be a name, and most differ."""
+    words = [text.strip() for text in cells.values()]
+    return len(set(words)) * 2 >= len(words) and all(map(_is_name, words))
+
+
+def _is_name(text: str) -> bool:
+    if _NUMBER.fullmatch(text) or _DATE.fullmatch(text) or text.lower() in _NO_NAMES:
+        return False
+    return not (text.startswith(("{", '["', "[{", "http://", "https://")))
+
+
+def _columns_with_data(lines: Sequence[Line], width: int | None) -> set[int]:
+    found = {position for _, cells in lines for position in cells}
+    return found if width is None else {position for position in found if position <= width}
+
+
+def _refuse_names(names: Mapping[int, str], row: int, place: str) -> None:
+    if not names:
+        raise FileError(f"{place}: row {row} names no columns.", "Say which row does: --header-row N")
+    if len(names) > MOST_COLUMNS:
+        raise FileError(f"{place}: row {row} names {len(names)} columns; at most {MOST_COLUMNS:,} are read.")
+    name, count = Counter(names.values()).most_common(1)[0]
+    if count > 1:
+        twice = " and ".join(column_letters(position) for position, other in names.items() if other == name)
+        raise FileError(
+            f"{place}: the columns {twice} have the same name {name!r} (row {row}).",
+            "Give each its own name, or say which row holds the names: --header-row N",
+        )
+    refuse_own_names(names.values(), place)
+
+
+def refuse_own_names(names: Iterable[str], place: str) -> None:
+    """Refuse (FileError) a column that bears a name this program keeps for itself."""
+    for name in sorted(OWN_COLUMNS.intersection(names)):
+        raise FileError(
+            f"{place}: a column may not be called {name!r}: that name is used inside.", "Rename the column."
+        )
+
+
+def _refuse_unnamed(data: Sequence[Line], names: Mapping[int, str], row: int, place: str, width: int | None) -> None:
+    for number, cells in data:
+        for position, text in cells.items():
+            if position not in names and (width is None or position <= width):
+                raise FileError(
+                    f"{place}: column {column_letters(position)} holds data (row {number}: {_short(text)!r}) "
+                    f"but has no name in the header (row {row}).",
+                    "Name the column, empty it, or say which row holds the names: --header-row N",
+                )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,0 +1,143 @@
+"""Package: the zip archive that a workbook is, checked before anything in it is believed.
+
+It must never know sheets or cells, and never inflates more than the archive has declared and the checks have allowed.
+"""
+
+import posixpath
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from xml.parsers import expat
+
+from etl.errors import FileError
+from etl.readers.source import Source
+from etl.readers.xml_stream import Tag, UnsafeXmlError, read_tags
+
+MOST_PARTS = 2_000
+MOST_INFLATED_BYTES = 4 << 30
+"""Of the whole archive. Honest workbooks of a million rows stay far below."""
+MOST_RATIO = 200
+"""Inflated to compressed size of a part over `SMALL_PART_BYTES`. Honest sheets reach about 30, a bomb 1,000."""
+SMALL_PART_BYTES = 1 << 20
+_PROLOG_BYTES = 1 << 12
+_CHUNK_BYTES = 1 << 18
+
+_OTHERS = (
+    ("mimetype", "an OpenDocument file"),
+    ("xl/workbook.bin", "a binary workbook (.xlsb)"),
+    ("word/document.xml", "a Word document"),
+    ("ppt/presentation.xml", "a presentation"),
+    ("index/document.iwa", "a document of Apple iWork"),
+)
+
+
+class Relation(NamedTuple):
+    """A part that another refers to: the reference's id, the last word of its type (`worksheet`), the part's name."""
+
+    id: str
+    kind: str
+    target: str
+
+
+class Package:
+    """A workbook's archive. Part names are looked up without regard to case, as the standard asks."""
+
+    def __init__(self, archive: zipfile.ZipFile, label: str) -> None:
+        self._archive = archive
+        self._parts = {_plain(info.filename): info for info in archive.infolist() if not info.is_dir()}
+        self.label = label
+
+    def __contains__(self, part: str) -> bool:
+        return _plain(part) in self._parts
+
+    def stream(self, part: str) -> Iterator[bytes]:
+        """The inflated bytes of a part, in pieces. Raises FileError when there is no such part."""
+        info = self._parts.get(_plain(part))
+        if info is None:
+            raise FileError(f"{self.label} is damaged: its part {part} is missing.")
+        with self._archive.open(info) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+
+    def tags(self, part: str) -> list[Tag]:
+        """The elements of a small part."""
+        return read_tags(self.stream(part))
+
+    def relations(self, part: str) -> list[Relation]:
+        """What a part refers to inside the package; `""` for the package itself."""
+        folder, name = posixpath.split(part)
+        listing = posixpath.join(folder, "_rels", f"{name}.rels")
+        if listing not in self:
+            return []
+        return [
+            Relation(
+                tag.attributes.get("Id", ""), tag.attributes.get("Type", "").rpartition("/")[2], _join(folder, tag)
+            )
+            for tag in self.tags(listing)
+            if tag.name == "Relationship" and tag.attributes.get("TargetMode") != "External"
+        ]
+
+    def workbook_part(self) -> str:
+        """The name of the part that lists the sheets. Raises FileError for an archive that is no workbook."""
+        part = next((one.target for one in self.relations("") if one.kind == "officeDocument"), None)
+        for name, what in _OTHERS:
+            if name in self and (part is None or _plain(part) == name):
+                raise FileError(f"{self.label} is {what}, which is not read.", "Open it and save it as .xlsx.")
+        if part is None:
+            raise FileError(f"{self.label} is a zip archive, not an Excel workbook.", "Unpack it, then give the file.")
+        return part
+
+
+@contextmanager
+def open_package(source: Source) -> Iterator[Package]:
+    """The archive, after the pre-flight. Raises FileError for damage of any kind met before it is closed.
+
+    Refused: too many parts, two parts of one name, parts that inflate too much, a password, a document type.
+    """
+    try:
+        with source.open() as stream, zipfile.ZipFile(stream) as archive:
+            _refuse_hostile(archive, source.label)
+            yield Package(archive, source.label)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+        raise FileError(
+            f"{source.label} is damaged: {error}.", "Open it in a spreadsheet program and save it."
+        ) from error
+    except expat.ExpatError as error:
+        raise FileError(f"{source.label} is damaged: broken XML ({error}).", "Open and save it again.") from error
+    except UnsafeXmlError as error:
+        raise FileError(f"{source.label} is refused: {error}, which no spreadsheet program writes.") from error
+
+
+def _refuse_hostile(archive: zipfile.ZipFile, label: str) -> None:
+    parts = archive.infolist()
+    if len(parts) > MOST_PARTS:
+        raise FileError(f"{label} is refused: it has {len(parts):,} parts, a workbook has at most {MOST_PARTS:,}.")
+    names = [_plain(part.filename) for part in parts]
+    if len(set(names)) < len(names):
+        raise FileError(f"{label} is refused: two of its parts have the same name, so programs see different data.")
+    if any(part.flag_bits & 0x1 for part in parts):
+        raise FileError(f"{label} is protected with a password.", "Save a copy without the password.")
+    total = sum(part.file_size for part in parts)
+    for part in parts:
+        swollen = part.file_size > max(SMALL_PART_BYTES, MOST_RATIO * part.compress_size)
+        if swollen or total > MOST_INFLATED_BYTES:
+            raise FileError(
+                f"{label} is refused: its part {part.filename} inflates from {part.compress_size:,} to "
+                f"{part.file_size:,} bytes, as in a file made to exhaust memory."
+            )
+    for part in parts:
+        if part.filename.lower().endswith((".xml", ".rels")):
+            with archive.open(part) as inflated:
+                if b"<!DOCTYPE" in inflated.read(_PROLOG_BYTES):
+                    raise UnsafeXmlError(f"{part.filename} declares a document type")
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").lstrip("/").lower()
+
+
+def _join(folder: str, tag: Tag) -> str:
+    target = tag.attributes.get("Target", "").replace("\\", "/")
+    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))

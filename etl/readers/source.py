@@ -1,0 +1,145 @@
+"""Source: an input that can be read more than once, known by its size and hash.
+
+It must never know what the bytes mean: that is for `sniff` and the readers.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from rapidfuzz import fuzz, process
+
+from etl.errors import FileError
+
+HEAD_BYTES = 1 << 16
+"""How much of a file is kept at hand to tell its format."""
+_NEAR = 70
+"""From this likeness (0 to 100) on, a name is offered as "did you mean"."""
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Source:
+    """An open-able input. `file` is what the user typed, `label` what sentences call it."""
+
+    file: str
+    label: str
+    path: Path
+    size_bytes: int
+    sha256: str
+    head: bytes
+    """The first `HEAD_BYTES` bytes."""
+    stamp: tuple[int, ...]
+    """What the file system said of the file when it was hashed."""
+    remove_spool: Callable[[], object] | None = None
+    """Removes the private copy of an input that can be read only once."""
+
+    @property
+    def suffix(self) -> str:
+        """`.csv`; empty for standard input."""
+        return "" if self.file == "-" else Path(self.file).suffix.lower()
+
+    def open(self) -> BinaryIO:
+        """The bytes from the start. Raises FileError when the file is no longer the one that was hashed."""
+        try:
+            stream = self.path.open("rb")
+        except OSError as error:
+            raise _unreadable(self.label, error) from error
+        if _stamp(os.fstat(stream.fileno())) != self.stamp:
+            stream.close()
+            raise FileError(
+                f"{self.label} changed while it was being read.", "Start again when it is no longer written to."
+            )
+        return stream
+
+    def close(self) -> None:
+        """Remove the spooled copy, if there is one. May be called twice."""
+        if self.remove_spool is not None:
+            self.remove_spool()
+
+
+def open_input(file: str) -> Source:
+    """Find, spool (`-`, pipes) and hash an input. Raises FileError: missing, a folder, not allowed, empty."""
+    if file == "-":
+        return _spooled(file, "standard input", sys.stdin.buffer)
+    if file.lower().startswith(("http://", "https://", "s3://", "gs://")):
+        raise FileError(f"{file} is an address, and only local files can be read.", "Download it, then give the file.")
+    path = Path(file)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISFIFO(mode):
+            with path.open("rb") as pipe:
+                return _spooled(file, file, pipe)
+    except FileNotFoundError as error:
+        raise _missing(file, path) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{file} is a folder.", "Name the file inside it.")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"{file} is not a file.")
+    return _hashed(file, file, path)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant, or None."""
+    found = process.extractOne(name, list(names), scorer=fuzz.ratio, processor=str.casefold, score_cutoff=_NEAR)
+    return found[0] if found else None
+
+
+def _hashed(file: str, label: str, path: Path) -> Source:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+            stream.seek(0)
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            stamp = _stamp(os.fstat(stream.fileno()))
+    except OSError as error:
+        raise _unreadable(label, error) from error
+    if not head:
+        raise FileError(f"{label} is empty.")
+    return Source(file, label, path, stamp[0], sha256, head, stamp)
+
+
+def _spooled(file: str, label: str, stream: BinaryIO) -> Source:
+    """Copy a stream into a file that only this user can read and that goes when the source does."""
+    with ExitStack() as undo:
+        try:
+            with tempfile.NamedTemporaryFile(prefix="coval-etl-", delete=False) as copy:
+                path = Path(copy.name)
+                undo.callback(path.unlink)
+                shutil.copyfileobj(stream, copy)
+        except OSError as error:
+            raise FileError(f"{label} cannot be kept for reading: {error.strerror or error}.") from error
+        source = _hashed(file, label, path)
+        source.remove_spool = weakref.finalize(source, path.unlink, missing_ok=True)
+        undo.pop_all()
+    return source
+
+
+def _stamp(facts: os.stat_result) -> tuple[int, ...]:
+    return (facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_dev)
+
+
+def _missing(file: str, path: Path) -> FileError:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return FileError(f"{file} does not exist, nor does the folder {path.parent}.")
+    near = nearest(path.name, names)
+    return FileError(f"{file} does not exist.", f"Did you mean {path.with_name(near)}?" if near else "")
+
+
+def _unreadable(label: str, error: OSError | ValueError) -> FileError:
+    if isinstance(error, PermissionError):
+        return FileError(f"You are not allowed to read {label}.", f"Check its permissions: ls -l {label}")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return FileError(f"{label} cannot be read: {reason}.")

@@ -1,0 +1,24 @@
+"""What became of every row: results, rejects and the summary, counted so that no row is unaccounted for.
+
+This room must never know how a row was sent or how a summary is shown.
+"""
+
+from etl.report.groups import Example, ProblemGroup, ProblemGroups
+from etl.report.outcome import OF_DRY_RUN, OF_IMPORT, OF_VALIDATE, Outcome, Result
+from etl.report.report import Report
+from etl.report.summary import Requests, Source, Summary
+
+__all__ = [
+    "OF_DRY_RUN",
+    "OF_IMPORT",
+    "OF_VALIDATE",
+    "Example",
+    "Outcome",
+    "ProblemGroup",
+    "ProblemGroups",
+    "Report",
+    "Requests",
+    "Result",
+    "Source",
+    "Summary",
+]

@@ -1,0 +1,147 @@
+"""The report folder: made, or taken over where it is ours; its files appear together when the job is done.
+
+This file must never know what stands in a report.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from etl.errors import UsageError
+from etl.report.names import REJECTS, Place, possible_names
+from etl.tables import NewFile, explain_failure, make_folder, partial_names
+
+SUMMARY = "summary.json"
+RESULTS = "results.jsonl"
+
+_SUMMARY_KEYS = frozenset({"job", "command", "contract", "sources", "rows", "exit_code"})
+_SUMMARY_BYTES = 64 << 20
+_EDITED_AFTER_S = 2.0
+"""The files of one report are written within moments; rejects so much younger than the summary were edited."""
+
+_ELSEWHERE = "Choose another folder with --report."
+
+
+class ReportFolder:
+    """A folder that a report is written into.
+
+    `summary` is there from the start: its passing name marks the folder as ours should the job be killed. It appears
+    last, so that a folder with a summary is complete.
+    """
+
+    def __init__(self, path: Path, sources: Sequence[Place]) -> None:
+        """Raises UsageError where the folder is not ours, cannot be written, or holds what must not be lost."""
+        self.path = path
+        with explain_failure(path, UsageError):
+            self._made = not path.is_symlink() and not path.exists()
+            if not self._made:
+                _refuse_foreign(path)
+                self._clear_partials()
+            earlier = [] if self._made else _sources_of(path / SUMMARY)
+            self._replaceable = possible_names(sources) | possible_names(earlier)
+            self._refuse_loss(Path(file) for file, _ in sources)
+        if self._made:
+            make_folder(path)
+        self.summary = NewFile(path / SUMMARY)
+        self._files: list[NewFile] = []
+
+    def new_file(self, name: str) -> NewFile:
+        """A file to be written now and seen when the report is complete. Raises StoppedError, UsageError."""
+        path = self.path / name
+        if not path.parent.exists():
+            make_folder(path.parent)
+        file = NewFile(path)
+        self._files.append(file)
+        return file
+
+    def drop_file(self, file: NewFile) -> None:
+        """Give up a file that was begun."""
+        self._files.remove(file)
+        file.discard()
+
+    def commit(self) -> tuple[str, ...]:
+        """Let every file appear, the summary last, and remove older rejects; the names of what was written.
+
+        Raises StoppedError.
+        """
+        # All is on disk before the first file of an earlier report is replaced.
+        for file in (*self._files, self.summary):
+            file.seal()
+        for file in self._files:
+            file.commit()
+        names = [file.path.relative_to(self.path).as_posix() for file in self._files]
+        for name in self._replaceable.difference(names):
+            self._remove(self.path / name)
+        self._remove_if_empty(self.path / REJECTS)
+        self.summary.commit()
+        return (SUMMARY, *names)
+
+    def discard(self) -> None:
+        """Take back what was not committed. Never raises."""
+        for file in (*self._files, self.summary):
+            file.discard()
+        self._remove_if_empty(self.path / REJECTS)
+        if self._made:
+            self._remove_if_empty(self.path)
+
+    def _clear_partials(self) -> None:
+        """Remove what a killed job left."""
+        for folder in (self.path, self.path / REJECTS):
+            for partial in folder.glob(partial_names("*")):
+                partial.unlink()
+
+    def _refuse_loss(self, inputs: Iterable[Path]) -> None:
+        """Never replace a file that is being read, nor rejects that somebody has begun to mend."""
+        rejects = [path for name in self._replaceable if (path := self.path / name).is_file()]
+        ours = {path.resolve() for path in (*rejects, self.path / SUMMARY, self.path / RESULTS)}
+        for file in inputs:
+            if file.resolve() in ours:
+                raise UsageError(f"The report would replace {file}, which is being read.", _ELSEWHERE)
+        summary = self.path / SUMMARY
+        complete_s = summary.stat().st_mtime if summary.exists() else float("inf")
+        for path in rejects:
+            if path.stat().st_mtime > complete_s + _EDITED_AFTER_S:
+                raise UsageError(f"{path} was changed since that report was written; it is not replaced.", _ELSEWHERE)
+
+    @staticmethod
+    def _remove(path: Path) -> None:
+        if path.is_file() and not path.is_symlink():
+            with explain_failure(path):
+                path.unlink()
+
+    @staticmethod
+    def _remove_if_empty(folder: Path) -> None:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raises UsageError unless `path` is an empty folder or holds a report, complete or begun."""
+    if path.is_symlink() or not path.is_dir():
+        raise UsageError(f"{path} is not a folder.", _ELSEWHERE)
+    if (path / REJECTS).is_symlink():
+        raise UsageError(f"{path / REJECTS} is a link; a report never writes through one.", _ELSEWHERE)
+    begun = any(path.glob(partial_names(SUMMARY)))
+    if any(path.iterdir()) and not begun and not _is_summary(path / SUMMARY):
+        raise UsageError(f"{path} exists and holds something else than a report of ours.", _ELSEWHERE)
+
+
+def _is_summary(path: Path) -> bool:
+    return _read_summary(path).keys() >= _SUMMARY_KEYS
+
+
+def _sources_of(summary: Path) -> list[Place]:
+    """The sources of an earlier report: what its rejects were called follows from them."""
+    sources = _read_summary(summary).get("sources")
+    return [(source["file"], source["sheet"]) for source in sources] if isinstance(sources, list) else []
+
+
+def _read_summary(path: Path) -> dict[str, object]:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _SUMMARY_BYTES:
+        return {}
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

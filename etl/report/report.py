@@ -1,0 +1,243 @@
+"""Report: told what became of every row, it counts, keeps and at the end writes down all of it.
+
+It must never know how a row was sent, nor how a summary is shown.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+
+from etl import problems as problem
+from etl.batch import ROW, Batch, Origin
+from etl.errors import EtlError, ExitCode, severest
+from etl.problems import Problem, Severity
+from etl.report.folder import RESULTS, ReportFolder
+from etl.report.groups import ProblemGroup, ProblemGroups
+from etl.report.outcome import TO_LOOK_AT, TO_MEND, Outcome, Result
+from etl.report.rejects import Rejects
+from etl.report.results import result_lines
+from etl.report.summary import Requests, Source, Summary, count_rows
+from etl.tables import write_lines
+
+SENTENCE_LIMIT = 2_000
+"""How many characters of error a reject carries; `results.jsonl` has all."""
+
+
+class Report:
+    """What became of every row of one job.
+
+    Use it as a context manager: what was not closed leaves no trace.
+
+        with Report(folder, job="J1", command="import", contract="2025-10", sources=..., outcomes=OF_IMPORT) as report:
+            report.add(batch, results)
+            summary = report.close(read=..., started=..., finished=...)
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        job: str | None,
+        command: str,
+        contract: str,
+        sources: Sequence[Source],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        """`folder` None: nothing is written. `sources`: the tables, in the order in which their rows will come.
+        `outcomes`: those that the command counts (`OF_IMPORT`, `OF_VALIDATE`, `OF_DRY_RUN`).
+
+        Raises UsageError where the folder cannot be used.
+        """
+        self._job = job
+        self._command = command
+        self._contract = contract
+        self._sources = tuple(sources)
+        self._outcomes = tuple(outcomes)
+        self._tables = {(source.file, source.sheet): number for number, source in enumerate(sources)}
+        self._counts: list[Counter[Outcome]] = [Counter() for _ in sources]
+        self._last_rows = [-1] * len(self._sources)
+        self._groups = ProblemGroups()
+        self._files = None if folder is None else _Files(folder, self._sources)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._files is not None:
+            self._files.discard()
+
+    @property
+    def counts(self) -> Mapping[Outcome, int]:
+        """How many rows had each outcome so far."""
+        return sum(self._counts, Counter())
+
+    @property
+    def problems(self) -> tuple[ProblemGroup, ...]:
+        """The problems so far, grouped, the worst first; not those of rows that were skipped on purpose."""
+        return self._groups.worst_first()
+
+    def note(self, origin: Origin, problems: Sequence[Problem]) -> None:
+        """Problems of a table as a whole: they are grouped with the others, but belong to no row's line."""
+        self._groups.add(origin.file, problem.frame_of(problems))
+
+    def add(self, batch: Batch, results: Sequence[Result]) -> None:
+        """What became of the rows of a batch: one result a row, in their order. Batches of a table come in order.
+
+        Raises StoppedError where the report cannot be written, and EtlError (a bug of ours) where the results are not
+        those of the rows.
+        """
+        if [result.row for result in results] != batch.source[ROW].to_list():
+            raise EtlError(f"The results for {batch.origin.file} are not those of its rows.")
+        sent = problem.frame_of(_storable(one) for result in results for one in result.problems)
+        problems = problem.joined([batch.problems, sent])
+        skipped = [result.row for result in results if result.outcome is Outcome.SKIPPED]
+        table = self._count(batch, Counter(result.outcome for result in results), problems, skipped)
+        if self._files is not None:
+            self._files.add(table, batch, results, problems)
+
+    def add_checked(self, batch: Batch, good: Outcome, *, skipped: pl.Series | None = None) -> None:
+        """A batch that is not sent: rows with errors are `rejected`, the others `good`.
+
+        `skipped` (Boolean, as long as the batch) marks rows that were left out on purpose, whatever is wrong with them.
+        Raises as `add` does.
+        """
+        bad = problem.rows_with_errors(batch.problems).implode()
+        outcomes = batch.source.select(
+            ROW,
+            outcome=pl.when(pl.lit(value=False) if skipped is None else skipped)
+            .then(pl.lit(Outcome.SKIPPED.value))
+            .when(pl.col(ROW).is_in(bad))
+            .then(pl.lit(Outcome.REJECTED.value))
+            .otherwise(pl.lit(good.value)),
+        )
+        if self._files is not None:
+            self.add(batch, [Result(row, Outcome(outcome)) for row, outcome in outcomes.iter_rows()])
+            return
+        counted = Counter({Outcome(word): number for word, number in outcomes["outcome"].value_counts().iter_rows()})
+        left_out = outcomes.filter(outcome=Outcome.SKIPPED.value)[ROW].to_list()
+        self._count(batch, counted, batch.problems, left_out)
+
+    def _count(self, batch: Batch, counted: Counter[Outcome], problems: pl.DataFrame, skipped: list[int]) -> int:
+        """Count a batch; the number of its table. Raises EtlError where the batch cannot be the next one."""
+        origin = batch.origin
+        table = self._tables.get((origin.file, origin.sheet))
+        if table is None:
+            raise EtlError(f"{origin.file} is not among the sources of this report.")
+        if strangers := counted.keys() - {*self._outcomes, Outcome.SKIPPED}:
+            raise EtlError(f"{self._command} has no outcome {', '.join(sorted(strangers))}.")
+        rows = batch.source[ROW]
+        if len(rows) and rows[0] <= self._last_rows[table]:
+            raise EtlError(f"Row {rows[0]} of {origin.file} came twice or out of order.")
+        self._last_rows[table] = rows[-1] if len(rows) else self._last_rows[table]
+        self._counts[table] += counted
+        self._groups.add(origin.file, problems.filter(~pl.col("row").is_in(skipped)) if skipped else problems)
+        return table
+
+    def close(
+        self,
+        *,
+        read: int,
+        started: datetime,
+        finished: datetime,
+        requests: Requests | None = None,
+        stopped: EtlError | None = None,
+    ) -> Summary:
+        """The job is done, or has stopped for a reason: the whole of it, written where there is a folder.
+
+        `read`: how many rows the readers gave, counted by them. Raises StoppedError where the report cannot be written,
+        and EtlError (a bug of ours) where the outcomes do not add up to `read`.
+        """
+        summary = self._summarise(requests or Requests(), started, finished, stopped)
+        if summary.rows["read"] != read:
+            raise EtlError(f"{read} rows were read, but {summary.rows['read']} have an outcome.")
+        return summary if self._files is None else self._files.complete(summary)
+
+    def _summarise(
+        self, requests: Requests, started: datetime, finished: datetime, stopped: EtlError | None
+    ) -> Summary:
+        by_resource: dict[str, Counter[Outcome]] = {}
+        for source, counted in zip(self._sources, self._counts, strict=True):
+            by_resource.setdefault(source.resource, Counter()).update(counted)
+        counts = self.counts
+        finding = ExitCode.PROBLEMS if any(counts.get(outcome) for outcome in TO_LOOK_AT) else ExitCode.DONE
+        return Summary(
+            job=self._job,
+            command=self._command,
+            contract=self._contract,
+            sources=self._sources,
+            source_rows=tuple(counted.total() for counted in self._counts),
+            rows=count_rows(counts, self._outcomes),
+            by_resource={name: count_rows(counted, self._outcomes) for name, counted in by_resource.items()},
+            requests=requests,
+            started=started,
+            finished=finished,
+            exit_code=severest((stopped.exit_code if stopped else ExitCode.DONE, finding)),
+            stopped_because=stopped.message if stopped else None,
+            problems=self.problems,
+        )
+
+
+class _Files:
+    """The report on disk."""
+
+    def __init__(self, folder: Path, sources: Sequence[Source]) -> None:
+        places = [(source.file, source.sheet) for source in sources]
+        self._sources = sources
+        self._folder = ReportFolder(folder, places)
+        self._rejects = Rejects(self._folder, places)
+        try:
+            self._results = self._folder.new_file(RESULTS)
+        except EtlError:
+            self._folder.discard()
+            raise
+
+    def add(self, table: int, batch: Batch, results: Sequence[Result], problems: pl.DataFrame) -> None:
+        issues: dict[int, list[Problem]] = {}
+        for found in map(Problem._make, problems.iter_rows()):
+            issues.setdefault(found.row, []).append(found)
+        write_lines(self._results, result_lines(batch.origin, self._sources[table].resource, results, issues))
+        errors = {
+            result.row: _sentence_of(result, issues.get(result.row, []))
+            for result in results
+            if result.outcome in TO_MEND
+        }
+        self._rejects.add(table, batch, errors)
+
+    def complete(self, summary: Summary) -> Summary:
+        summary = replace(summary, folder=self._folder.path, notes=self._rejects.write())
+        text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
+        # A file's name may hold bytes that are no text; Python carries them as half surrogate pairs.
+        self._folder.summary.write(f"{text}\n".encode("utf-8", "backslashreplace"))
+        self._folder.commit()
+        return summary
+
+    def discard(self) -> None:
+        self._rejects.close()
+        self._folder.discard()
+
+
+def _storable(found: Problem) -> Problem:
+    """The API's own words may hold half a surrogate pair, which no frame can."""
+    row, *texts = found
+    plain = (None if text is None else text.encode("utf-8", "replace").decode() for text in texts)
+    return Problem._make((row, *plain))
+
+
+def _sentence_of(result: Result, found: Sequence[Problem]) -> str:
+    """Why a row must be mended: its errors, else whatever is known, in one line."""
+    errors = [one.message for one in found if one.severity == Severity.ERROR] or [one.message for one in found]
+    text = " ".join("; ".join(dict.fromkeys(errors)).split())
+    if not text:
+        text = f"the API answered {result.http_status}" if result.http_status else "no reason is known"
+    # This cell is ours, unlike the others: it must never be taken for a formula.
+    text = f"error: {text}" if text[0] in "=+-@" else text
+    return text if len(text) <= SENTENCE_LIMIT else f"{text[: SENTENCE_LIMIT - 1]}…"

@@ -1,0 +1,104 @@
+"""`summary.json`: the whole job on one page. This file must never know a single row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl.errors import ExitCode
+from etl.report.groups import ProblemGroup
+from etl.report.outcome import Outcome
+
+Counts = Mapping[str, int]
+"""`read`, then one key an outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that rows are read from: its file as the user named it, its sheet, and what its rows become.
+
+    `sha256` is that of the whole file (None where it was not computed).
+    """
+
+    file: str
+    sheet: str | None
+    resource: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What went over the wire: `by_status` counts the replies; requests without a reply are only in `sent`."""
+
+    sent: int = 0
+    retried: int = 0
+    reconciled: int = 0
+    by_status: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a finished job says of itself. All but `problems`, `folder` and `notes` is in `summary.json`.
+
+    `source_rows` are the rows read of each source. `notes` are sentences for a person about the report itself.
+    """
+
+    job: str | None
+    command: str
+    contract: str
+    sources: Sequence[Source]
+    source_rows: Sequence[int]
+    rows: Counts
+    by_resource: Mapping[str, Counts]
+    requests: Requests
+    started: datetime
+    finished: datetime
+    exit_code: ExitCode
+    stopped_because: str | None
+    problems: tuple[ProblemGroup, ...]
+    folder: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> str:
+        """The resource's name, `mixed` where there are several."""
+        return next(iter(self.by_resource)) if len(self.by_resource) == 1 else "mixed"
+
+    def to_json(self) -> dict[str, object]:
+        """The content of `summary.json`, keys in the order of the product page, "The report folder"."""
+        elapsed_s = round((self.finished - self.started).total_seconds(), 3)
+        mixed = {"by_resource": {name: dict(counts) for name, counts in self.by_resource.items()}}
+        return {
+            "job": self.job,
+            "command": self.command,
+            "resource": self.resource,
+            **(mixed if self.resource == "mixed" else {}),
+            "contract": self.contract,
+            "sources": [
+                {"file": source.file, "sheet": source.sheet, "sha256": source.sha256, "rows": rows}
+                for source, rows in zip(self.sources, self.source_rows, strict=True)
+            ],
+            "rows": dict(self.rows),
+            "requests": {
+                "sent": self.requests.sent,
+                "retried": self.requests.retried,
+                "reconciled": self.requests.reconciled,
+                "by_status": {str(status): n for status, n in sorted(self.requests.by_status.items())},
+            },
+            "started": _rfc3339(self.started),
+            "finished": _rfc3339(self.finished),
+            "elapsed_s": elapsed_s,
+            "rows_per_s": round(self.rows["read"] / elapsed_s, 1) if elapsed_s > 0 else 0.0,
+            "exit_code": int(self.exit_code),
+            "stopped_because": self.stopped_because,
+        }
+
+
+def count_rows(counted: Mapping[Outcome, int], outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """`read` and the outcomes in the given order, absent ones as 0; `skipped` also where it is not among them."""
+    extra = (Outcome.SKIPPED,) if counted.get(Outcome.SKIPPED) and Outcome.SKIPPED not in outcomes else ()
+    return {"read": sum(counted.values())} | {outcome.value: counted.get(outcome, 0) for outcome in (*outcomes, *extra)}
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,27 @@
+"""Writing tables: delimited text, workbooks and JSON Lines, exactly and safely.
+
+This room must never know what a row means. A table is its columns and rows of cells, each text or None (blank); files
+appear whole or not at all, and only their owner can read them.
+"""
+
+from etl.tables.delimited import Dialect, write_delimited
+from etl.tables.files import NewFile, explain_failure, make_folder, partial_names
+from etl.tables.jsonlines import json_text, object_text, string_text, write_lines
+from etl.tables.limits import DoesNotFitError
+from etl.tables.workbook import Sheet, write_workbook
+
+__all__ = [
+    "Dialect",
+    "DoesNotFitError",
+    "NewFile",
+    "Sheet",
+    "explain_failure",
+    "json_text",
+    "make_folder",
+    "object_text",
+    "partial_names",
+    "string_text",
+    "write_delimited",
+    "write_lines",
+    "write_workbook",
+]

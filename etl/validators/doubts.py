@@ -1,0 +1,72 @@
+"""What no reference page forbids and a person should still look at: warnings.
+
+Must never know a limit of the API; those are the resource models'.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+from pydantic_core import from_json
+
+from etl.batch import ROW
+from etl.problems import Code
+from etl.resources import FieldSpec, Kind
+from etl.validators.quoting import quote_value
+from etl.validators.sentences import Finding
+
+_PERSONA_PREFIX = "persona:"
+
+
+def doubt_transcripts(frame: pl.DataFrame) -> Iterator[tuple[int, Finding]]:
+    """Rows of input_type TRANSCRIPT whose `input_str` is no JSON array of `{role, content}` messages."""
+    if not {"input_type", "input_str"} <= set(frame.columns):
+        return
+    transcripts = frame.filter((pl.col("input_type") == "TRANSCRIPT") & (pl.col("input_str").str.len_chars() > 0))
+    for row, text in transcripts.select(ROW, "input_str").iter_rows():
+        fault = _transcript_fault(text)
+        if fault:
+            yield row, _doubt(Code.TRANSCRIPT_SHAPE, "input_str", text, f"input_str of a TRANSCRIPT {fault}")
+
+
+def _transcript_fault(text: str) -> str | None:
+    wanted = 'a JSON array of messages, such as [{"role": "user", "content": "Hello"}], is expected'
+    try:
+        messages = from_json(text)
+    except ValueError:
+        return f"is plain text; {wanted}"
+    if not isinstance(messages, list) or not messages:
+        return f"is no list of messages; {wanted}"
+    for number, message in enumerate(messages, start=1):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
+            return f"has no role or no content in message {number}; {wanted}"
+    return None
+
+
+def doubt_body(body: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is odd about a run or a run template."""
+    options = body.get("options")
+    yield from _seed_without_sample(body, "")
+    if isinstance(options, dict):
+        yield from _seed_without_sample(options, "options.")
+    metrics = body.get("persona_metrics")
+    for place, name in enumerate(metrics if isinstance(metrics, list) else []):
+        if isinstance(name, str) and name.startswith(_PERSONA_PREFIX):
+            meant = quote_value(None, name.removeprefix(_PERSONA_PREFIX))
+            sentence = f"persona_metrics item {place + 1} is {quote_value(None, name)}; write the base name {meant}"
+            yield _doubt(Code.METRIC_PREFIX, "persona_metrics", name, sentence)
+
+
+def _seed_without_sample(holder: Mapping[str, Any], prefix: str) -> Iterator[Finding]:
+    seed, size = holder.get("sub_sample_seed"), holder.get("sub_sample_size")
+    if seed is not None and not size:
+        absence = "is not given" if size is None else "is 0"
+        sentence = (
+            f"{prefix}sub_sample_seed is {quote_value(None, seed)} but {prefix}sub_sample_size {absence}, "
+            "so all test cases run; give a sample size or leave the seed out"
+        )
+        yield _doubt(Code.SEED_WITHOUT_SAMPLE, f"{prefix}sub_sample_seed", seed, sentence)
+
+
+def _doubt(code: Code, field: str, found: Any, sentence: str) -> Finding:
+    return Finding(code, field, found, FieldSpec(field, Kind.TEXT), condition=sentence)

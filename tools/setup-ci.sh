@@ -1,0 +1,14 @@
+#!/bin/sh
+# What only Debian has, for the tests that open what we write as a person would: a browser and an office.
+# Without them `make test` still passes and says what it left out.
+set -eu
+
+missing=""
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v soffice >/dev/null 2>&1 || missing="$missing libreoffice-calc-nogui"
+[ -z "$missing" ] && exit 0
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086  # a list of names
+apt-get install -y -qq --no-install-recommends $missing
