@@ -209,7 +209,7 @@ def check_rows(
 def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, assume_test_set: bool) -> Batch:
     bound = fitted.bound
     return check(
-        maps.apply(bound, batch),
+        maps.apply(bound, _traced(batch, bound)),
         fitted.resource,
         contract,
         bound.fields,
@@ -217,6 +217,22 @@ def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, 
         make_bodies=body_maker(bound),
         strict=strict,
         assume_test_set=assume_test_set,
+    )
+
+
+def _traced(batch: Batch, bound: Bound) -> Batch:
+    """The same rows; what the reader found names the field that its column fills.
+
+    What is wrong in a cell that is not sent spoils no row: there it becomes a warning.
+    """
+    fields = {column: path for path, columns in bound.columns.items() for column in columns}
+    unused = pl.col("column").is_in(list(bound.unmapped))
+    return replace(
+        batch,
+        problems=batch.problems.with_columns(
+            pl.when(unused).then(pl.lit(Severity.WARNING.value)).otherwise("severity").alias("severity"),
+            pl.col("field").fill_null(pl.col("column").replace_strict(fields, default=None, return_dtype=pl.String)),
+        ),
     )
 
 

@@ -295,7 +295,10 @@ class Importer:
             contract,
             self.job.where,
             self.job.limit,
-            [(one.survey.sha256, one.table.origin.sheet, one.bound.mapping.sha256, one.values) for one in fitted],
+            [
+                (one.survey.sha256, one.table.origin.sheet, one.bound.mapping.model_dump_json(), one.values)
+                for one in fitted
+            ],
         ]
         return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
 

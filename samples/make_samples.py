@@ -59,14 +59,17 @@ def build_airline() -> tuple[bytes, list[Line]]:
 
 
 def build_delivery() -> tuple[bytes, list[Line]]:
-    """`delivery_cases.csv`: the format of the vendor's upload page."""
-    rows = [["input", "expected_behaviors", "input_type"]]
+    """`delivery_cases.csv`: the format of the vendor's upload page; its metadata goes into metric_input."""
+    rows = [["input", "expected_behaviors", "input_type", "metadata", "agent_ids"]]
     lines = []
     for place, case in enumerate(read_source("delivery")["case"]):
+        behaviours = case.get("plain") or json_text(case["expect"])
+        rows.append(
+            [case.get("input", ""), behaviours, *(case.get(name, "") for name in ("type", "metadata", "agent_ids"))]
+        )
         named = {"scenario": case["input"]} if "input" in case else {}
-        behaviours = case.get("plain") or json.dumps(case["expect"], ensure_ascii=False)
-        rows.append([case.get("input", ""), behaviours, case.get("type", "")])
-        lines.append(Line(place + 2, case, body_of_case(case | named)))
+        metadata = {"metric_input": Json(case["metadata"])} if "metadata" in case else {}
+        lines.append(Line(place + 2, case, body_of_case(case | named) | metadata))
     return csv_bytes(rows), lines
 
 

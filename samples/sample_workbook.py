@@ -8,7 +8,7 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import xlsxwriter
@@ -126,7 +126,7 @@ def write_cell(sheet: Worksheet, at: tuple[int, int], value: Any, case: Case, fo
         case int():
             sheet.write_number(row, column, value, formats["phone"])
         case date():
-            sheet.write_datetime(row, column, datetime(value.year, value.month, value.day), formats["date"])  # noqa: DTZ001
+            sheet.write_datetime(row, column, value, formats["date"])
         case str() if case.get("bold") and case["bold"] in value:
             before, word, after = value.partition(case["bold"])
             sheet.write_rich_string(row, column, before, formats["bold"], word, after, formats["text"])
@@ -154,7 +154,7 @@ def build_workbook() -> tuple[bytes, list[Line]]:
     """`support_calls.xlsx` and its rows."""
     made = io.BytesIO()
     file = xlsxwriter.Workbook(made, {"in_memory": True})
-    created = datetime(2025, 11, 3, 9, 12)  # noqa: DTZ001
+    created = datetime(2025, 11, 3, 9, 12, tzinfo=UTC)
     file.set_properties({"title": "Voice assistant test cases", "author": "Priya Raman", "created": created})
     book = Book({name: file.add_worksheet(name) for name in (*HEADERS, "Lists", "old 2023")}, add_formats(file))
     add_titles(book)

@@ -20,7 +20,18 @@ from etl import problems as problem
 from etl.batch import ERROR_COLUMN, RAW, ROW, Batch, Origin
 from etl.errors import EtlError, ExitCode, KeyRefusedError, StoppedError, UsageError
 from etl.problems import Code, Problem, Severity
-from etl.report import OF_DRY_RUN, OF_IMPORT, OF_VALIDATE, Outcome, ProblemGroups, Report, Requests, Result, Source
+from etl.report import (
+    OF_DRY_RUN,
+    OF_IMPORT,
+    OF_VALIDATE,
+    Outcome,
+    ProblemGroups,
+    Report,
+    Requests,
+    Result,
+    Source,
+    Summary,
+)
 from etl.report.groups import EXAMPLES, GROUP_LIMIT
 from etl.report.names import name_of_file, name_of_table
 from etl.report.report import SENTENCE_LIMIT
@@ -78,14 +89,14 @@ def report_on(folder: Path | None, *sources: Source, outcomes: Sequence[Outcome]
     return Report(folder, job="J1", command="import", contract="2025-10", sources=sources, outcomes=outcomes)
 
 
-def reject_all(folder: Path, *batches: Batch) -> tuple[str, ...]:
-    """A report in which every row of the batches is rejected; its notes."""
+def reject_all(folder: Path, *batches: Batch) -> Summary:
+    """A report in which every row of the batches is rejected."""
     sources = dict.fromkeys(Source(batch.origin.file, batch.origin.sheet, "test-cases") for batch in batches)
     with report_on(folder, *sources) as report:
         for batch in batches:
             report.add(batch, results_for(batch, [Outcome.REJECTED] * len(batch)))
         read = sum(len(batch) for batch in batches)
-        return report.close(read=read, started=START, finished=START).notes
+        return report.close(read=read, started=START, finished=START)
 
 
 def files_in(folder: Path) -> list[str]:
@@ -347,15 +358,25 @@ class TestRejectsOfDelimitedText:
             ["1", "2", "3, or 4", "no reason is known"],
         ]
 
+    def test_columns_without_a_name_keep_their_place_so_that_ragged_records_stay_ragged(self, tmp_path: Path) -> None:
+        batch = batch_of(origin_of("a.csv", positions=(1, 3)), [["1", "2"], ["1", None]], raws=[None, '["1",""]'])
+        reject_all(tmp_path / "r", batch)
+        assert csv_in(tmp_path / "r" / "rejects.csv") == [
+            ["a", "", "b", ERROR_COLUMN],
+            ["1", "", "2", "no reason is known"],
+            ["1", "", "no reason is known"],
+        ]
+
     def test_our_sentence_bends_to_the_encoding_the_cells_never_do(self, tmp_path: Path) -> None:
         dialect = {"encoding": "cp1252", "delimiter": ";", "line_end": "\r\n"}
         origin = origin_of("a.csv", ["a"], dialect=dialect)
-        assert reject_all(tmp_path / "r", batch_of(origin, [["€ é"]], problems=[error(2, "≤ 5; «x»")])) == ()
+        summary = reject_all(tmp_path / "r", batch_of(origin, [["€ é"]], problems=[error(2, "≤ 5; «x»")]))
+        assert (summary.rejects, summary.notes) == ((tmp_path / "r" / "rejects.csv",), ())
         assert (tmp_path / "r" / "rejects.csv").read_bytes() == (
             b'a;_coval_etl_error\r\n\x80 \xe9;"? 5; \xabx\xbb"\r\n'
         )
-        notes = reject_all(tmp_path / "s", batch_of(origin, [["漢"], ["b"]]))
-        assert notes == ("The rejects of a.csv are written as JSON Lines: '漢' cannot be written in cp1252.",)
+        summary = reject_all(tmp_path / "s", batch_of(origin, [["漢"], ["b"]]))
+        assert summary.notes == ("The rejects of a.csv are written as JSON Lines: '漢' cannot be written in cp1252.",)
         assert [line["a"] for line in lines_in(tmp_path / "s" / "rejects.jsonl")] == ["漢", "b"]
         assert "rejects.csv" not in files_in(tmp_path / "s")
 
@@ -440,6 +461,8 @@ class TestSplice:
             "5",
             "null",
             "{'a': 1}",
+            '{"a":NaN}',
+            '{"a":-Infinity}',
             '{"a":' + "[" * 100_000,
             '{"a":' + '{"a":' * 100_000,
         ],
@@ -475,6 +498,13 @@ class TestRejectsOfJsonLines:
             "",
         ]
 
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+    def test_are_in_the_encoding_of_the_source(self, tmp_path: Path, encoding: str) -> None:
+        batch = batch_of(origin_of("a.jsonl", (), dialect={"encoding": encoding}), [()] * 2, raws=['{"a": "é"}', "é"])
+        reject_all(tmp_path / "r", batch)
+        text = (tmp_path / "r" / "rejects.jsonl").read_bytes().decode(encoding)
+        assert [json.loads(line).get("a") for line in text.splitlines()] == ["é", None]
+
 
 class TestRejectsOfWorkbooks:
     def test_have_the_same_sheets_and_text_that_computes_nothing(self, tmp_path: Path) -> None:
@@ -494,7 +524,7 @@ class TestRejectsOfWorkbooks:
 
     def test_become_json_lines_where_a_cell_is_too_long_and_say_so(self, tmp_path: Path) -> None:
         batch = batch_of(origin_of("a.xlsx", sheet="Cases"), [["x" * 40_000, None], ["1", "2"]])
-        assert reject_all(tmp_path / "r", batch) == (
+        assert reject_all(tmp_path / "r", batch).notes == (
             "The rejects of a.xlsx are written as JSON Lines: sheet Cases has a cell of more than 32,767 characters.",
         )
         assert files_in(tmp_path / "r") == ["rejects.jsonl", "results.jsonl", "summary.json"]
@@ -528,8 +558,8 @@ class TestRejectsOfSeveralSources:
         assert [row[0] for row in csv_in(tmp_path / "r" / "rejects" / "2-b.csv")] == ["a", "3", "7"]
 
     def test_a_format_that_cannot_be_written_becomes_json_lines(self, tmp_path: Path) -> None:
-        notes = reject_all(tmp_path / "r", batch_of(origin_of("a.parquet"), [["1", None]]))
-        assert notes == ("The rejects of a.parquet are written as JSON Lines: parquet cannot be written.",)
+        summary = reject_all(tmp_path / "r", batch_of(origin_of("a.parquet"), [["1", None]]))
+        assert summary.notes == ("The rejects of a.parquet are written as JSON Lines: parquet cannot be written.",)
         assert lines_in(tmp_path / "r" / "rejects.jsonl") == [{"a": "1", ERROR_COLUMN: "no reason is known"}]
 
     @pytest.mark.parametrize(

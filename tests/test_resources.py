@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from coval_sdk import models as sdk
 from pydantic import BaseModel, ValidationError
-from test_validators_table import ABSENT, GOOD, NEW, PRIVATE_URLS, TABLE, Case, faults_of
 
 from etl.problems import Code
 from etl.resources import RESOURCES, Contract, Kind
 from etl.resources.forms import json_size, pattern_in_words, url_fault
+from tests.test_validators_table import ABSENT, GOOD, NEW, PRIVATE_URLS, TABLE, Case, faults_of
 
 PAGES: list[tuple[str, dict[str, Any]]] = [
     (

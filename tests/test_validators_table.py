@@ -275,6 +275,7 @@ def _personas() -> Iterator[Case]:
         {"custom_persona_data": "x" * 16_383},
         {"initialization_parameters": {}},
         {"background_sound": "office", "persona_prompt": None},
+        {"background_sound": "custom:surf-1"},
     )
     yield from good(name, NEW, {"tags": ["x" * 200] * 20})
     for field in ("name", "voice_name", "language_code"):
@@ -300,6 +301,7 @@ def _personas() -> Iterator[Case]:
     yield from bad(name, BOTH, Code.NOT_AN_OPTION, "conversation_initiation", {"conversation_initiation": "agent"})
     yield from bad(name, BOTH, Code.TOO_LONG, "custom_persona_data", {"custom_persona_data": "x" * 16_384})
     yield from bad(name, BOTH, Code.TOO_LONG, "background_sound", {"background_sound": "x" * 101})
+    yield from bad(name, BOTH, Code.WRONG_FORM, "background_sound", {"background_sound": "beach"})
     yield from bad(name, BOTH, Code.WRONG_TYPE, "initialization_parameters", {"initialization_parameters": []})
     yield from bad(name, OLD, Code.UNKNOWN_FIELD, "tags", {"tags": []})
     yield from bad(name, NEW, Code.TOO_MANY_ITEMS, "tags", {"tags": ["x"] * 21})

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from etl.checking import Fitted, table_problems
 from etl.cli.options import Output
 from etl.errors import ExitCode
 from etl.importing import Progress
-from etl.problems import Severity
+from etl.problems import Code, Severity
 from etl.readers import Skipped
 from etl.report import ProblemGroup, Summary
 
@@ -108,7 +107,8 @@ class Screen:
             return
         if self._output.quiet:
             return
-        self._show_problems(summary.problems)
+        # Unused columns were named when the table was read.
+        self._show_problems([group for group in summary.problems if group.code != Code.UNMAPPED_COLUMN])
         self._show_counts(summary)
         for note in summary.notes:
             self._console.print(Text(visible(note), style="yellow"))
@@ -116,33 +116,20 @@ class Screen:
             self._console.print(Text("Stopped: ", style="bold yellow") + Text(visible(summary.stopped_because)))
         if summary.folder is not None:
             self._console.print(Text("Report   ", style="bold") + Text(str(summary.folder)))
-            rejects = sorted(path.name for path in summary.folder.glob("rejects*"))
-            if rejects:
-                self._console.print(
-                    Text(
-                        f"         mend {summary.folder / rejects[0]} and import it; it holds only these rows",
-                        style="dim",
-                    )
-                )
+            for rejects in summary.rejects:
+                line = f"         {rejects.relative_to(summary.folder)}: the rows to mend; import that file again"
+                self._console.print(Text(line, style="dim"))
 
     def _show_problems(self, groups: Sequence[ProblemGroup]) -> None:
-        if not groups:
-            return
-        table = Table(box=None, padding=(0, 1, 0, 0), show_header=True, header_style="bold")
-        for heading, justify in (("rows", "right"), ("", "left"), ("where", "left"), ("what", "left")):
-            table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
         for group in groups[:GROUPS_SHOWN]:
-            first = group.examples[0]
-            error = group.severity is Severity.ERROR
-            places = ", ".join(visible(example.cell) or f"row {example.row}" for example in group.examples)
-            places += " …" if group.rows > len(group.examples) else ""
-            table.add_row(
-                str(group.rows),
-                "[red]error[/]" if error else "[yellow]warning[/]",
-                escape(places),
-                escape(visible(first.message)),
+            mark = (
+                Text("error   ", style="red") if group.severity is Severity.ERROR else Text("warning ", style="yellow")
             )
-        self._console.print(table)
+            places = ", ".join(visible(example.cell) or f"row {example.row}" for example in group.examples)
+            places += ", …" if group.rows > len(group.examples) else ""
+            rows = Text(f"{group.rows:>7,} {'rows' if group.rows > 1 else 'row ':4}  ", style="bold")
+            self._console.print(rows + mark + Text(places, style="bold"))
+            self._console.print(Padding(Text(visible(group.examples[0].message)), (0, 0, 0, 14)), soft_wrap=False)
         if len(groups) > GROUPS_SHOWN:
             self._console.print(Text(f"… and {len(groups) - GROUPS_SHOWN} more kinds of problem", style="dim"))
 

@@ -1,0 +1,13 @@
+"""Batches as read into batches in the API's fields: the mapping language, detection, and request bodies.
+
+Must never know where rows come from or where bodies go.
+"""
+
+from etl.mapping.applying import apply
+from etl.mapping.binding import Bound, bind
+from etl.mapping.bodies import bodies
+from etl.mapping.guessing import FITS, Guess, guess
+from etl.mapping.presets import load_mapping, presets
+from etl.mapping.spec import Mapping
+
+__all__ = ["FITS", "Bound", "Guess", "Mapping", "apply", "bind", "bodies", "guess", "load_mapping", "presets"]

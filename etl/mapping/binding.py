@@ -3,9 +3,11 @@
 Must never know what is in the columns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from collections.abc import Mapping as Pairs
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 
 import polars as pl
 
@@ -13,11 +15,177 @@ from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
 from etl.mapping.dialects import Shape, Target, declared_spec, find_target
-from etl.mapping.jsoncells import is_json
-from etl.mapping.kinds import constant, into_kind
+from etl.mapping.kinds import constant, convert_text
 from etl.mapping.matching import Match, match_columns
-from etl.mapping.names import spelled, suggest
-from etl.mapping.planning import Feed, Plan
+from etl.mapping.names import fold, likeness, spelled, suggest
+from etl.mapping.planning import Feed, Plan, in_shape, make_plan
 from etl.mapping.spec import Mapping, Rule
-from etl.mapping.steps import Form
-from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
+from etl.resources import RESOURCES, Contract, FieldSpec, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A mapping that knows its table, contract and `--set` values.
+
+    `fields` are the fields of the body in use, by dotted path, parents before children; `columns` the columns that feed
+    each, the preferred one first; `unmapped` the columns that nothing uses (empty where the mapping says
+    `unmapped: ignore`); `where` a Boolean expression over the frame as read: the other rows are to be skipped.
+    """
+
+    mapping: Mapping
+    contract: Contract
+    fields: dict[str, FieldSpec]
+    columns: dict[str, tuple[str, ...]]
+    unmapped: tuple[str, ...]
+    where: pl.Expr | None
+    feeds: tuple[Feed, ...]
+    _plans: dict[bool, Plan] = field(default_factory=dict, compare=False, repr=False)
+
+    def plan(self, *, typed: bool) -> Plan:
+        """The work for one batch, made when it is first asked for."""
+        if typed not in self._plans:
+            self._plans[typed] = make_plan(self.feeds, typed=typed)
+        return self._plans[typed]
+
+
+def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[str, str] | None = None) -> Bound:
+    """A mapping for one table. `overrides` are field → plain text (`--set`), typed by the field's kind.
+
+    Raises MappingError (`FILE:LINE:COLUMN: …`) where a required field has no column, a name of `from` is misspelled, an
+    expression names no column, or columns are left over and the mapping says `unmapped: error`; UsageError where an
+    override names no field or its value does not fit.
+    """
+    columns = tuple(column for column in origin.columns if column != ERROR_COLUMN and column not in OWN_COLUMNS)
+    label = origin.file if origin.sheet is None else f"{origin.file}, sheet {origin.sheet}"
+    binder = _Binder(mapping, RESOURCES[mapping.resource], contract, label, columns)
+    feeds = binder.feeds(overrides or {})
+    where = binder.where()
+    used = {column for feed in feeds for column in feed.columns}
+    used |= set(where.meta.root_names()) if where is not None else set()
+    unmapped = binder.unmapped(used)
+    fields = {feed.target.path: feed.target.spec for feed in feeds if feed.target.spec is not None}
+    by_field = {path: [feed.columns for feed in feeds if feed.target.path == path] for path in fields}
+    return Bound(
+        mapping=mapping,
+        contract=contract,
+        fields=fields,
+        columns={path: tuple(dict.fromkeys(chain.from_iterable(found))) for path, found in by_field.items()},
+        unmapped=unmapped,
+        where=where,
+        feeds=feeds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Binder:
+    """What every question of binding needs: the mapping, and the table as sentences call it."""
+
+    mapping: Mapping
+    resource: Resource
+    contract: Contract
+    label: str
+    columns: tuple[str, ...]
+
+    def feeds(self, overrides: Pairs[str, str]) -> tuple[Feed, ...]:
+        """What feeds the fields: in the order of the contract's fields, the preferred feed of a field first."""
+        feeds = [self._override(path, text) for path, text in overrides.items()]
+        fixed = {feed.target.path for feed in feeds}
+        rules = {path: rule for path, rule in self.mapping.fields.items() if self._target(path).path not in fixed}
+        matches = match_columns(rules, self.columns)
+        used = {column for match in matches.values() for column in match.columns}
+        for path, rule in rules.items():
+            self._refuse_misspelled(path, rule, matches.get(path), used)
+            feeds.extend(self._from_columns(path, rule, matches.get(path)))
+            feeds.extend(self._from_constants(path, rule))
+        return tuple(sorted(feeds, key=self._place))
+
+    def where(self) -> pl.Expr | None:
+        """The condition on the frame as read."""
+        text = self.mapping.source.where
+        if text is None:
+            return None
+        with self._located("source", "where"):
+            return compile_condition(text, self.columns)
+
+    def unmapped(self, used: set[str]) -> tuple[str, ...]:
+        """The columns that nothing uses, as the mapping wants them treated."""
+        left = tuple(column for column in self.columns if column not in used)
+        if left and self.mapping.unmapped == "error":
+            raise MappingError(
+                f"{self.mapping.at('unmapped')}: nothing uses the columns {spelled(left)} of {self.label}; map them, or"
+                " say unmapped: warn"
+            )
+        return () if self.mapping.unmapped == "ignore" else left
+
+    def _target(self, path: str) -> Target:
+        return find_target(self.resource, path, self.contract)
+
+    def _from_columns(self, path: str, rule: Rule, match: Match | None) -> Iterator[Feed]:
+        target = self._target(path)
+        if match is not None:
+            yield from (Feed(target, rule, (column,)) for column in match.single)
+            if match.numbered:
+                yield Feed(target, rule, match.numbered, numbered=True)
+        elif rule.required and rule.takes_columns:
+            named = spelled([*(rule.from_ or ()), *(rule.from_one_of or ()), *(rule.from_pattern or ())], 6)
+            raise MappingError(
+                f"{self.mapping.at('fields', path)}: {path} needs a column; the mapping knows {named}, and {self.label}"
+                f" has {spelled(self.columns)}: add the column's name to the mapping, or --set {path}=VALUE"
+            )
+        if rule.expr is not None:
+            with self._located("fields", path, "expr"):
+                expression = compile_expression(rule.expr, self.columns)
+            yield Feed(target, rule, tuple(expression.meta.root_names()), expression=expression)
+
+    def _from_constants(self, path: str, rule: Rule) -> Iterator[Feed]:
+        target = self._target(path)
+        key = "value" if rule.has("value") else "default"
+        if not rule.has(key) or (target.spec is None and key == "default"):
+            return
+        cell = constant(target.via, rule.value if key == "value" else rule.default)
+        fixed = None if cell is None or target.spec is None else in_shape(cell, target)
+        if fixed is None:
+            raise MappingError(
+                f"{self.mapping.at('fields', path, key)}: contract {self.contract} does not take this for {path};"
+                " remove it or use the other --contract"
+            )
+        yield Feed(target, rule, constant=fixed)
+
+    def _override(self, path: str, text: str) -> Feed:
+        """One `--set`."""
+        target = self._target(path)
+        if declared_spec(self.resource, path) is None:
+            near = suggest(path, self.resource.fields(self.contract))
+            raise UsageError(f"--set {path}: {self.resource.name} have no field {path}{near}.")
+        if target.spec is None:
+            raise UsageError(f"--set {path}: contract {self.contract} has no field {path}.", "Try another --contract.")
+        cell, mistake = convert_text(target.via, text, target.spec.options)
+        fixed = in_shape(cell, target) if cell is not None else None
+        if fixed is None:
+            raise UsageError(f"--set {path}: {path} takes {mistake[1] if mistake else 'one id under this contract'}.")
+        return Feed(target, Rule(), constant=fixed)
+
+    def _refuse_misspelled(self, path: str, rule: Rule, match: Match | None, used: set[str]) -> None:
+        """A name of `from` that no column has, though a column that nothing uses nearly has it."""
+        for number, name in enumerate(rule.from_ or ()) if match is None else ():
+            near = [column for column in self.columns if column not in used and likeness(fold(column), fold(name))]
+            if near:
+                at = self.mapping.at("fields", path, "from", number)
+                raise MappingError(f"{at}: {self.label} has no column {name}; did you mean {near[0]}?")
+
+    def _place(self, feed: Feed) -> tuple[int, bool, bool, bool]:
+        """Contract order; free keys after their object; constants last; what was renamed after what was not."""
+        known = list(self.resource.fields(self.contract))
+        path = feed.target.path
+        while path not in known and "." in path:
+            path = path.rpartition(".")[0]
+        place = known.index(path) if path in known else len(known)
+        return place, path != feed.target.path, feed.constant is not None, feed.target.shape is not Shape.AS_IS
+
+    @contextmanager
+    def _located(self, *loc: str) -> Iterator[None]:
+        """An expression's fault as a fault of the mapping file."""
+        try:
+            yield
+        except ExpressionError as error:
+            raise MappingError(f"{self.mapping.at(*loc)}: {error}") from None

@@ -10,13 +10,17 @@ from typing import Any
 
 import polars as pl
 
+from etl.mapping.series import by_cell, found_in, only_where
 from etl.problems import Code
 
 Mistake = tuple[Code, str]
 """What is wrong with a cell: the code, and the end of a sentence that begins with what the field takes."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = r"\\u[dD][89a-fA-F]"
+_TEXT = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
+_ARRAY_OF_TEXTS = r"^S\[S(?:TS(?:,STS)*)?\]S$".replace("S", r"[ \t\n\r]*").replace("T", _TEXT)
+"""JSON's own grammar of an array of strings."""
 
 
 class DuplicateKeyError(ValueError):
@@ -25,13 +29,7 @@ class DuplicateKeyError(ValueError):
 
 def read_strictly(text: str) -> Any:
     """The value of a JSON text, numbers all read as 0. Raises ValueError, DuplicateKeyError or RecursionError."""
-    return json.loads(
-        text,
-        object_pairs_hook=_without_duplicates,
-        parse_constant=_refuse_constant,
-        parse_int=_as_zero,
-        parse_float=_as_zero,
-    )
+    return _STRICT.decode(text)
 
 
 def is_json(text: str) -> bool:
@@ -45,15 +43,25 @@ def is_object(text: str) -> bool:
     return read is not None and isinstance(read[0], dict)
 
 
-def read_texts(text: str) -> list[str] | None:
-    """The items of a JSON array of strings; None where the text is anything else."""
+def is_texts(text: str) -> bool:
+    """Whether the whole text is a JSON array of strings, none of them with half a surrogate pair."""
     read = _is_read(text)
-    if read is None or not isinstance(read[0], list):
-        return None
-    items = read[0]
-    if not all(isinstance(item, str) for item in items):
-        return None
-    return None if _SURROGATE.search(text) and not all(_is_unicode(item) for item in items) else items
+    return (
+        read is not None and isinstance(read[0], list) and all(isinstance(i, str) and _is_unicode(i) for i in read[0])
+    )
+
+
+def read_texts(cells: pl.Series) -> pl.Series:
+    """The items of cells that are JSON arrays of strings (List(String)); null for the others.
+
+    In columns: a regular expression knows such an array, but for surrogate pairs.
+    """
+    arrays = only_where(cells, found_in(cells, _ARRAY_OF_TEXTS))
+    odd = found_in(arrays, _SURROGATE)
+    if odd.any():
+        sound = [not strange or is_texts(cell) for cell, strange in zip(arrays, odd, strict=True)]
+        arrays = only_where(arrays, pl.Series(sound))
+    return arrays.str.json_decode(pl.List(pl.String))
 
 
 def explain_json(text: str) -> Mistake:
@@ -79,7 +87,7 @@ def explain_object(text: str) -> Mistake:
 
 
 def explain_texts(text: str) -> Mistake:
-    """Why `read_texts` says no."""
+    """Why `read_texts` gave null."""
     wanted = 'a JSON array of texts, such as ["one", "two"]'
     read = _is_read(text)
     if read is None:
@@ -97,12 +105,11 @@ def explain_texts(text: str) -> Mistake:
 def members(text: str) -> dict[str, str]:
     """The keys of a JSON object with the text of each value, exactly as written. `text` must be a JSON object."""
     found: dict[str, str] = {}
-    decoder = json.JSONDecoder(parse_int=_as_zero, parse_float=_as_zero)
     place = _after_space(text, text.index("{") + 1)
     while text[place] != "}":
-        key, place = decoder.raw_decode(text, place)
+        key, place = _STRICT.raw_decode(text, place)
         place = _after_space(text, _after_space(text, place) + 1)
-        _, end = decoder.raw_decode(text, place)
+        _, end = _STRICT.raw_decode(text, place)
         found[key] = text[place:end]
         place = _after_space(text, end)
         if text[place] == ",":
@@ -111,13 +118,15 @@ def members(text: str) -> dict[str, str]:
 
 
 def merge(own: str, extra: str) -> str:
-    """Two JSON objects as one; where both have a key, objects are merged in turn and else `own` wins."""
+    """Two JSON objects as one. Where both have a key, objects are merged in turn; else `own` wins."""
+    if not own.startswith("{"):
+        return own
     merged = members(own)
     for key, value in members(extra).items():
         mine = merged.get(key)
         if mine is None:
             merged[key] = value
-        elif mine.startswith("{") and value.startswith("{"):
+        elif value.startswith("{"):
             merged[key] = merge(mine, value)
     return "{" + ",".join(f"{quoted(key)}:{value}" for key, value in merged.items()) + "}"
 
@@ -139,22 +148,10 @@ def look_up(text: str, keys: tuple[str, ...]) -> str | None:
     return text
 
 
-def each(value: pl.Expr, function: Callable[[str], Any], dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
-    """An expression that calls `function` for every cell that is not null."""
-
-    def run(series: pl.Series) -> pl.Series:
-        if series.null_count() == len(series):
-            return pl.Series(series.name, [None] * len(series), dtype=dtype)
-        made = [None if cell is None else function(cell) for cell in series.to_list()]
-        return pl.Series(series.name, made, dtype=dtype)
-
-    return value.map_batches(run, return_dtype=dtype, is_elementwise=True)
-
-
 def kept_if(value: pl.Expr, holds: Callable[[str], bool]) -> pl.Expr:
     """The cells for which `holds` says yes, without white space around them; null for the others."""
     trimmed = value.str.strip_chars(" \t\n\r")
-    return pl.when(each(trimmed, holds, pl.Boolean)).then(trimmed)
+    return pl.when(by_cell(trimmed, holds, pl.Boolean)).then(trimmed)
 
 
 def _is_read(text: str) -> tuple[Any] | None:
@@ -202,5 +199,10 @@ def _kind(value: Any) -> str:
 
 
 def _said_simply(error: json.JSONDecodeError) -> str:
-    """Python's own phrase, in lower case: "expecting ',' delimiter"."""
-    return error.msg[:1].lower() + error.msg[1:]
+    """Python's own phrase as part of a sentence: "expecting ',' delimiter"."""
+    return (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant, parse_int=_as_zero, parse_float=_as_zero
+)

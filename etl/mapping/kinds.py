@@ -13,6 +13,7 @@ import polars as pl
 from etl.mapping import jsoncells, lists
 from etl.mapping.jsoncells import Mistake
 from etl.mapping.names import spelled, suggest
+from etl.mapping.series import by_column
 from etl.mapping.steps import Boolean, Form, Integer, Number, Operation
 from etl.problems import Code
 from etl.resources import Kind
@@ -66,9 +67,7 @@ _CONSTANTS: dict[Kind, tuple[type, ...]] = {
 }
 
 _INTEGER = Integer().operation(Form.TEXT)
-_TO_LIST = Operation(
-    lambda value: jsoncells.each(value, jsoncells.read_texts, pl.List(pl.String)), jsoncells.explain_texts
-)
+_TO_LIST = Operation(lambda value: by_column(value, jsoncells.read_texts, pl.List(pl.String)), jsoncells.explain_texts)
 _TO_OBJECT = Operation(lambda value: jsoncells.kept_if(value, jsoncells.is_object), jsoncells.explain_object)
 
 
@@ -78,14 +77,10 @@ def encode(value: pl.Expr) -> pl.Expr:
     return pl.when(value.is_not_null()).then(whole.str.strip_prefix('{"v":').str.strip_suffix("}"))
 
 
-def _text_to_list(text: pl.Expr) -> pl.Expr:
-    array = text.str.contains(lists.LOOKS_LIKE_JSON)
-    read = jsoncells.each(pl.when(array).then(text), jsoncells.read_texts, pl.List(pl.String))
-    return pl.when(array).then(read).when(text.is_not_null()).then(pl.concat_list(text))
-
-
 _FROM_TEXT: dict[Kind, Operation] = {
-    Kind.LIST: Operation(_text_to_list, jsoncells.explain_texts),
+    Kind.LIST: Operation(
+        lambda value: by_column(value, lists.wrap_or_read, pl.List(pl.String)), jsoncells.explain_texts
+    ),
     Kind.INTEGER: _INTEGER,
     Kind.NUMBER: Number().operation(Form.TEXT),
     Kind.BOOLEAN: Boolean().operation(Form.TEXT),
@@ -125,20 +120,23 @@ def map_words(words: dict[str, str], options: Sequence[str]) -> Operation:
 
 
 def from_json(kind: Kind, value: pl.Expr, type_: pl.Expr) -> pl.Expr:
-    """A value of JSON Lines that is no string, as its kind; null where its type is another."""
+    """A value of JSON Lines that is no string, as its kind; null where its type is another.
+
+    The reader has seen that it is strict JSON.
+    """
     if kind is Kind.JSON:
         return value
     if kind is Kind.TEXT:
         return pl.lit(None, dtype=pl.String)
     fits = pl.when(type_ == _JSON_TYPES[kind]).then(value)
-    operation = {Kind.LIST: _TO_LIST, Kind.OBJECT: _TO_OBJECT, Kind.INTEGER: _INTEGER}.get(kind)
+    operation = {Kind.LIST: _TO_LIST, Kind.INTEGER: _INTEGER}.get(kind)
     return operation.change(fits) if operation else fits
 
 
-def explain_type(kind: Kind, type_: str, found: str) -> Mistake:
+def explain_type(kind: Kind, found: str, type_: str) -> Mistake:
     """Why `from_json` gave null."""
     if type_ == _JSON_TYPES.get(kind):
-        operation = {Kind.LIST: _TO_LIST, Kind.OBJECT: _TO_OBJECT}.get(kind, _INTEGER)
+        operation = _TO_LIST if kind is Kind.LIST else _INTEGER
         if operation.explain is not None:
             return operation.explain(found)
     advice = "; put it in quotes" if kind is Kind.TEXT else ""
@@ -159,6 +157,15 @@ def constant(kind: Kind, value: Any) -> str | list[str] | None:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (ValueError, TypeError):
         return None
+
+
+def convert_text(kind: Kind, text: str, options: Sequence[str] = ()) -> tuple[str | list[str] | None, Mistake | None]:
+    """One plain text as a cell of its kind, or what is wrong with it. A JSON object or array is taken as one."""
+    operation = into_kind(kind, Form.TEXT, options)
+    if operation is None or (kind is Kind.JSON and text.lstrip()[:1] in {"{", "["} and jsoncells.is_json(text)):
+        return text, None
+    cell = pl.select(operation.change(pl.lit(text)).alias("cell")).to_series().to_list()[0]
+    return cell, operation.explain(text) if cell is None and operation.explain else None
 
 
 def _recall(text: pl.Expr, known: dict[str, str], *, keep: bool) -> pl.Expr:

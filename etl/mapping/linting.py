@@ -192,7 +192,7 @@ _ADVICE = {
 
 
 def _check_constants(rule: Rule, loc: tuple[str, str], spec: FieldSpec) -> Iterator[tuple[Loc, str]]:
-    kind = Kind.LIST if spec.path in _WRAPPING else spec.kind
+    kind = spec.kind
     for key, value in (("value", rule.value), ("default", rule.default)):
         if rule.has(key) and constant(kind, value) is None:
             advice = "; put it in quotes" if kind is Kind.TEXT else ""

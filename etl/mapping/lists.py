@@ -1,12 +1,15 @@
 """One text into several: lines, bulleted and numbered lists, separators, and the lines of a script.
 
-Expressions over whole columns. Must never know which field the items are for.
+Functions on whole columns. Must never know which field the items are for.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
+
+from etl.mapping.jsoncells import read_texts
+from etl.mapping.series import found_in, only_where
 
 NEWLINE, BULLET, NUMBERED = "newline", "bullet", "numbered"
 NAMED = (NEWLINE, BULLET, NUMBERED)
@@ -34,42 +37,78 @@ _AGENT_LINE = rf"(?i)^\s*(?:{_AGENT})[ \t]*[:\x{{FF1A}}]"
 _PERSONA_LABEL = rf"(?i)^\s*(?:{_PERSONA})[ \t]*[:\x{{FF1A}}]\s*"
 
 
-def split_text(text: pl.Expr, on: Sequence[str]) -> pl.Expr:
-    """A text as a list, cut at `on`: names of `NAMED`, or separators as they are written. Blank items are left out."""
+def split_texts(texts: pl.Series, on: Sequence[str]) -> pl.Series:
+    """Texts as lists, cut at `on`: names of `NAMED`, or separators as they are written. Blank items are left out."""
     if BULLET in on:
-        text = text.str.replace_all(_BULLETS, _SEPARATOR)
-    if NUMBERED in on:
-        text = (
-            pl.when(text.str.contains(_FIRST_NUMBER)).then(text.str.replace_all(_NUMBERS, _SEPARATOR)).otherwise(text)
-        )
-    if BULLET in on or NUMBERED in on:
-        joined = text.str.replace_all(_CONTINUATION, " ")
-        text = pl.when(text.str.contains(_SEPARATOR, literal=True)).then(joined).otherwise(text)
+        texts = texts.str.replace_all(_BULLETS, _SEPARATOR)
+    numbered = found_in(texts, _FIRST_NUMBER)
+    if NUMBERED in on and numbered.any():
+        texts = texts.str.replace_all(_NUMBERS, _SEPARATOR).zip_with(numbered, texts)
+    marked = texts.str.contains(_SEPARATOR, literal=True).fill_null(value=False)
+    if marked.any():
+        texts = texts.str.replace_all(_CONTINUATION, " ").zip_with(marked, texts)
     patterns = [_LINE_END] * (NEWLINE in on) + [re.escape(mark) for mark in on if mark not in NAMED]
     if patterns:
-        text = text.str.replace_all("|".join(patterns), _SEPARATOR)
-    return drop_blank(text.str.split(_SEPARATOR))
+        texts = texts.str.replace_all("|".join(patterns), _SEPARATOR)
+    return drop_blank(texts.str.split(_SEPARATOR))
 
 
-def drop_blank(items: pl.Expr) -> pl.Expr:
-    """A list without the items that are empty or only white space."""
+def split_or_read(texts: pl.Series, on: Sequence[str]) -> pl.Series:
+    """As `split_texts`, but what looks like a JSON array is read as one: null where it is none of texts."""
+    return _read_or(texts, lambda others: split_texts(others, on))
+
+
+def wrap_or_read(texts: pl.Series) -> pl.Series:
+    """A JSON array of texts as a list, null where it is none of texts; any other text as a list of one item."""
+    return _read_or(texts, wrap)
+
+
+def wrap(texts: pl.Series) -> pl.Series:
+    """Each text as a list of one item."""
+    wrapped = pl.when(pl.col("text").is_not_null()).then(pl.concat_list("text"))
+    return texts.alias("text").to_frame().select(wrapped.alias(texts.name)).to_series()
+
+
+def drop_blank(items: pl.Series) -> pl.Series:
+    """Lists without the items that are empty or only white space."""
     return items.list.filter(pl.element().str.strip_chars() != "")
 
 
-def read_turns(text: pl.Expr) -> pl.Expr:
-    """The persona's lines of a script: a line each, or separated by `|`, numbered, bulleted, with speakers or without.
+def drop_empty(items: pl.Series) -> pl.Series:
+    """As `drop_blank`; a list of nothing else becomes null, one that had no item stays."""
+    kept = drop_blank(items)
+    return only_where(kept, ((kept.list.len() > 0) | (items.list.len() == 0)).fill_null(value=False))
 
-    Where the first line names a speaker, a line without one goes on with the line before. Lines of the agent are left
-    out; the list is then empty where nobody else speaks.
+
+def read_turns(texts: pl.Series) -> pl.Series:
+    """The persona's lines of scripts; null where nobody but the agent speaks.
+
+    A JSON array of texts; a line each, or `|` between them; numbered, bulleted; with speakers or without. Where the
+    first line names a speaker, a line without one goes on with the line before.
     """
-    lines = pl.when(text.str.contains(r"[\r\n]")).then(text).otherwise(text.str.replace_all("|", "\n", literal=True))
-    labelled = lines.str.replace_all(_LABELLED, _SEPARATOR + "${1}: ").str.split(_SEPARATOR)
-    labelled = labelled.list.eval(pl.element().str.replace_all(r"\s*[\r\n]+\s*", " "))
-    plain = split_text(lines, NAMED)
-    return persona_lines(pl.when(lines.str.contains(_STARTS_LABELLED)).then(labelled).otherwise(plain))
+    return _read_or(texts, _split_turns)
 
 
-def persona_lines(items: pl.Expr) -> pl.Expr:
-    """Script lines without those of the agent, without speaker labels, without blank ones."""
+def persona_lines(items: pl.Series) -> pl.Series:
+    """Script lines without those of the agent, without speaker labels, without blank ones; null where none is left."""
     spoken = items.list.filter(~pl.element().str.contains(_AGENT_LINE))
-    return drop_blank(spoken.list.eval(pl.element().str.replace(_PERSONA_LABEL, "").str.strip_chars()))
+    kept = drop_blank(spoken.list.eval(pl.element().str.replace(_PERSONA_LABEL, "").str.strip_chars()))
+    return only_where(kept, (kept.list.len() > 0).fill_null(value=False))
+
+
+def _split_turns(texts: pl.Series) -> pl.Series:
+    one_line = ~found_in(texts, r"[\r\n]")
+    lines = texts.str.replace_all("|", "\n", literal=True).zip_with(one_line, texts)
+    labelled = found_in(lines, _STARTS_LABELLED)
+    turns = split_texts(only_where(lines, ~labelled), NAMED)
+    if labelled.any():
+        cut = only_where(lines, labelled).str.replace_all(_LABELLED, _SEPARATOR + "${1}: ").str.split(_SEPARATOR)
+        turns = cut.list.eval(pl.element().str.replace_all(r"\s*[\r\n]+\s*", " ")).zip_with(labelled, turns)
+    return persona_lines(turns)
+
+
+def _read_or(texts: pl.Series, split: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    arrays = found_in(texts, LOOKS_LIKE_JSON)
+    if not arrays.any():
+        return split(texts)
+    return read_texts(only_where(texts, arrays)).zip_with(arrays, split(only_where(texts, ~arrays)))

@@ -4,11 +4,11 @@ Must never know what is in the columns.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl.mapping.names import LEAD, fold, likeness
-from etl.mapping.spec import Mapping, Rule
+from etl.mapping.spec import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +23,23 @@ class Match:
         return (*self.single, *self.numbered)
 
 
-def match_columns(mapping: Mapping, columns: Sequence[str], taken: Iterable[str] = ()) -> dict[str, Match]:
-    """The columns of every field that has any. `taken` are columns that must not be used for `from_one_of`.
+def match_columns(rules: Mapping[str, Rule], columns: Sequence[str]) -> dict[str, Match]:
+    """The columns of every field (`rules` by dotted path) that has any.
 
     `from` and `from_pattern` take what they name. `from_one_of` takes one column that nothing else uses: the exact
     names of all fields come first, then names with a typing error, where one field is clearly nearest.
     """
     folded = {column: fold(column) for column in columns}
-    named = {
-        path: Match(_named(rule, columns, folded), _numbered(rule, folded)) for path, rule in mapping.fields.items()
-    }
-    used = {column for match in named.values() for column in match.columns} | set(taken)
+    named = {path: Match(_named(rule, columns, folded), _numbered(rule, folded)) for path, rule in rules.items()}
+    used = {column for match in named.values() for column in match.columns}
     chosen: dict[str, str] = {}
-    for path, rule in mapping.fields.items():
+    for path, rule in rules.items():
         free = [column for column in columns if column not in used]
         found = next(iter(_find(rule.from_one_of or [], free, folded)), None)
         if found is not None:
             chosen[path] = found
             used.add(found)
-    waiting = {path: rule for path, rule in mapping.fields.items() if rule.from_one_of and path not in chosen}
+    waiting = {path: rule for path, rule in rules.items() if rule.from_one_of and path not in chosen}
     chosen |= _nearest(waiting, [column for column in columns if column not in used], folded)
     singles = {path: (chosen[path],) if path in chosen else match.single for path, match in named.items()}
     matches = {path: Match(singles[path], match.numbered) for path, match in named.items()}

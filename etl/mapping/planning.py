@@ -7,6 +7,7 @@ are both kept: a row that has the first and lacks the second has a problem. Must
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
@@ -14,7 +15,7 @@ from etl.mapping.dialects import Shape, Target
 from etl.mapping.jsoncells import Mistake
 from etl.mapping.kinds import encode, explain_type, from_json, into_kind, map_words
 from etl.mapping.spec import Rule
-from etl.mapping.steps import BlankToNull, Form, Operation
+from etl.mapping.steps import BlankToNull, Form, Operation, Wrap
 from etl.problems import Code
 from etl.resources import Kind
 
@@ -47,9 +48,10 @@ class Check:
     feed: Feed
     before: str
     after: str
-    explain: Callable[[str], Mistake]
-    type_: str | None = None
-    """The column with the JSON type of each cell, where that is what is wrong."""
+    type_: str
+    """The column with the JSON type of each cell; the same as `before` where types do not matter."""
+    explain: Callable[[str, str], Mistake]
+    """From the cell and its JSON type to what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,20 @@ class Plan:
     """Fields that the mapping requires, with the condition under which a row lacks them."""
 
 
+def in_shape(cell: Cell, target: Target) -> Cell | None:
+    """A constant of the kind `target.via`, as it is sent; None where several items would have to become one."""
+    if target.shape is Shape.ONE_TO_LIST and isinstance(cell, str):
+        return [cell]
+    if target.shape is Shape.LIST_TO_ONE and isinstance(cell, list):
+        return cell[0] if len(cell) == 1 else None
+    if isinstance(cell, list) and target.spec is not None and target.spec.kind is Kind.JSON:
+        return json.dumps(cell, ensure_ascii=False)
+    return cell
+
+
 def make_plan(feeds: Sequence[Feed], *, typed: bool) -> Plan:
     """The plan for feeds; `typed` where cells may hold JSON that is no string (JSON Lines)."""
-    maker = _Maker(typed)
+    maker = _Maker(typed=typed)
     by_path: dict[str, list[Feed]] = {}
     for feed in feeds:
         by_path.setdefault(feed.target.path, []).append(feed)
@@ -95,52 +108,167 @@ def make_plan(feeds: Sequence[Feed], *, typed: bool) -> Plan:
     return maker.plan
 
 
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """An expression and how many layers must have run before it can."""
+
+    expr: pl.Expr
+    level: int = 0
+
+
 class _Maker:
     """Collects a plan, feed by feed."""
 
-    def __init__(self, typed: bool) -> None:  # noqa: FBT001 - one caller, right above
+    def __init__(self, *, typed: bool) -> None:
         self.plan = Plan()
         self._typed = typed
-        self._made = 0
+        self._names = 0
 
     def refuse(self, feeds: Sequence[Feed]) -> None:
+        """Fields that the contract does not have: only whether there is a value matters."""
         for feed in feeds:
-            for column in feed.columns:
-                self.plan.refused.append((feed, self._input(column)))
+            self.plan.refused.extend((feed, self._input(column)) for column in feed.columns)
 
     def fill(self, path: str, feeds: Sequence[Feed]) -> None:
-        """All feeds of one field: the first that has a value wins; `default` comes last."""
-        values: list[str] = []
+        """All feeds of one field: the first that has a value wins."""
+        values: list[_Value] = []
         for feed in feeds:
-            if feed.constant is not None:
-                values.append(self._place(_constant(feed.constant, feed.target), 0))
-                continue
-            value = self._feed(feed)
-            if values:
-                level = len(self.plan.layers)
-                winner = self._place(pl.coalesce(values), level)
+            value = self._constant(feed) if feed.constant is not None else self._feed(feed)
+            if values and feed.constant is None:
+                winner = self._place(_first(values))
                 names = " or ".join(dict.fromkeys(other.column or path for other in feeds[: len(values)]))
-                self.plan.rivalries.append(Rivalry(winner, value, feed, names))
+                self.plan.rivalries.append(Rivalry(_name(winner), _name(value), feed, names))
             values.append(value)
-        self.plan.outputs.append(pl.coalesce(values).alias(path))
+        self.plan.outputs.append(_first(values).expr.alias(path))
 
-    def _feed(self, feed: Feed) -> str:
-        start, form = self._start(feed)
-        value, level = self._change(feed, start, 0, _operations(feed, form))
-        if self._typed and feed.column is not None and not feed.numbered:
-            value, level = self._with_types(feed, value, level)
-        for operation in _shape(feed, form):
-            value, level = self._step(feed, value, level, operation)
+    def _constant(self, feed: Feed) -> _Value:
+        dtype = pl.List(pl.String) if isinstance(feed.constant, list) else pl.String
+        return self._place(_Value(pl.lit(feed.constant, dtype=dtype)))
+
+    def _feed(self, feed: Feed) -> _Value:
+        value, form = self._start(feed)
+        for operation, before in _operations(feed, form):
+            value = self._change(feed, value, operation, blank=before is Form.TEXT)
+        if self._typed:
+            value = self._with_types(feed, value)
+        shape = _SHAPES.get((feed.target.shape, _form_after(feed, form)))
+        value = self._change(feed, value, shape, blank=False) if shape else value
         self._demand(feed)
-        return self._place(value, level)
+        return self._place(value)
 
-    def _start(self, feed: Feed) -> tuple[pl.Expr, Form]:
+    def _start(self, feed: Feed) -> tuple[_Value, Form]:
         if feed.expression is not None:
             name = f"e{len(self.plan.expressions)}"
             self.plan.expressions.append(feed.expression.cast(pl.String).alias(name))
-            return pl.col(name), Form.TEXT
+            return _Value(pl.col(name)), Form.TEXT
         cells = [self._text(column) for column in feed.columns]
         if feed.numbered:
             items = pl.concat_list(cells).list.drop_nulls()
-            return pl.when(items.list.len() > 0).then(items), Form.LIST
-        return cells[0], Form.TEXT
+            return _Value(pl.when(items.list.len() > 0).then(items)), Form.LIST
+        return _Value(cells[0]), Form.TEXT
+
+    def _change(self, feed: Feed, value: _Value, operation: Operation, *, blank: bool) -> _Value:
+        """One operation. `blank`: a cell of nothing but white space is no mistake, it is empty."""
+        if operation.explain is None:
+            return _Value(operation.change(value.expr), value.level)
+        explain = operation.explain
+        started = _Value(_NO_BLANKS.change(value.expr), value.level) if blank else value
+        before = self._place(started)
+        after = self._place(_Value(operation.change(before.expr), before.level))
+        check = Check(feed, _name(before), _name(after), _name(before), lambda found, _: explain(found))
+        self.plan.checks.append(check)
+        return after
+
+    def _with_types(self, feed: Feed, value: _Value) -> _Value:
+        """Cells of JSON Lines that are no strings go past the steps: they say what they are."""
+        spec, as_is = feed.target.spec, feed.target.shape is Shape.AS_IS
+        kind = spec.kind if spec is not None and as_is else feed.target.via
+        kind = Kind.TEXT if feed.numbered else kind
+        for column in feed.columns:
+            type_ = pl.col(self._type(column))
+            before = self._place(_Value(pl.when(type_.is_not_null()).then(pl.col(self._input(column)))))
+            after = self._place(_Value(from_json(kind, before.expr, type_), before.level))
+            names = _name(before), _name(after), self._type(column)
+            self.plan.checks.append(Check(feed, *names, partial(explain_type, kind)))
+            if kind is not Kind.TEXT:
+                value = _first([value, after])
+        return value
+
+    def _demand(self, feed: Feed) -> None:
+        """A field that only the mapping requires; what the API requires is for the rules."""
+        spec = feed.target.spec
+        if feed.rule.required and feed.columns and spec is not None and not spec.required:
+            cells = [pl.col(self._input(column)) for column in feed.columns]
+            self.plan.demanded.append((feed, pl.all_horizontal(_NO_BLANKS.change(cell).is_null() for cell in cells)))
+
+    def _text(self, column: str) -> pl.Expr:
+        cell = pl.col(self._input(column))
+        return pl.when(pl.col(self._type(column)).is_null()).then(cell) if self._typed else cell
+
+    def _input(self, column: str) -> str:
+        return self.plan.inputs.setdefault(column, f"c{len(self.plan.inputs)}")
+
+    def _type(self, column: str) -> str:
+        return self.plan.types.setdefault(column, f"t{len(self.plan.types)}")
+
+    def _place(self, value: _Value) -> _Value:
+        """The value as a column of its own."""
+        self._names += 1
+        name = f"v{self._names}"
+        while len(self.plan.layers) <= value.level:
+            self.plan.layers.append([])
+        self.plan.layers[value.level].append(value.expr.alias(name))
+        return _Value(pl.col(name), value.level + 1)
+
+
+def _first(values: Sequence[_Value]) -> _Value:
+    return _Value(pl.coalesce(value.expr for value in values), max(value.level for value in values))
+
+
+def _name(value: _Value) -> str:
+    return value.expr.meta.output_name()
+
+
+def _operations(feed: Feed, form: Form) -> list[tuple[Operation, Form]]:
+    """What is done to the text of a feed, with what it is done to: steps, `map`, the change into the field's kind."""
+    found: list[tuple[Operation, Form]] = []
+    for step in feed.rule.steps:
+        found.append((step.operation(form), form))
+        form = step.gives or form
+    options = feed.target.spec.options if feed.target.spec else ()
+    if feed.rule.map_:
+        words = {_word(word): _word(meant) for word, meant in feed.rule.map_.items()}
+        found.append((map_words(words, options), form))
+    last = into_kind(feed.target.via, form, options)
+    if last is not None:
+        found.append((last, form))
+    if feed.target.via is Kind.LIST and feed.target.spec and feed.target.spec.kind is Kind.JSON:
+        found.append((Operation(encode), Form.LIST))
+    return found
+
+
+def _form_after(feed: Feed, form: Form) -> Form:
+    for step in feed.rule.steps:
+        form = step.gives or form
+    return Form.LIST if feed.target.via is Kind.LIST else form
+
+
+def _word(written: str | float) -> str:
+    """A word of a `map`; YAML's own true and 5 as the file would have them."""
+    return written if isinstance(written, str) else json.dumps(written)
+
+
+def _only_item(items: pl.Expr) -> pl.Expr:
+    return pl.when(items.list.len() == 1).then(items.list.first())
+
+
+_NO_BLANKS = BlankToNull().operation(Form.TEXT)
+_WRAP = Wrap().operation(Form.TEXT)
+_SHAPES: dict[tuple[Shape, Form], Operation] = {
+    (Shape.ONE_TO_LIST, Form.TEXT): _WRAP,
+    (Shape.ONE_TO_LIST, Form.JSON): _WRAP,
+    (Shape.LIST_TO_ONE, Form.LIST): Operation(
+        _only_item,
+        lambda _: (Code.NOT_IN_CONTRACT, "one id under contract 2025-10; keep one, or use --contract 2026-10"),
+    ),
+}

@@ -16,12 +16,9 @@ _FOLDERS = (_HERE.parent / "_mappings", _HERE.parent.parent / "mappings")
 """Where the ready-made mappings are: in the wheel, in a checkout."""
 
 
-@cache
 def presets() -> tuple[Mapping, ...]:
     """The ready-made mappings, by name."""
-    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    files = sorted(folder.glob("*.yaml")) if folder else []
-    return tuple(_read(file, f"mappings/{file.name}") for file in files)
+    return tuple(_ready_made(file) for file in _files().values())
 
 
 def load_mapping(name_or_file: str) -> Mapping:
@@ -29,13 +26,13 @@ def load_mapping(name_or_file: str) -> Mapping:
 
     Raises MappingError: `FILE:LINE:COLUMN: what is wrong; what would do`, or that there is no such mapping.
     """
-    ready = {mapping.name: mapping for mapping in presets()}
+    ready = _files()
     if name_or_file in ready:
-        return ready[name_or_file]
+        return _ready_made(ready[name_or_file])
     file = Path(name_or_file)
     try:
         exists = file.exists()
-    except (OSError, ValueError):  # a name too long or with a NUL in it
+    except (OSError, ValueError):  # a name too long, or with a NUL in it
         exists = False
     if not exists:
         raise MappingError(
@@ -43,6 +40,17 @@ def load_mapping(name_or_file: str) -> Mapping:
             f"Ready-made mappings: {spelled(list(ready), 30)}.",
         )
     return _read(file, name_or_file)
+
+
+def _files() -> dict[str, Path]:
+    """The files of the ready-made mappings by name: a file is called like its mapping."""
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))} if folder else {}
+
+
+@cache
+def _ready_made(file: Path) -> Mapping:
+    return _read(file, f"mappings/{file.name}")
 
 
 def _read(file: Path, label: str) -> Mapping:

@@ -7,6 +7,7 @@ its `Operation` says why; nothing is raised for a cell. Must never know fields, 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
@@ -16,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from etl.mapping import jsoncells, lists
 from etl.mapping.jsoncells import Mistake
 from etl.mapping.names import suggest
+from etl.mapping.series import by_column
 from etl.problems import Code
 
 
@@ -69,6 +71,7 @@ class Step(BaseModel):
 
 
 _TEXT_OR_LIST = frozenset({Form.TEXT, Form.LIST})
+_TEXTS = pl.List(pl.String)
 _FIRST_YEAR = 1000
 """`14.10.25` is not a day of the year 25."""
 
@@ -130,7 +133,7 @@ class Lines(Step):
     gives = Form.LIST
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
-        return lists.split_text(text, (lists.NEWLINE,))
+        return by_column(text, partial(lists.split_texts, on=(lists.NEWLINE,)), _TEXTS)
 
 
 class Split(Step):
@@ -161,10 +164,7 @@ class Split(Step):
         return marks
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
-        cut = lists.split_text(text, self.on)
-        if not self.json_:
-            return cut
-        return _where_json(text, jsoncells.each(_only_json(text), jsoncells.read_texts, pl.List(pl.String)), cut)
+        return by_column(text, partial(lists.split_or_read if self.json_ else lists.split_texts, on=self.on), _TEXTS)
 
     def _explain(self, found: str, /) -> Mistake:
         return jsoncells.explain_texts(found)
@@ -177,8 +177,7 @@ class DropEmpty(Step):
     takes = frozenset({Form.LIST})
 
     def _on_items(self, items: pl.Expr) -> pl.Expr:
-        kept = lists.drop_blank(items)
-        return pl.when((kept.list.len() > 0) | (items.list.len() == 0)).then(kept)
+        return by_column(items, lists.drop_empty, _TEXTS)
 
 
 class Json(Step):
@@ -289,7 +288,7 @@ class Wrap(Step):
     gives = Form.LIST
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
-        return pl.when(text.is_not_null()).then(pl.concat_list(text))
+        return by_column(text, lists.wrap, _TEXTS)
 
 
 class Join(Step):
@@ -319,14 +318,13 @@ class Turns(Step):
     can_fail = True
 
     def _on_items(self, items: pl.Expr) -> pl.Expr:
-        return _unless_empty(lists.persona_lines(items))
+        return by_column(items, lists.persona_lines, _TEXTS)
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
-        array = jsoncells.each(_only_json(text), jsoncells.read_texts, pl.List(pl.String))
-        return _where_json(text, array, _unless_empty(lists.read_turns(text)))
+        return by_column(text, lists.read_turns, _TEXTS)
 
     def _explain(self, found: str, /) -> Mistake:
-        if found.lstrip().startswith("["):
+        if found.lstrip().startswith("[") and not jsoncells.is_texts(found):
             return jsoncells.explain_texts(found)
         return Code.MISSING_TURNS, "what the caller says, line by line, and here only the agent speaks"
 
@@ -373,15 +371,3 @@ def _written(step: Any) -> Any:
 
 
 WrittenStep = Annotated[AnyStep, BeforeValidator(_written)]
-
-
-def _only_json(text: pl.Expr) -> pl.Expr:
-    return pl.when(text.str.contains(lists.LOOKS_LIKE_JSON)).then(text)
-
-
-def _where_json(text: pl.Expr, array: pl.Expr, other: pl.Expr) -> pl.Expr:
-    return pl.when(text.str.contains(lists.LOOKS_LIKE_JSON)).then(array).otherwise(other)
-
-
-def _unless_empty(items: pl.Expr) -> pl.Expr:
-    return pl.when(items.list.len() > 0).then(items)

@@ -72,13 +72,13 @@ def cell_problem(origin: Origin, row: int, column: str | None, code: Code, messa
 
 
 def _control_characters(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
-    if not origin.columns:
-        return problem.NONE
-    cells = pl.col(origin.columns)
-    hit = frame.select(cells.str.contains(CONTROL).any()).row(0, named=True)
     found: list[Problem] = []
-    for column in (name for name, is_hit in hit.items() if is_hit):
-        for row, value in frame.filter(pl.col(column).str.contains(CONTROL)).select(ROW, column).iter_rows():
+    for column in origin.columns:
+        cells = frame.get_column(column)
+        hit = cells.str.contains(CONTROL).fill_null(value=False)
+        if not hit.any():
+            continue
+        for row, value in zip(frame.get_column(ROW).filter(hit), cells.filter(hit), strict=True):
             at, sign = next((at, char) for at, char in enumerate(value, 1) if re.fullmatch(CONTROL, char))
             message = f"{column} holds the control character U+{ord(sign):04X} (character {at}); remove it"
             found.append(cell_problem(origin, row, column, Code.CONTROL_CHARACTER, message, value))

@@ -220,7 +220,7 @@ def _iso_text(text: str, shape: Shape) -> str:
 def _unescaped(text: str) -> Value:
     """Text with `_x000D_` and its like decoded; halves of characters stay escaped and are a fault."""
     if "_x" not in text:
-        return text, None
+        return text or None, None
     decoded = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
     if not _SURROGATE.search(decoded):
         return decoded, None

@@ -137,12 +137,12 @@ def _misfit(cells: Sequence[str], fewest: int, most: int, unnamed: Sequence[int]
     """What is wrong with a record's shape, as a sentence."""
     if len(cells) > most:
         return (
-            f"has {len(cells)} cells, the header has {most}: "
+            f"the record has {len(cells)} cells, the header has {most}: "
             "put quotes round a cell that holds the separator, or remove what is too much"
         )
     if len(cells) < fewest:
         return (
-            f"has {len(cells)} cells, the header has {fewest}: "
+            f"the record has {len(cells)} cells, the header has {fewest}: "
             "add the missing separators, and put quotes round a cell that holds a line break"
         )
     for at in unnamed:

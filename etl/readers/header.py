@@ -135,15 +135,17 @@ def _refuse_names(names: Mapping[int, str], row: int, place: str) -> None:
             f"{place}: the columns {twice} have the same name {name!r} (row {row}).",
             "Give each its own name, or say which row holds the names: --header-row N",
         )
-    refuse_own_names(names.values(), place)
+    refuse_odd_names(names.values(), place)
 
 
-def refuse_own_names(names: Iterable[str], place: str) -> None:
-    """Refuse (FileError) a column that bears a name this program keeps for itself."""
-    for name in sorted(OWN_COLUMNS.intersection(names)):
-        raise FileError(
-            f"{place}: a column may not be called {name!r}: that name is used inside.", "Rename the column."
-        )
+def refuse_odd_names(names: Iterable[str], place: str) -> None:
+    """Refuse (FileError) names that no frame can hold safely.
+
+    These are our own columns, and what polars takes for a pattern of names instead of a name: ``, `*`, `^…$`.
+    """
+    for name in names:
+        if name in OWN_COLUMNS or name in {"", "*"} or (name.startswith("^") and name.endswith("$")):
+            raise FileError(f"{place}: a column may not be called {name!r}.", "Give the column another name.")
 
 
 def _refuse_unnamed(data: Sequence[Line], names: Mapping[int, str], row: int, place: str, width: int | None) -> None:

@@ -19,6 +19,8 @@ MOST_NESTED = 64
 """Objects and arrays within each other, the line's own object counted."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_PLAIN_KEY = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
+_SIGN = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{\]}]', re.DOTALL)
 _CONTROL = re.compile(CONTROL)
 _TYPES = {"n": "null", "t": "boolean", "f": "boolean", "[": "array", "{": "object"}
@@ -75,7 +77,7 @@ class ObjectReader:
         try:
             members, faults = self._read_members(line)
         except _NotAnObjectError as error:
-            message = f"is not a JSON object: {error} (character {error.at + 1})"
+            message = f"the line is not a JSON object: {error} (character {error.at + 1})"
             return ParsedLine(faults=(Fault(Code.MALFORMED_JSON, None, message),))
         return ParsedLine(tuple(members), tuple(faults))
 
@@ -86,38 +88,45 @@ class ObjectReader:
             raise _NotAnObjectError("a line must begin with {", at)
         members: list[Member] = []
         faults: list[Fault] = []
+        escaped = "\\u" in line
         at = _skip_space(line, at + 1)
-        closed = line[at : at + 1] == "}"
-        while not closed:
-            member, value, at = self._read_member(line, at)
+        sign = line[at : at + 1]
+        if sign == "}":
+            at = _skip_space(line, at + 1)
+        while sign != "}":
+            member, value = self._read_member(line, at)
             members.append(member)
-            faults += [_duplicate(member.key, inner) for inner in self._twice]
-            if "\\u" in line:
+            if self._twice:
+                faults += [_duplicate(member.key, inner) for inner in self._twice]
+            if escaped:
                 faults += _character_faults(member, value)
-            closed = line[at : at + 1] == "}"
-            if not closed:
-                at = _skip_comma(line, at)
-        at = _skip_space(line, at + 1)
+            sign, at = _read_sign(line, member.end)
         if at < len(line):
             raise _NotAnObjectError("text follows the object", at)
-        counts = Counter(member.key for member in members)
-        faults += [_duplicate(key) for key, count in counts.items() if count > 1]
+        keys = [member.key for member in members]
+        if len(set(keys)) < len(keys):
+            faults += [_duplicate(key) for key, count in Counter(keys).items() if count > 1]
         return members, faults
 
-    def _read_member(self, line: str, start: int) -> tuple[Member, object, int]:
-        """A member, its decoded value, and where the text after it goes on."""
+    def _read_member(self, line: str, start: int) -> tuple[Member, object]:
+        """A member and its decoded value."""
+        plain = _PLAIN_KEY.match(line, start)
+        key, at = (plain.group(1), plain.end()) if plain else self._read_key(line, start)
+        self._twice.clear()
+        value, end = self._decode(line, at)
+        if isinstance(value, str):
+            return Member(key, value, "string", start, end), value
+        return Member(key, line[at:end], _TYPES.get(line[at], "number"), start, end), value
+
+    def _read_key(self, line: str, start: int) -> tuple[str, int]:
+        """A key that is escaped or wrong, and where its value begins."""
         if line[start : start + 1] != '"':
             raise _NotAnObjectError("a key in double quotes is missing", start)
         key, at = self._decode(line, start)
         at = _skip_space(line, at)
         if line[at : at + 1] != ":":
             raise _NotAnObjectError("':' is missing", at)
-        at = _skip_space(line, at + 1)
-        self._twice.clear()
-        value, end = self._decode(line, at)
-        text = value if isinstance(value, str) else line[at:end]
-        kind = "string" if isinstance(value, str) else _TYPES.get(line[at], "number")
-        return Member(str(key), text, kind, start, end), value, _skip_space(line, end)
+        return str(key), _skip_space(line, at + 1)
 
     def _decode(self, line: str, at: int) -> tuple[object, int]:
         try:
@@ -163,10 +172,13 @@ def _skip_space(line: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _skip_comma(line: str, at: int) -> int:
-    if line[at : at + 1] != ",":
+def _read_sign(line: str, at: int) -> tuple[str, int]:
+    """The sign after a value, `,` or `}`, and where the text after it goes on."""
+    found = _SIGN.match(line, at)
+    if found is None:
+        at = _skip_space(line, at)
         raise _NotAnObjectError("',' or '}' is missing" if line[at:] else "the line ends too early", at)
-    return _skip_space(line, at + 1)
+    return found.group(1), found.end()
 
 
 def _duplicate(key: str, inner: str | None = None) -> Fault:

@@ -18,7 +18,7 @@ from etl.errors import FileError
 from etl.problems import Code, Problem
 from etl.readers.assembly import SAMPLE_ROWS, assemble, cell_problem, in_batches
 from etl.readers.encoding import decide_encoding, open_text
-from etl.readers.header import MOST_COLUMNS, refuse_own_names
+from etl.readers.header import MOST_COLUMNS, refuse_odd_names
 from etl.readers.json_text import Fault, Member, ObjectReader, is_encodable
 from etl.readers.source import Source
 
@@ -72,7 +72,7 @@ def survey_json_lines(source: Source, *, encoding: str | None) -> JsonLinesTable
     if not columns:
         line, why = first_fault or (1, "has no keys")
         raise FileError(f"{source.label}: no line holds a JSON object with keys (line {line} {why}).")
-    refuse_own_names(columns, source.label)
+    refuse_odd_names(columns, source.label)
     origin = Origin(source.file, None, "jsonl", tuple(columns), dialect={"encoding": codec, "line_end": "\n"})
     return JsonLinesTable(origin, _assemble(origin, head).source, source)
 
@@ -95,9 +95,8 @@ def _read_rows(source: Source, codec: str) -> Generator[_Row]:
 
 def _read_row(reader: ObjectReader, number: int, line: str) -> _Row:
     parsed = reader.read(line)
-    keys = {member.key for member in parsed.members}
-    inner = next((member.text for member in parsed.members if member.key == LINE_KEY and member.type == "string"), None)
-    if inner is not None and keys <= {LINE_KEY, ERROR_COLUMN} and is_encodable(inner):
+    inner = _line_inside(parsed.members)
+    if inner is not None:
         line, parsed = inner, reader.read(inner)
     members: dict[str, Member] = {}
     for member in parsed.members:
@@ -106,6 +105,14 @@ def _read_row(reader: ObjectReader, number: int, line: str) -> _Row:
     if ERROR_COLUMN in members:
         line = _cut_out(line, parsed.members, members.pop(ERROR_COLUMN))
     return _Row(number, line, members, parsed.faults)
+
+
+def _line_inside(members: Sequence[Member]) -> str | None:
+    """The line that a rejected record carries, where this is one."""
+    if len(members) > 2 or not {member.key for member in members} <= {LINE_KEY, ERROR_COLUMN}:
+        return None
+    inner = [member.text for member in members if member.key == LINE_KEY and member.type == "string"]
+    return inner[0] if inner and is_encodable(inner[0]) else None
 
 
 def _cut_out(line: str, members: Sequence[Member], unwanted: Member) -> str:

@@ -3,7 +3,9 @@
 It must never know sheets or cells, and never inflates more than the archive has declared and the checks have allowed.
 """
 
+import lzma
 import posixpath
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,6 +33,18 @@ _OTHERS = (
     ("ppt/presentation.xml", "a presentation"),
     ("index/document.iwa", "a document of Apple iWork"),
 )
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    UnicodeDecodeError,
+)
+"""What Python's zipfile is known to raise for archives that are not as they claim."""
 
 
 class Relation(NamedTuple):
@@ -100,14 +114,14 @@ def open_package(source: Source) -> Iterator[Package]:
         with source.open() as stream, zipfile.ZipFile(stream) as archive:
             _refuse_hostile(archive, source.label)
             yield Package(archive, source.label)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise FileError(
-            f"{source.label} is damaged: {error}.", "Open it in a spreadsheet program and save it."
-        ) from error
     except expat.ExpatError as error:
         raise FileError(f"{source.label} is damaged: broken XML ({error}).", "Open and save it again.") from error
     except UnsafeXmlError as error:
         raise FileError(f"{source.label} is refused: {error}, which no spreadsheet program writes.") from error
+    except _DAMAGE as error:
+        raise FileError(
+            f"{source.label} is damaged: {error}.", "Open it in a spreadsheet program and save it."
+        ) from error
 
 
 def _refuse_hostile(archive: zipfile.ZipFile, label: str) -> None:

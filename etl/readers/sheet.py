@@ -103,6 +103,7 @@ class _Collector:
         self._kind = "n"
         self._style = 0
         self._value: str | None = None
+        self._inline: str | None = None
         self._formula = False
         self._phonetic = False
         self._starts: dict[str, Callable[[dict[str, str]], None]] = {}
@@ -164,11 +165,15 @@ class _Collector:
         if not 1 <= self._column <= MOST_SHEET_COLUMNS or self._column in self._cells:
             raise self._damaged(f"row {self._row} holds a cell twice, or one outside the sheet")
         self._kind = attributes.get("t", "n")
-        self._style = self._whole(attributes["s"]) if "s" in attributes else 0
+        style = attributes.get("s")
+        self._style = self._whole(style) if style else 0
         self._value = None
+        self._inline = None
         self._formula = False
 
     def _end_cell(self) -> None:
+        if self._kind == "inlineStr" and self._inline is not None:
+            self._value = self._inline
         if self._value is None and not self._formula:
             return
         text, fault = self._reader.read(StoredCell(self._kind, self._value, self._style, self._formula))
@@ -186,7 +191,7 @@ class _Collector:
 
     def _end_text(self) -> None:
         if not self._phonetic:
-            self._value = (self._value or "") + "".join(self.text)
+            self._inline = (self._inline or "") + "".join(self.text)
 
     def _start_phonetic(self, _: dict[str, str]) -> None:
         self._phonetic = True

@@ -26,6 +26,7 @@ from etl.readers.survey import Skipped
 
 _TRUE = frozenset({"1", "true", "on"})
 _KINDS = {
+    "": "the workbook holds no part for it",
     "chartsheet": "it is a chart",
     "dialogsheet": "it is a dialog",
     "xlMacrosheet": "it is a macro sheet",
@@ -108,9 +109,8 @@ def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
         if (tag.parent, tag.name) != ("sheets", "sheet"):
             continue
         name, relation = tag.attributes.get("name", ""), parts.get(tag.attributes.get("id", ""))
-        if relation is None:
-            raise FileError(f"{package.label} is damaged: the part of its sheet {name!r} is missing.")
-        sheets.append(_Sheet(name, tag.attributes.get("state", "visible"), relation.kind, relation.target))
+        kind, part = (relation.kind, relation.target) if relation else ("", "")
+        sheets.append(_Sheet(name, tag.attributes.get("state", "visible"), kind, part))
     if not sheets:
         raise FileError(f"{package.label} has no sheets.")
     return sheets
@@ -119,7 +119,7 @@ def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
 def _open_cells(package: Package, workbook: str) -> CellReader:
     """What cells refer to: texts, number formats, the calendar."""
     parts = {relation.kind: relation.target for relation in package.relations(workbook)}
-    facts = {tag.name: tag.attributes for tag in package.tags(workbook) if tag.name in {"workbookPr", "calcPr"}}
+    facts = {tag.name: tag.attributes for tag in package.tags(workbook) if tag.parent == "workbook"}
     return CellReader(
         strings=read_strings(package.stream(parts["sharedStrings"]))
         if parts.get("sharedStrings", "?") in package

@@ -12,7 +12,7 @@ End = Callable[[str], None]
 
 
 class UnsafeXmlError(ValueError):
-    """The part has a document type: entities could make it grow without bound or read other files."""
+    """The part has a document type, whose entities could grow without bound, or an encoding that is not allowed."""
 
 
 class Tag(NamedTuple):
@@ -24,12 +24,13 @@ class Tag(NamedTuple):
 
 
 def open_parser(start: Start, end: End, text: Callable[[str], object] | None = None) -> expat.XMLParserType:
-    """A parser that gives names as `namespace local`. It raises UnsafeXmlError for a document type."""
+    """A parser that gives names as `namespace local`. It raises UnsafeXmlError."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.StartDoctypeDeclHandler = _refuse_document_type
+    parser.XmlDeclHandler = _refuse_encoding
     if text is not None:
         parser.CharacterDataHandler = text
     return parser
@@ -37,7 +38,9 @@ def open_parser(start: Start, end: End, text: Callable[[str], object] | None = N
 
 def feed(parser: expat.XMLParserType, chunks: Iterable[bytes]) -> Iterator[None]:
     """Parse piece by piece; yields after each, so that what was found can be taken away."""
-    for chunk in chunks:
+    for number, chunk in enumerate(chunks):
+        if number == 0 and (b"\0" in chunk[:4] or chunk.startswith((b"\xfe\xff", b"\xff\xfe"))):
+            raise UnsafeXmlError("a part is UTF-16")
         parser.Parse(chunk)
         yield
     is_final = True
@@ -51,13 +54,22 @@ def local_name(name: str) -> str:
 
 
 def read_tags(chunks: Iterable[bytes]) -> list[Tag]:
-    """Every element of a small part, in document order, text left out."""
+    """Every element of a small part that is of its root's namespace, in document order, text left out.
+
+    Extensions (`x15:workbookPr`) have namespaces of their own, and must not be taken for what they extend.
+    """
     tags: list[Tag] = []
-    parents = [""]
+    parents: list[str] = []
+    root = ""
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        tags.append(Tag(parents[-1], local_name(name), {local_name(key): value for key, value in attributes.items()}))
-        parents.append(tags[-1].name)
+        nonlocal root
+        namespace, _, local = name.rpartition(" ")
+        root = root if parents else namespace
+        if namespace == root:
+            parent = parents[-1] if parents else ""
+            tags.append(Tag(parent, local, {local_name(key): value for key, value in attributes.items()}))
+        parents.append(local)
 
     def end(_: str) -> None:
         parents.pop()
@@ -68,4 +80,9 @@ def read_tags(chunks: Iterable[bytes]) -> list[Tag]:
 
 
 def _refuse_document_type(*_: object) -> None:
-    raise UnsafeXmlError("it declares a document type")
+    raise UnsafeXmlError("a part declares a document type")
+
+
+def _refuse_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+    if encoding is not None and encoding.lower() not in {"utf-8", "us-ascii"}:
+        raise UnsafeXmlError(f"a part declares the encoding {encoding[:20]}")

@@ -60,8 +60,8 @@ class ReportFolder:
         self._files.remove(file)
         file.discard()
 
-    def commit(self) -> tuple[str, ...]:
-        """Let every file appear, the summary last, and remove older rejects; the names of what was written.
+    def commit(self) -> tuple[Path, ...]:
+        """Let every file appear, the summary last, and remove older rejects; what appeared but for the summary.
 
         Raises StoppedError.
         """
@@ -70,12 +70,13 @@ class ReportFolder:
             file.seal()
         for file in self._files:
             file.commit()
-        names = [file.path.relative_to(self.path).as_posix() for file in self._files]
-        for name in self._replaceable.difference(names):
-            self._remove(self.path / name)
+        written = tuple(file.path for file in self._files)
+        for name in self._replaceable:
+            if (path := self.path / name) not in written:
+                self._remove(path)
         self._remove_if_empty(self.path / REJECTS)
         self.summary.commit()
-        return (SUMMARY, *names)
+        return written
 
     def discard(self) -> None:
         """Take back what was not committed. Never raises."""

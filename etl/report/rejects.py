@@ -46,7 +46,8 @@ class Rejects:
         if origin.format == "jsonl":
             self._spool.append(table, map(_line_as_read, raws, sentences))
         else:
-            self._spool.append(table, map(_cells_as_read, raws, rows.select(origin.columns).rows(), sentences))
+            cells = (_placed(origin, row) for row in rows.select(origin.columns).iter_rows())
+            self._spool.append(table, map(_cells_as_read, raws, cells, sentences))
 
     def write(self) -> tuple[str, ...]:
         """Write the files; sentences about those that are not in their source's format. Raises StoppedError."""
@@ -86,7 +87,8 @@ class Rejects:
         elif form == "csv":
             write_delimited(file, _with_error(origin), rows, _dialect(origin))
         else:
-            write_lines(file, (line for row in rows if (line := row[0]) is not None))
+            lines = (line for row in rows if (line := row[0]) is not None)
+            write_lines(file, lines, origin.dialect.get("encoding", "utf-8"))
         file.seal()
 
     def _sheet(self, table: int) -> Sheet:
@@ -109,7 +111,7 @@ def _line_as_read(raw: str | None, error: str) -> Cells:
     return [splice_error((raw or "").rstrip("\r\n"), error)]
 
 
-def _cells_as_read(raw: str | None, cells: tuple[str | None, ...], error: str) -> Cells:
+def _cells_as_read(raw: str | None, cells: Cells, error: str) -> Cells:
     """The cells, then the error; a ragged record keeps exactly the cells it had, so that it is as ragged as before."""
     return [*(cells if raw is None else json.loads(raw)), error]
 
@@ -121,7 +123,17 @@ def _object_of(columns: Sequence[str], row: Cells) -> str:
 
 
 def _with_error(origin: Origin) -> list[str]:
-    return [*origin.columns, ERROR_COLUMN]
+    return [*(name or "" for name in _placed(origin, origin.columns)), ERROR_COLUMN]
+
+
+def _placed(origin: Origin, cells: Sequence[str | None]) -> Cells:
+    """Cells where they stood in the file: beside a column without a name, a ragged record would else lose its shape."""
+    if origin.format != "csv" or not origin.positions:
+        return list(cells)
+    row: Cells = [None] * max(origin.positions)
+    for position, cell in zip(origin.positions, cells, strict=True):
+        row[position - 1] = cell
+    return row
 
 
 def _dialect(origin: Origin) -> Dialect:

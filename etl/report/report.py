@@ -217,8 +217,8 @@ class _Files:
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
         # A file's name may hold bytes that are no text; Python carries them as half surrogate pairs.
         self._folder.summary.write(f"{text}\n".encode("utf-8", "backslashreplace"))
-        self._folder.commit()
-        return summary
+        written = self._folder.commit()
+        return replace(summary, rejects=tuple(path for path in written if path.name != RESULTS))
 
     def discard(self) -> None:
         self._rejects.close()

@@ -13,8 +13,13 @@ from etl.tables import json_text, string_text
 LINE_KEY = "_coval_etl_line"
 """Where a record that is no JSON object is kept."""
 
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
 # Values are only stepped over. Numbers stay text, because `int` refuses more than 4,300 digits.
-_decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).raw_decode
+_decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant).raw_decode
 _blank = re.compile(r"[ \t\n\r]*")
 
 

@@ -38,9 +38,10 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a finished job says of itself. All but `problems`, `folder` and `notes` is in `summary.json`.
+    """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`.
 
-    `source_rows` are the rows read of each source. `notes` are sentences for a person about the report itself.
+    `source_rows` are the rows read of each source. `folder` and `rejects` are where the report and the rows to mend are
+    (None and empty where there are none), `notes` sentences for a person about the report itself.
     """
 
     job: str | None
@@ -57,6 +58,7 @@ class Summary:
     stopped_because: str | None
     problems: tuple[ProblemGroup, ...]
     folder: Path | None = None
+    rejects: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

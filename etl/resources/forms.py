@@ -48,7 +48,10 @@ _IN_WORDS = {
 
 
 def pattern_in_words(pattern: str) -> str:
-    """What a pattern of the models asks for, to be read after "should be"; any other pattern is shown itself."""
+    """What a pattern of the models asks for, to be read after "should be": `22 letters and digits`, `one of a, b`."""
+    choices = re.fullmatch(r"\^\((?!\?)(.+)\)\$", pattern)
+    if choices:
+        return "one of " + ", ".join(re.sub(r"\[.*?\]\+", "…", choice) for choice in choices[1].split("|"))
     return _IN_WORDS.get(pattern, f"text that matches {pattern}")
 
 

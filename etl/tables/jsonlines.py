@@ -1,5 +1,6 @@
-"""JSON Lines: one JSON text a line, in UTF-8. This file must never know what the texts say."""
+"""JSON Lines: one JSON text a line. This file must never know what the texts say."""
 
+import codecs
 import json
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -16,13 +17,16 @@ string_text = encode_basestring
 """A string as JSON text, many times faster than `json_text` would."""
 
 
-def write_lines(file: NewFile, lines: Iterable[str]) -> None:
-    """Append JSON texts, each without a line break in it. Raises StoppedError where the file cannot be written."""
+def write_lines(file: NewFile, lines: Iterable[str], encoding: str = "utf-8") -> None:
+    """Append JSON texts, each without a line break in it. `encoding`: a Python codec that can spell them.
+
+    Raises StoppedError where the file cannot be written.
+    """
+    # Half a surrogate pair is what no encoding can spell, and `\ud800` is how JSON spells it.
+    encoder = codecs.getincrementalencoder(encoding)("backslashreplace")
     remaining = iter(lines)
     while chunk := list(islice(remaining, _LINES_A_WRITE)):
-        text = "\n".join(chunk) + "\n"
-        # Half a surrogate pair is all that UTF-8 cannot spell, and `\ud800` is how JSON spells it.
-        file.write(text.encode("utf-8", "backslashreplace"))
+        file.write(encoder.encode("\n".join(chunk) + "\n"))
 
 
 def object_text(columns: Sequence[str], cells: Sequence[str | None]) -> str:

@@ -99,20 +99,32 @@ def _without_warnings(batch: Batch) -> Batch:
 
 
 class _Problems:
-    """Problems in the making: a field that has an error in a row, or lies inside one that has, gets no second one."""
+    """Problems in the making.
+
+    A field that has an error in a row, or lies inside one that has, gets no second one; nor does a field whose column
+    has. Of a row that could not be read at all nothing more is said.
+    """
 
     def __init__(self, batch: Batch, columns: Mapping[str, tuple[str, ...]], owner: str) -> None:
-        errors = batch.problems.filter(pl.col("severity") == Severity.ERROR)
-        self._spoiled: set[tuple[int, str | None]] = set(errors.select("row", "field").iter_rows())
         self._origin = batch.origin
         self._columns = columns
         self._column_of: dict[str | None, str | None] = {None: None}
         self._owner = owner
         self._made: list[Problem] = []
+        self._spoiled: set[tuple[int, str | None]] = set()
+        self._unreadable: set[int] = set()
+        errors = batch.problems.filter(pl.col("severity") == Severity.ERROR)
+        for row, code, field, column in errors.select("row", "code", "field", "column").iter_rows():
+            if field is not None:
+                self._spoiled.add((row, field))
+            elif column is not None:
+                self._spoiled.update((row, path) for path, filled in columns.items() if column in filled)
+            elif code == Code.MALFORMED_JSON:
+                self._unreadable.add(row)
 
     def add(self, severity: Severity, found: Iterable[tuple[int, Finding]]) -> None:
         for row, finding in found:
-            if not self._is_spoiled(row, finding.field):
+            if row not in self._unreadable and not self._is_spoiled(row, finding.field):
                 self._made.append(self._problem(severity, row, finding))
                 if severity is Severity.ERROR:
                     self._spoiled.add((row, finding.field))

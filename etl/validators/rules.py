@@ -6,7 +6,7 @@ Must never know the pydantic models themselves, only the flat `FieldSpec`s that 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from math import inf
+from math import isinf
 from operator import or_
 
 import polars as pl
@@ -79,7 +79,7 @@ def _as_found(spec: FieldSpec, value: str | list[str] | None) -> object:
         read = from_json(value)
     except ValueError:
         return value
-    return value if read in {inf, -inf} else read
+    return value if isinstance(read, float) and isinf(read) else read
 
 
 def _required(spec: FieldSpec, columns: list[str]) -> Rule:
@@ -121,7 +121,7 @@ def _text_rules(spec: FieldSpec, text: pl.Expr) -> Iterator[Rule]:
 
 
 def _is_no(column: pl.Expr, form: str) -> pl.Expr:
-    """JSON text of another form. A null that is sent on purpose is left to the model: it knows which fields take one."""
+    """JSON text of another form. A null sent on purpose is left to the model, which knows the fields that take one."""
     return ~column.str.contains(form) & (column != "null")
 
 

@@ -4,18 +4,19 @@ Rules and the model's verdicts speak through this one table, so that a limit rea
 Must never know how a finding was made, nor the file it came from.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rapidfuzz import fuzz, process, utils
+from rapidfuzz import fuzz, process
 
 from etl.problems import Code
 from etl.resources import FieldSpec
 from etl.resources.forms import pattern_in_words
 from etl.validators.quoting import quote_value
 
-_NEAR = 60
+_NEAR = 70
 """How like an option (0 to 100) a found word must be to be taken for a slip of it."""
 
 
@@ -66,8 +67,12 @@ def put_in_words(finding: Finding, owner: str) -> str:
 
 def nearest(word: str, options: Sequence[str]) -> str | None:
     """The option that a mistyped word most likely means, if one is near enough."""
-    match = process.extractOne(word, options, scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=_NEAR)
+    match = process.extractOne(word, options, scorer=fuzz.WRatio, processor=_plain, score_cutoff=_NEAR)
     return match[0] if match else None
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\W_]+", " ", word).strip().lower()
 
 
 def _too_short(finding: Finding) -> str:

@@ -37,7 +37,8 @@ def judge_rows(
     for place, (row, body) in enumerate(zip(frame[ROW], bodies, strict=True)):
         errors = _errors(model, body)
         if errors and errors[0]["type"] == "json_invalid":
-            yield from ((row, finding) for finding in _broken_cells(frame.row(place, named=True), in_use))
+            broken = list(_broken_cells(frame.row(place, named=True), in_use)) or translate(errors, fields)
+            yield from ((row, finding) for finding in broken)
         elif errors:
             yield from ((row, finding) for finding in _explain(model, body, errors, fields))
 

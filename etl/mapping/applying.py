@@ -1,0 +1,201 @@
+"""Rows as read into rows in the API's fields. No row is dropped; what is wrong with a cell is a problem.
+
+Must never know whether a value is one that the API takes: that is for the rules.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import polars as pl
+
+from etl import problems as problem
+from etl.batch import ROW, TYPES, Batch
+from etl.mapping.binding import Bound
+from etl.mapping.jsoncells import look_up, quoted
+from etl.mapping.planning import Check, Feed, Plan, Rivalry
+from etl.mapping.quoting import HIDDEN, quote_value, show_value
+from etl.mapping.series import found_in, only_where
+from etl.problems import Code, Problem, Severity
+from etl.resources import Kind
+
+
+def apply(bound: Bound, batch: Batch) -> Batch:
+    """The same rows as a frame in the API's fields: `_row` and one column for each of `bound.fields`.
+
+    Reads `batch.source`. Problems are added with field, column, cell and value; a cell with a problem is null in the
+    frame. Raises nothing for a cell.
+    """
+    types = _json_types(batch.source)
+    plan = bound.plan(typed=types is not None)
+    working = _working_frame(plan, batch.source, types)
+    for layer in plan.layers:
+        working = working.with_columns(layer)
+    frame = working.select(ROW, *plan.outputs)
+    found = _Finder(bound, batch, working)
+    problems = [
+        *found.mistakes(plan.checks),
+        *found.rivals(plan.rivalries),
+        *found.unknown_fields(plan.refused),
+        *found.lacking(plan.demanded),
+        *found.covered_keys(frame),
+    ]
+    mapped = batch.with_frame(frame)
+    return mapped.with_problems(problem.frame_of(problems)) if problems else mapped
+
+
+def _json_types(source: pl.DataFrame) -> pl.Series | None:
+    """The `_types` column where any row has an entry."""
+    if TYPES not in source.columns or not (source[TYPES].drop_nulls() != "{}").any():
+        return None
+    return source[TYPES]
+
+
+def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) -> pl.DataFrame:
+    """What the plan works on, under names of its own: a header may be `*`, or `^a$`, or the same as a field.
+
+    A `null` of JSON Lines is absent: it has neither cell nor type.
+    """
+    absent = pl.Series([None] * source.height, dtype=pl.String)
+    cells = {column: source[column] if column in source.columns else absent for column in plan.inputs}
+    kinds: dict[str, pl.Series] = {}
+    if types is not None and plan.types:
+        known = types.str.json_decode(pl.Struct(dict.fromkeys(plan.types, pl.String)))
+        for column in plan.types:
+            kind = known.struct.field(column)
+            null = found_in(kind, "^null$")
+            cells[column] = only_where(cells[column], ~null)
+            kinds[column] = only_where(kind, ~null)
+    columns = [source[ROW]]
+    columns += [cells[column].alias(name) for column, name in plan.inputs.items()]
+    columns += [kinds[column].alias(name) for column, name in plan.types.items()]
+    columns += source.select(plan.expressions).get_columns() if plan.expressions else []
+    return pl.DataFrame(columns)
+
+
+_Item = TypeVar("_Item")
+
+
+class _Finder:
+    """Looks for problems in a working frame, and puts them into words."""
+
+    def __init__(self, bound: Bound, batch: Batch, working: pl.DataFrame) -> None:
+        self._bound = bound
+        self._origin = batch.origin
+        self._working = working
+
+    def mistakes(self, checks: Iterable[Check]) -> Iterator[Problem]:
+        """Cells that a step could not change."""
+        pairs = [(check, pl.col(check.before).is_not_null() & pl.col(check.after).is_null()) for check in checks]
+        for check, rows in self._where_any(pairs):
+            for row, found, type_ in rows.select(ROW, check.before, pl.col(check.type_).alias("type")).iter_rows():
+                text = found if isinstance(found, str) else ", ".join(found)
+                code, takes = check.explain(text, type_)
+                yield self._problem(row, code, check.feed, text, _say_mistake(check, text, takes))
+
+    def rivals(self, rivalries: Iterable[Rivalry]) -> Iterator[Problem]:
+        """Rows in which two columns say different things about one field."""
+        pairs = [(rivalry, self._differ(rivalry)) for rivalry in rivalries]
+        for rivalry, rows in self._where_any(pairs):
+            field, column = rivalry.feed.target.path, rivalry.feed.column
+            for row, lost in rows.select(ROW, self._as_text(rivalry.loser)).iter_rows():
+                sentence = (
+                    f"{column} says {quote_value(field, lost)}, and {rivalry.winner_name} says something else;"
+                    f" {rivalry.winner_name} is sent as {field}"
+                )
+                yield self._problem(row, Code.CONFLICTING_FIELDS, rivalry.feed, lost, sentence, Severity.WARNING)
+
+    def unknown_fields(self, refused: Iterable[tuple[Feed, str]]) -> Iterator[Problem]:
+        """Values for fields that the contract does not have."""
+        pairs = [((feed, name), pl.col(name).str.strip_chars() != "") for feed, name in refused]
+        for (feed, name), rows in self._where_any(pairs):
+            field, contract = feed.target.path, self._bound.contract
+            for row, found in rows.select(ROW, name).iter_rows():
+                sentence = (
+                    f"{feed.column} has a value, and contract {contract} has no field {field}; leave the cell empty or"
+                    " use the other --contract"
+                )
+                yield self._problem(row, Code.NOT_IN_CONTRACT, feed, found, sentence)
+
+    def lacking(self, demanded: Iterable[tuple[Feed, pl.Expr]]) -> Iterator[Problem]:
+        """Rows without a value that the mapping requires."""
+        for feed, rows in self._where_any(demanded):
+            field = feed.target.path
+            sentence = f"{feed.column} is empty, and the mapping requires {field}; fill it in"
+            for row in rows[ROW]:
+                yield self._problem(row, Code.REQUIRED, feed, None, sentence)
+
+    def covered_keys(self, frame: pl.DataFrame) -> Iterator[Problem]:
+        """Rows in which an object given whole already has a key that another column gives."""
+        fields = self._bound.fields
+        for path, spec in fields.items():
+            inside = [child for child in fields if child.startswith(f"{path}.")]
+            inside = inside if spec.kind in {Kind.OBJECT, Kind.JSON} else []
+            for child in inside:
+                both = frame.filter(pl.col(path).is_not_null() & pl.col(child).is_not_null())
+                for row, whole, value in both.select(ROW, path, child).iter_rows():
+                    yield from self._covered(row, path, child, whole, value)
+
+    def _covered(self, row: int, path: str, child: str, whole: str, value: str | list[str]) -> Iterator[Problem]:
+        there = look_up(whole, tuple(child.removeprefix(f"{path}.").split(".")))
+        given = _json_text(value, self._bound.fields[child].kind)
+        if there is None or json.loads(there) == json.loads(given):
+            return
+        feed = next(feed for feed in self._bound.feeds if feed.target.path == child)
+        whole_from = next(iter(self._bound.columns[path]), path)
+        sentence = (
+            f"{feed.column or child} says {quote_value(child, given)}, and {whole_from} already has another value for"
+            f" {child}; that of {whole_from} is sent"
+        )
+        yield self._problem(row, Code.CONFLICTING_FIELDS, feed, given, sentence, Severity.WARNING)
+
+    def _differ(self, rivalry: Rivalry) -> pl.Expr:
+        one, other = (
+            self._as_text(name).str.replace_all(r"\s+", " ").str.strip_chars()
+            for name in (rivalry.winner, rivalry.loser)
+        )
+        return one != other
+
+    def _as_text(self, name: str) -> pl.Expr:
+        column = pl.col(name)
+        return column.list.join("\n") if isinstance(self._working.schema[name], pl.List) else column
+
+    def _where_any(self, pairs: Iterable[tuple[_Item, pl.Expr]]) -> Iterator[tuple[_Item, pl.DataFrame]]:
+        """Each item with the rows for which its condition holds, where there are any."""
+        asked = list(pairs)
+        if not asked:
+            return
+        answers = self._working.select(
+            condition.any().alias(str(place)) for place, (_, condition) in enumerate(asked)
+        ).row(0)
+        for (item, condition), answer in zip(asked, answers, strict=True):
+            if answer:
+                yield item, self._working.filter(condition)
+
+    def _problem(
+        self, row: int, code: Code, feed: Feed, found: str | None, sentence: str, severity: Severity = Severity.ERROR
+    ) -> Problem:
+        field = feed.target.path
+        value = None if found is None else _writable(show_value(field, found))
+        cell = self._origin.cell(feed.column, row)
+        return Problem(row, severity.value, code.value, field, feed.column, cell, value, _writable(sentence))
+
+
+def _say_mistake(check: Check, text: str, takes: str) -> str:
+    field = check.feed.target.path
+    shown = quote_value(field, text)
+    if check.type_ != check.before and shown != HIDDEN:
+        shown = shown.strip('"')  # no string of JSON's: a number in quotes would be misleading
+    subject = check.feed.column or field
+    return f"{subject} is {shown}; {'it' if subject == field else field} takes {takes}"
+
+
+def _writable(text: str) -> str:
+    """Half a surrogate pair, which JSON can spell and no file can hold, as a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _json_text(value: str | list[str], kind: Kind) -> str:
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return quoted(value) if kind is Kind.TEXT else value
