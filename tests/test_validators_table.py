@@ -155,7 +155,8 @@ def _test_cases() -> Iterator[Case]:
     yield from bad(name, BOTH, Code.WRONG_TYPE, "input_str", {"input_str": 5}, {"input_str": ["x"]})
     yield from bad(name, BOTH, Code.WRONG_TYPE, "input_str", {"input_str": None}, lax=True)
     yield from bad(name, BOTH, Code.TOO_SHORT, "test_set_id", {"test_set_id": ""}, {"test_set_id": "abc1234"})
-    yield from bad(name, BOTH, Code.TOO_LONG, "test_set_id", {"test_set_id": "abc123456"})
+    yield from bad(name, BOTH, Code.TOO_SHORT, "test_set_id", {"test_set_id": "日本語"}, {"test_set_id": "ééééééé"})
+    yield from bad(name, BOTH, Code.TOO_LONG, "test_set_id", {"test_set_id": "abc123456"}, {"test_set_id": "é" * 9})
     yield from bad(name, BOTH, Code.WRONG_TYPE, "test_set_id", {"test_set_id": 12345678})
     yield from bad(
         name,

@@ -23,6 +23,52 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Each command: the module that holds it (as `command`), and its line in the help."""
 
 click.rich_click.MAX_WIDTH = 100
+click.rich_click.OPTION_GROUPS = {
+    "*": [
+        {
+            "name": "What is read",
+            "options": [
+                "--resource",
+                "--mapping",
+                "--sheet",
+                "--header-row",
+                "--format",
+                "--delimiter",
+                "--encoding",
+                "--set",
+                "--where",
+                "--limit",
+            ],
+        },
+        {"name": "How it is checked", "options": ["--test-set", "--create-missing", "--contract", "--strict"]},
+        {
+            "name": "Where it goes",
+            "options": [
+                "--sandbox",
+                "--base-url",
+                "--api-key-file",
+                "--api-key",
+                "--workspace",
+                "--timeout",
+                "--ca-bundle",
+            ],
+        },
+        {
+            "name": "How it is sent",
+            "options": [
+                "--dry-run",
+                "--all-or-nothing",
+                "--max-errors",
+                "--concurrency",
+                "--rate",
+                "--ledger",
+                "--again",
+                "--yes",
+            ],
+        },
+        {"name": "What is said", "options": ["--report", "--json", "--quiet", "--no-color", "--help"]},
+    ]
+}
 
 
 class LazyGroup(click.RichGroup):
@@ -80,18 +126,17 @@ def main() -> NoReturn:
 
 def run(command: Callable[[], Any]) -> int:
     """Run a command; its exit code. Whatever stops it becomes one clear sentence on stderr."""
-    from etl.cli.screen import report_error
-
     as_json = "--json" in sys.argv
     try:
         code = command()
     except EtlError as error:
-        return report_error(error.message, error.hint, error.code, error.exit_code, as_json=as_json)
+        return _end(error.message, error.hint, error.code, error.exit_code, as_json=as_json)
     except click.ClickException as error:
-        hint = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
-        return report_error(error.format_message(), hint, "usage", ExitCode.USAGE, as_json=as_json)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"See {context.command_path} --help." if context else ""
+        return _end(error.format_message(), hint, "usage", ExitCode.USAGE, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
-        return report_error("Stopped.", "", "stopped", ExitCode.STOPPED, as_json=as_json)
+        return _end("Stopped.", "", "stopped", ExitCode.STOPPED, as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.DONE
@@ -99,7 +144,12 @@ def run(command: Callable[[], Any]) -> int:
         from etl.cli.crash import write_crash_file
 
         words = f"This is a bug of coval-etl ({type(error).__name__})."
-        return report_error(
-            words, f"Please send us {write_crash_file(error)}; it holds no key.", "bug", ExitCode.BUG, as_json=as_json
-        )
+        hint = f"Please send us {write_crash_file(error)}; it holds no key."
+        return _end(words, hint, "bug", ExitCode.BUG, as_json=as_json)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _end(message: str, hint: str, code: str, exit_code: ExitCode, *, as_json: bool) -> int:
+    from etl.cli.saying import report_error
+
+    return report_error(message, hint, code, exit_code, as_json=as_json)

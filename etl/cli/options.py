@@ -135,11 +135,22 @@ files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE.
 reading_options = gathered(
     "reading",
     Reading,
-    click.option("--resource", type=click.Choice(list(RESOURCES)), help="What the rows are (default: detected)."),
+    click.option(
+        "--resource",
+        type=click.Choice(list(RESOURCES)),
+        metavar="NAME",
+        help=f"What the rows are: {', '.join(RESOURCES)} (default: detected).",
+    ),
     click.option("--mapping", metavar="NAME|FILE", help="A ready-made mapping or a mapping file (default: detected)."),
     click.option("--sheet", metavar="NAME", help="The sheet to read (default: all visible sheets that fit)."),
     click.option("--header-row", type=click.IntRange(min=1), metavar="N", help="The row that holds the column names."),
-    click.option("--format", "format", type=click.Choice(FORMATS), help="What the input is (default: detected)."),
+    click.option(
+        "--format",
+        "format",
+        type=click.Choice(FORMATS),
+        metavar="NAME",
+        help=f"What the input is: {', '.join(FORMATS)} (default: detected).",
+    ),
     click.option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV file (default: detected)."),
     click.option("--encoding", metavar="NAME", help="The encoding of a text file (default: detected)."),
     click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A value for every row; repeatable."),
@@ -152,7 +163,13 @@ checking_options = gathered(
     Checking,
     click.option("--test-set", metavar="ID|NAME", help="The test set that the test cases go into."),
     click.option("--strict", is_flag=True, help="Warnings are errors."),
-    click.option("--contract", type=click.Choice(CONTRACTS), default="auto", help="Which form of the API."),
+    click.option(
+        "--contract",
+        type=click.Choice(CONTRACTS),
+        default="auto",
+        metavar="NAME",
+        help=f"Which form of the API: {', '.join(CONTRACTS)}.",
+    ),
 )
 
 output_options = gathered(
@@ -190,7 +207,9 @@ sending_options = gathered(
     Sending,
     click.option("--create-missing", is_flag=True, help="Create the test set that --test-set names, if there is none."),
     click.option("--dry-run", is_flag=True, help="Say what would be done; send nothing."),
-    click.option("--concurrency", type=click.IntRange(1, 1000), default=16, help="The most requests in flight."),
+    click.option(
+        "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight (16)."
+    ),
     click.option(
         "--rate",
         "rate_per_s",

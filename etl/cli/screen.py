@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.padding import Padding
@@ -15,11 +16,13 @@ from rich.text import Text
 
 from etl.checking import Fitted, table_problems
 from etl.cli.options import Output
-from etl.errors import ExitCode
-from etl.importing import Progress
+from etl.cli.saying import visible
 from etl.problems import Code, Severity
 from etl.readers import Skipped
 from etl.report import ProblemGroup, Summary
+
+if TYPE_CHECKING:  # what validates a file needs neither the network nor a ledger
+    from etl.importing import Progress
 
 GROUPS_SHOWN = 12
 """How many groups of problems are shown; the report has them all."""
@@ -42,25 +45,6 @@ _OUTCOMES = {
 def stdout(*, plain: bool) -> Console:
     """A console for what was asked for."""
     return Console(file=sys.stdout, no_color=plain, highlight=False, soft_wrap=True)
-
-
-def visible(text: str | None) -> str:
-    """Text from outside with its control characters spelt out, on one line."""
-    if text is None:
-        return ""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def report_error(message: str, hint: str, code: str, exit_code: ExitCode, *, as_json: bool) -> int:
-    """Say why a command stopped: one sentence and what to do, on stderr; with `--json` a document on stdout."""
-    if as_json:
-        error = {"code": code, "message": message, "hint": hint}
-        sys.stdout.write(json.dumps({"error": error, "exit_code": int(exit_code)}, ensure_ascii=False) + "\n")
-    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-    console.print(Text("Error: ", style="bold red") + Text(visible(message)))
-    if hint:
-        console.print(Text("  " + visible(hint), style="dim"))
-    return int(exit_code)
 
 
 class Screen:
@@ -90,7 +74,7 @@ class Screen:
             self._console.print(Text(f"Left out {visible(skipped.sheet)}: {visible(skipped.reason)}", style="dim"))
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[Progress], None]]:
+    def progress(self) -> "Iterator[Callable[[Progress], None]]":
         """A live bar on a terminal; elsewhere silence, the final table says it all."""
         if self._silent or not self._console.is_terminal:
             yield lambda _progress: None

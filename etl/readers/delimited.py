@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import polars as pl
 
@@ -24,6 +24,7 @@ from etl.readers.assembly import BLANKS, SAMPLE_ROWS, assemble, cell_problem, in
 from etl.readers.dialect import Dialect, sniff_dialect
 from etl.readers.encoding import decide_encoding, decode_head, open_text
 from etl.readers.header import SEARCHED_ROWS, Header, find_header
+from etl.readers.quotes import find_open_quote, has_stray_quotes
 from etl.readers.source import Source
 
 CELL_CHARACTERS = 32_000_000
@@ -31,7 +32,13 @@ CELL_CHARACTERS = 32_000_000
 _HEAD_RECORDS = 10_000
 """The header and the sample must be found among so many records, blank ones counted."""
 
-Record = tuple[int, list[str]]
+
+class Record(NamedTuple):
+    """A record: its number, its cells, and whether quotes stand in it where none should."""
+
+    row: int
+    cells: list[str]
+    stray_quotes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ class DelimitedTable:
     def batches(self) -> Iterator[Batch]:
         """All rows; each call reads the file again. Raises FileError for a quote that does not close."""
         with closing(_read_records(self.source, self.origin.dialect["encoding"], self.dialect)) as records:
-            rows = (record for record in records if record[0] > self.header.row and not _is_blank(record[1]))
-            for held in in_batches(rows, lambda record: sum(map(len, record[1]))):
+            rows = (record for record in records if record.row > self.header.row and not _is_blank(record.cells))
+            for held in in_batches(rows, lambda record: sum(map(len, record.cells))):
                 yield _assemble(self.origin, self.header, self.widths, held)
 
 
@@ -66,11 +73,11 @@ def survey_delimited(
     head = _read_head(source, codec, dialect, header_row)
     if not head:
         raise FileError(f"{source.label} holds no rows: every line is blank.")
-    lines = [(row, {at: cell for at, cell in enumerate(cells, 1) if cell.strip(BLANKS)}) for row, cells in head]
-    header = find_header(lines, header_row, source.label, {row: len(cells) for row, cells in head})
+    lines = [(row, {at: cell for at, cell in enumerate(cells, 1) if cell.strip(BLANKS)}) for row, cells, _ in head]
+    header = find_header(lines, header_row, source.label, {record.row: len(record.cells) for record in head})
     named = max(header.positions)
-    titles = next(cells for row, cells in head if row == header.row)
-    rows = [record for record in head if record[0] > header.row][:SAMPLE_ROWS]
+    titles = next(record.cells for record in head if record.row == header.row)
+    rows = [record for record in head if record.row > header.row][:SAMPLE_ROWS]
     widths = (named, _most_cells(named, len(titles), rows))
     origin = Origin(
         source.file,
@@ -90,10 +97,10 @@ def _most_cells(named: int, titles: int, rows: Sequence[Record]) -> int:
 
     Some programs end each line but the header's with a separator; that is no stray cell.
     """
-    lengths = {len(cells) for _, cells in rows}
+    lengths = {len(record.cells) for record in rows}
     longest = max(lengths, default=titles)
     same = len(lengths) == 1 and longest > titles
-    return longest if same and not any("".join(cells[named:]) for _, cells in rows) else titles
+    return longest if same and not any("".join(record.cells[named:]) for record in rows) else titles
 
 
 def _read_head(source: Source, codec: str, dialect: Dialect, header_row: int | None) -> list[Record]:
@@ -102,9 +109,9 @@ def _read_head(source: Source, codec: str, dialect: Dialect, header_row: int | N
     head: list[Record] = []
     with closing(_read_records(source, codec, dialect)) as records:
         for record in islice(records, first + _HEAD_RECORDS):
-            if not _is_blank(record[1]):
+            if not _is_blank(record.cells):
                 head.append(record)
-            if record[0] > first and len(head) >= SEARCHED_ROWS + SAMPLE_ROWS:
+            if record.row > first and len(head) >= SEARCHED_ROWS + SAMPLE_ROWS:
                 break
     return head
 
@@ -121,8 +128,9 @@ def _assemble(origin: Origin, header: Header, widths: tuple[int, int], records: 
     raws: list[str | None] = []
     filled: list[list[str]] = []
     found: list[Problem] = []
-    for row, cells in records:
-        fault = _misfit(cells, fewest, most, unnamed, header)
+    for record in records:
+        row, cells, _ = record
+        fault = _misfit(record, fewest, most, unnamed, header)
         if fault is not None:
             found.append(cell_problem(origin, row, None, Code.RAGGED_ROW, fault, None))
         rows.append(row)
@@ -133,8 +141,11 @@ def _assemble(origin: Origin, header: Header, widths: tuple[int, int], records: 
     return assemble(origin, rows, {RAW: raws}, columns, found)
 
 
-def _misfit(cells: Sequence[str], fewest: int, most: int, unnamed: Sequence[int], header: Header) -> str | None:
+def _misfit(record: Record, fewest: int, most: int, unnamed: Sequence[int], header: Header) -> str | None:
     """What is wrong with a record's shape, as a sentence."""
+    cells = record.cells
+    if record.stray_quotes:
+        return "a quote opens in the middle of a cell and closes in another: a separator before it is missing"
     if len(cells) > most:
         return (
             f"the record has {len(cells)} cells, the header has {most}: "
@@ -176,11 +187,13 @@ class _Lines:
         self._before += len(self._held)
         self._held.clear()
 
+    def record(self) -> str:
+        """The text of the record in hand."""
+        return "".join(self._held)
+
     def explain(self, error: csv.Error, delimiter: str) -> FileError:
         """Where the quote opened that csv could not make sense of."""
-        record = "".join(self._held)
-        opened = _open_quote(record, delimiter)
-        line = self._before + _lines_before(self._held, opened)
+        line = self._before + _line_of(self._held, find_open_quote(self.record(), delimiter))
         last = self._before + len(self._held)
         if "end of data" in str(error) or "field limit" in str(error):
             return FileError(
@@ -193,36 +206,13 @@ class _Lines:
         )
 
 
-def _lines_before(lines: Sequence[str], offset: int) -> int:
+def _line_of(lines: Sequence[str], offset: int) -> int:
     """The number, from 1, of the line that holds the character at `offset`."""
     for number, line in enumerate(lines, 1):
         offset -= len(line)
         if offset < 0:
             return number
     return len(lines)
-
-
-def _open_quote(record: str, delimiter: str) -> int:
-    """Where, in a record that csv refused, the cell begins whose quotes do not fit."""
-    at = 0
-    while at < len(record):
-        if record[at] != '"':
-            at = record.find(delimiter, at) + 1
-            if not at:
-                break
-            continue
-        end = _closing_quote(record, at)
-        if end is None or record[end + 1 : end + 2] not in {delimiter, "\r", "\n", ""}:
-            return at
-        at = end + 2
-    return len(record) - 1
-
-
-def _closing_quote(record: str, opened: int) -> int | None:
-    at = record.find('"', opened + 1)
-    while at >= 0 and record[at + 1 : at + 2] == '"':
-        at = record.find('"', at + 2)
-    return at if at >= 0 else None
 
 
 def _read_records(source: Source, codec: str, dialect: Dialect) -> Generator[Record]:
@@ -243,4 +233,5 @@ def _read_records(source: Source, codec: str, dialect: Dialect) -> Generator[Rec
             if cells is None:
                 return
             number += 1
-            yield number, cells
+            stray = '"' in "".join(cells) and has_stray_quotes(lines.record(), dialect.delimiter)
+            yield Record(number, cells, stray)

@@ -61,9 +61,11 @@ _SIGNS = bytes.fromhex(
 )
 """Euro, quotes, dashes, bullet, paragraph, degree, powers, fractions and the like, as Windows-1252 bytes."""
 _APOSTROPHE_DOT_AND_SPACE = bytes.fromhex("92 b7 a0")
-_PUNCTUATION = frozenset((_SIGNS + _APOSTROPHE_DOT_AND_SPACE).decode("cp1252"))
+_PUNCTUATION = frozenset((_SIGNS + _APOSTROPHE_DOT_AND_SPACE).decode("cp1252")) - frozenset("¡¿ªº")
+"""The signs of every Western language; those of Spanish and its neighbours stand with their letters."""
 _INSIDE_A_WORD = re.compile(rf"[^\W\d_][{_SIGNS.decode('cp1252')}][^\W\d_]")
 """Signs that no one writes between two letters: there, the byte is a letter of another code page."""
+_HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 _UTF8_PAIR = re.compile(rb"[\xc3-\xf4][\x80-\xbf]")
 
 
@@ -171,10 +173,12 @@ def _looks_western(source: Source) -> bool:
     """Whether Windows-1252 is the one reading: every sign has its place, every letter fits one Western language.
 
     Letters on which the neighbouring code pages agree cannot be wrong; the others must all be of one language, or the
-    file may just as well be Czech, Polish or Turkish. Pairs of bytes that are UTF-8 mean a damaged UTF-8 file.
+    file may just as well be Czech, Polish or Turkish. Pairs of bytes that are UTF-8 mean a damaged UTF-8 file; and where
+    they mostly come in twos and more, it may be Chinese or Cyrillic.
     """
     decoder = codecs.getincrementaldecoder("cp1252")("strict")
     letters: set[str] = set()
+    runs = alone = 0
     tail = ""
     with source.open() as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -185,6 +189,8 @@ def _looks_western(source: Source) -> bool:
             if _UTF8_PAIR.search(chunk) or _INSIDE_A_WORD.search(text):
                 return False
             letters.update(char for char in set(text) if char > "\x7f")
+            lengths = [len(run) for run in _HIGH_RUN.findall(chunk)]
+            runs, alone = runs + len(lengths), alone + lengths.count(1)
             tail = text[-2:]
     rest = letters - _ALIKE
-    return any(rest <= language | _PUNCTUATION for language in _LANGUAGES)
+    return 2 * alone >= runs and any(rest <= language | _PUNCTUATION for language in _LANGUAGES)

@@ -71,13 +71,14 @@ def _chosen_line(lines: Sequence[Line], chosen: int, place: str) -> int:
 def _likely_line(lines: Sequence[Line], place: str, width: int | None) -> int:
     partial: int | None = None
     full: int | None = None
-    for at, (_, cells) in enumerate(lines[:SEARCHED_ROWS]):
+    for at, (row, cells) in enumerate(lines[:SEARCHED_ROWS]):
         if not _names_columns(cells):
             continue
         data = _columns_with_data(lines[at + 1 :], width)
         if len(cells) < 2 and len(data | cells.keys()) > 1:
             continue
-        if data <= cells.keys():
+        fits = width is None or widths is None or widths[row] == width
+        if fits and data <= cells.keys():
             full = at
             break
         if partial is None and len(data & cells.keys()) >= _COVERS * len(data):
