@@ -1,1 +1,50 @@
-"""coval-etl: test suites and agent configurations into Coval, out of it, and across it."""
+"""coval-etl: test suites and agent configurations into Coval, out of it, and across it.
+
+The names a program needs; the command line is a thin face on them. They are imported when they are used, so that
+`import etl` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from etl.version import __version__
+
+if TYPE_CHECKING:
+    from etl.api import Api, Target
+    from etl.checking import open_inputs
+    from etl.errors import EtlError
+    from etl.importing import Importer, ImportJob
+    from etl.mapping import load_mapping
+    from etl.readers import open_source
+    from etl.resources import Contract
+
+_HOMES = {
+    "Api": "etl.api",
+    "Contract": "etl.resources",
+    "EtlError": "etl.errors",
+    "ImportJob": "etl.importing",
+    "Importer": "etl.importing",
+    "Target": "etl.api",
+    "load_mapping": "etl.mapping",
+    "open_inputs": "etl.checking",
+    "open_source": "etl.readers",
+}
+
+__all__ = [
+    "Api",
+    "Contract",
+    "EtlError",
+    "ImportJob",
+    "Importer",
+    "Target",
+    "__version__",
+    "load_mapping",
+    "open_inputs",
+    "open_source",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'etl' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -79,12 +79,12 @@ class Inputs:
         self._open.close()
 
 
-def open_inputs(files: Sequence[str], options: ReadOptions) -> Inputs:
+def open_inputs(files: Sequence[str], options: ReadOptions | None = None) -> Inputs:
     """Open and survey every file. Raises FileError for one that cannot be read, UsageError for the same one twice."""
     opened = ExitStack()
     with ExitStack() as guard:
         guard.push(opened)
-        surveys = tuple(opened.enter_context(open_source(file, options)) for file in files)
+        surveys = tuple(opened.enter_context(open_source(file, options or ReadOptions())) for file in files)
         twice = {survey.file for survey in surveys if [other.sha256 for other in surveys].count(survey.sha256) > 1}
         if twice:
             raise UsageError(f"The same content is given twice: {', '.join(sorted(twice))}.", "Name each file once.")

@@ -158,6 +158,8 @@ class Importer:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised."""
         self._ask_before_launching(fitted)
         held = await asyncio.to_thread(self._check_first, fitted, contract)
+        if self._stopped is not None:  # before anything was sent
+            raise self._stopped
         if self._unborn(fitted) and self._withhold is None:
             fitted = with_test_set(fitted, contract, await self._create_test_set(str(self.job.test_set)))
             held = None if held is None else list(self._check(fitted, contract))

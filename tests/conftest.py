@@ -36,3 +36,12 @@ async def api(sandbox: RunningSandbox) -> AsyncIterator[Api]:
     """A session with that sandbox."""
     async with Api(Target(sandbox.base_url, sandbox.key)) as session:
         yield session
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what this machine could not run: a skipped test is not a passed one."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("LEFT OUT", sep="!", yellow=True, bold=True)
+        for report in skipped:
+            terminalreporter.line(f"{report.nodeid}: {report.longrepr[2] if report.longrepr else ''}")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox_talk import METRIC, Talk, fields_of, parents, talking
 
 from etl.errors import FileError
 from etl.resources import Contract
 from etl.sandbox import running_sandbox
+from tests.sandbox_talk import METRIC, Talk, fields_of, parents, talking
 
 
 @pytest.fixture

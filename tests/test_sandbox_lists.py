@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sandbox_talk import Talk, fields_of, talking
+
+from tests.sandbox_talk import Talk, fields_of, talking
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from sandbox_talk import METRIC, Talk, fields_of, parents, talking
 
 from etl.errors import ExitCode, UsageError
 from etl.resources import RESOURCES, Contract
 from etl.sandbox import Store, running_sandbox
 from etl.sandbox.operations import Call, Operations
+from tests.sandbox_talk import METRIC, Talk, fields_of, parents, talking
 
 
 @pytest.fixture

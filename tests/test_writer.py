@@ -266,6 +266,24 @@ async def test_a_stop_lets_what_is_in_flight_finish_and_sends_nothing_new(tmp_pa
     assert outcomes(bench.delivered).count(Outcome.CREATED) == len(bench.stored())
 
 
+async def test_a_report_that_cannot_be_written_stops_the_delivery_with_its_own_error(tmp_path: Path) -> None:
+    def full(_delivered: Delivered) -> None:
+        raise StoppedError("The disk is full.")
+
+    ledger = open_sqlite(tmp_path / "ledger.db")
+    ledger.open_job(
+        JobFacts("job", "sig", "import", "sandbox", None, "f00d", "2025-10", datetime(2026, 11, 22, tzinfo=UTC))
+    )
+    async with (
+        benched(tmp_path) as bench,
+        Api(Target(bench.sandbox.base_url, "k")) as api,
+        Journal(ledger, "job") as journal,
+    ):
+        with pytest.raises(StoppedError, match="disk is full"):
+            await Delivery(api, journal, TEST_CASES, Pace(2), 2).deliver(_each(bench.rows(9)), full)
+    ledger.close()
+
+
 async def test_when_the_ledger_fails_no_row_is_sent_that_is_not_written_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

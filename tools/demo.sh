@@ -13,9 +13,8 @@ step() {
   printf '\n\033[1m$ %s\033[0m\n' "$*"
 }
 
-step coval-etl validate samples/support_calls.xlsx
-$etl validate samples/support_calls.xlsx
-[ $? -le 1 ] || exit 1
+step coval-etl preview samples/support_calls.xlsx --limit 1
+$etl preview samples/support_calls.xlsx --limit 1 --quiet || exit 1
 
 step coval-etl import samples/support_calls.xlsx --sandbox --test-set '"Support calls"' --create-missing --report demo/report
 $etl import samples/support_calls.xlsx --sandbox --test-set "Support calls" --create-missing --report demo/report

@@ -4,6 +4,7 @@ Must never know whether a value is one that the API takes: that is for the rules
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -12,7 +13,8 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import ROW, TYPES, Batch
 from etl.mapping.binding import Bound
-from etl.mapping.jsoncells import look_up, quoted
+from etl.mapping.dialects import Lift
+from etl.mapping.jsoncells import look_up, quoted, take_out
 from etl.mapping.planning import Check, Feed, Plan, Rivalry
 from etl.mapping.quoting import HIDDEN, quote_value, show_value
 from etl.mapping.series import found_in, only_where
@@ -40,6 +42,8 @@ def apply(bound: Bound, batch: Batch) -> Batch:
         *found.lacking(plan.demanded),
         *found.covered_keys(frame),
     ]
+    for lift in bound.lifts:
+        frame = _lift(frame, lift)
     mapped = batch.with_frame(frame)
     return mapped.with_problems(problem.frame_of(problems)) if problems else mapped
 
@@ -71,6 +75,22 @@ def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) ->
     columns += [kinds[column].alias(name) for column, name in plan.types.items()]
     columns += source.select(plan.expressions).get_columns() if plan.expressions else []
     return pl.DataFrame(columns)
+
+
+def _lift(frame: pl.DataFrame, lift: Lift) -> pl.DataFrame:
+    """Rows whose object has the key send it as a field of its own; an object of nothing else is left out."""
+    if lift.path not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(lift.path))
+    rows = found_in(frame[lift.parent], re.escape(quoted(lift.key)))
+    if not rows.any():
+        return frame
+    cut = [
+        take_out(whole, lift.key) if holds else (whole, None)
+        for whole, holds in zip(frame[lift.parent], rows, strict=True)
+    ]
+    rest = pl.Series(lift.parent, [whole for whole, _ in cut], dtype=pl.String)
+    taken = pl.Series("taken", [value for _, value in cut], dtype=pl.String)
+    return frame.with_columns(rest, pl.coalesce(taken, pl.col(lift.path)).alias(lift.path))
 
 
 _Item = TypeVar("_Item")
@@ -128,16 +148,19 @@ class _Finder:
     def covered_keys(self, frame: pl.DataFrame) -> Iterator[Problem]:
         """Rows in which an object given whole already has a key that another column gives."""
         fields = self._bound.fields
-        for path, spec in fields.items():
-            inside = [child for child in fields if child.startswith(f"{path}.")]
-            inside = inside if spec.kind in {Kind.OBJECT, Kind.JSON} else []
-            for child in inside:
-                both = frame.filter(pl.col(path).is_not_null() & pl.col(child).is_not_null())
-                for row, whole, value in both.select(ROW, path, child).iter_rows():
-                    yield from self._covered(row, path, child, whole, value)
+        inside = [
+            (path, child, child.removeprefix(f"{path}."))
+            for path, spec in fields.items()
+            for child in fields
+            if child.startswith(f"{path}.") and spec.kind in {Kind.OBJECT, Kind.JSON}
+        ]
+        inside += [(lift.parent, lift.path, lift.key) for lift in self._bound.lifts if lift.path in frame.columns]
+        for path, child, keys in inside:
+            both = frame.filter(pl.col(path).is_not_null() & pl.col(child).is_not_null())
+            for row, whole, value in both.select(ROW, path, child).iter_rows():
+                yield from self._covered(row, path, child, look_up(whole, tuple(keys.split("."))), value)
 
-    def _covered(self, row: int, path: str, child: str, whole: str, value: str | list[str]) -> Iterator[Problem]:
-        there = look_up(whole, tuple(child.removeprefix(f"{path}.").split(".")))
+    def _covered(self, row: int, path: str, child: str, there: str | None, value: str | list[str]) -> Iterator[Problem]:
         given = _json_text(value, self._bound.fields[child].kind)
         if there is None or json.loads(there) == json.loads(given):
             return

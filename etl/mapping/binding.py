@@ -14,7 +14,7 @@ import polars as pl
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
-from etl.mapping.dialects import Shape, Target, declared_spec, find_target
+from etl.mapping.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
 from etl.mapping.kinds import constant, convert_text
 from etl.mapping.matching import Match, match_columns
 from etl.mapping.names import fold, likeness, spelled, suggest
@@ -39,6 +39,7 @@ class Bound:
     unmapped: tuple[str, ...]
     where: pl.Expr | None
     feeds: tuple[Feed, ...]
+    lifts: tuple[Lift, ...]
     _plans: dict[bool, Plan] = field(default_factory=dict, compare=False, repr=False)
 
     def plan(self, *, typed: bool) -> Plan:
@@ -64,6 +65,8 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
     used |= set(where.meta.root_names()) if where is not None else set()
     unmapped = binder.unmapped(used)
     fields = {feed.target.path: feed.target.spec for feed in feeds if feed.target.spec is not None}
+    lifts = tuple(lift for lift in find_lifts(binder.resource, contract) if lift.parent in fields)
+    fields |= {lift.path: known for lift in lifts if (known := find_spec(binder.resource, lift.path, contract))}
     by_field = {path: [feed.columns for feed in feeds if feed.target.path == path] for path in fields}
     return Bound(
         mapping=mapping,
@@ -73,6 +76,7 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
         unmapped=unmapped,
         where=where,
         feeds=feeds,
+        lifts=lifts,
     )
 
 

@@ -76,6 +76,23 @@ def find_target(resource: Resource, path: str, contract: Contract) -> Target:
     return Target(sent, spec, Kind.LIST, Shape.AS_IS if sent == path else Shape.LIST_TO_ONE)
 
 
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """A key that moves out of an object given whole: `key` of the object `parent` is sent as the field `path`."""
+
+    parent: str
+    key: str
+    path: str
+
+
+def find_lifts(resource: Resource, contract: Contract) -> tuple[Lift, ...]:
+    """What must move out of whole objects, where the newer contract renamed a field inside one."""
+    if contract is not Contract.V2026_10:
+        return ()
+    nested = [(rename.old.rpartition("."), rename.new) for rename in RENAMES.get(resource.name, ())]
+    return tuple(Lift(parent, key, path) for (parent, _, key), path in nested if parent)
+
+
 def find_spec(resource: Resource, path: str, contract: Contract) -> FieldSpec | None:
     """What a contract says of a field; a free key of an object is of kind JSON; None: there is no such field."""
     known = resource.fields(contract)

@@ -128,7 +128,20 @@ def merge(own: str, extra: str) -> str:
             merged[key] = value
         elif value.startswith("{"):
             merged[key] = merge(mine, value)
-    return "{" + ",".join(f"{quoted(key)}:{value}" for key, value in merged.items()) + "}"
+    return _written(merged)
+
+
+def take_out(text: str, key: str) -> tuple[str | None, str | None]:
+    """A JSON object without a key, and the text of that key's value; None for what is not there, or null, or empty."""
+    rest = members(text) if text.startswith("{") else {}
+    if key not in rest:
+        return text, None
+    value = rest.pop(key)
+    return _written(rest) if rest else None, None if value == "null" else value
+
+
+def _written(keys: dict[str, str]) -> str:
+    return "{" + ",".join(f"{quoted(key)}:{value}" for key, value in keys.items()) + "}"
 
 
 def quoted(text: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from etl.mapping import jsoncells, lists
@@ -79,6 +79,20 @@ _FIRST_YEAR = 1000
 def _listed(value: Any) -> Any:
     """`on: "|"` as `on: ["|"]`."""
     return [value] if isinstance(value, str) else value
+
+
+def _known_separator(mark: str) -> str:
+    if mark not in lists.NAMED and (not mark or mark.replace("_", "").isalnum()):
+        raise PydanticCustomError(
+            "mapping",
+            '"{mark}" is not a separator; use newline, bullet, numbered, or a sign such as "|"{near}',
+            {"mark": mark, "near": suggest(mark, lists.NAMED)},
+        )
+    return mark
+
+
+Separator = Annotated[str, AfterValidator(_known_separator)]
+"""A name of `lists.NAMED`, or a sign as it is written."""
 
 
 class _Wording(Step):
@@ -149,19 +163,7 @@ class Split(Step):
     shorthand = "on"
 
     json_: Annotated[bool, Field(alias="json")] = True
-    on: Annotated[list[str], Field(min_length=1), BeforeValidator(_listed)] = list(lists.NAMED)
-
-    @field_validator("on")
-    @classmethod
-    def _known(cls, marks: list[str]) -> list[str]:
-        for mark in marks:
-            if mark not in lists.NAMED and (not mark or mark.replace("_", "").isalnum()):
-                raise PydanticCustomError(
-                    "mapping",
-                    '"{mark}" is not a separator; use newline, bullet, numbered, or a sign such as "|"{near}',
-                    {"mark": mark, "near": suggest(mark, lists.NAMED)},
-                )
-        return marks
+    on: Annotated[list[Separator], Field(min_length=1), BeforeValidator(_listed)] = list(lists.NAMED)
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
         return by_column(text, partial(lists.split_or_read if self.json_ else lists.split_texts, on=self.on), _TEXTS)

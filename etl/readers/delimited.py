@@ -9,6 +9,7 @@ line breaks inside quotes is one. A `sep=` line is not a record.
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -43,21 +44,21 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DelimitedTable:
-    """A delimited file as the one table that it is. `widths` are the fewest and most cells that a record may have."""
+    """A delimited file as the one table that it is. `width` is the number of cells that every record must have."""
 
     origin: Origin
     sample: pl.DataFrame
     source: Source
     dialect: Dialect
     header: Header
-    widths: tuple[int, int]
+    width: int
 
     def batches(self) -> Iterator[Batch]:
         """All rows; each call reads the file again. Raises FileError for a quote that does not close."""
         with closing(_read_records(self.source, self.origin.dialect["encoding"], self.dialect)) as records:
             rows = (record for record in records if record.row > self.header.row and not _is_blank(record.cells))
             for held in in_batches(rows, lambda record: sum(map(len, record.cells))):
-                yield _assemble(self.origin, self.header, self.widths, held)
+                yield _assemble(self.origin, self.header, self.width, held)
 
 
 def survey_delimited(
@@ -75,10 +76,9 @@ def survey_delimited(
         raise FileError(f"{source.label} holds no rows: every line is blank.")
     lines = [(row, {at: cell for at, cell in enumerate(cells, 1) if cell.strip(BLANKS)}) for row, cells, _ in head]
     header = find_header(lines, header_row, source.label, {record.row: len(record.cells) for record in head})
-    named = max(header.positions)
     titles = next(record.cells for record in head if record.row == header.row)
     rows = [record for record in head if record.row > header.row][:SAMPLE_ROWS]
-    widths = (named, _most_cells(named, len(titles), rows))
+    width = _usual_width(max(header.positions), len(titles), rows)
     origin = Origin(
         source.file,
         None,
@@ -88,19 +88,18 @@ def survey_delimited(
         header.row,
         {"encoding": codec, "delimiter": dialect.delimiter, "line_end": dialect.line_end},
     )
-    sample = _assemble(origin, header, widths, rows).source
-    return DelimitedTable(origin, sample, source, dialect, header, widths)
+    sample = _assemble(origin, header, width, rows).source
+    return DelimitedTable(origin, sample, source, dialect, header, width)
 
 
-def _most_cells(named: int, titles: int, rows: Sequence[Record]) -> int:
-    """How many cells a record may have: as the header, or more where every record ends in the same empty cells.
+def _usual_width(named: int, titles: int, rows: Sequence[Record]) -> int:
+    """How many cells every record must have: as the header, whose last cells may be empty and left out below.
 
-    Some programs end each line but the header's with a separator; that is no stray cell.
+    One number and no range: a record that is one cell short or long may have all its cells in the wrong columns.
     """
-    lengths = {len(record.cells) for record in rows}
-    longest = max(lengths, default=titles)
-    same = len(lengths) == 1 and longest > titles
-    return longest if same and not any("".join(record.cells[named:]) for record in rows) else titles
+    lengths = Counter(len(record.cells) for record in rows)
+    usual = lengths.most_common(1)[0][0] if lengths else titles
+    return usual if named <= usual <= titles else titles
 
 
 def _read_head(source: Source, codec: str, dialect: Dialect, header_row: int | None) -> list[Record]:
@@ -120,44 +119,40 @@ def _is_blank(cells: Sequence[str]) -> bool:
     return not any(cell.strip(BLANKS) for cell in cells)
 
 
-def _assemble(origin: Origin, header: Header, widths: tuple[int, int], records: Sequence[Record]) -> Batch:
+def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Record]) -> Batch:
     """Rows of the table's columns. A record that does not fit fills its columns as far as it goes and is kept whole."""
-    fewest, most = widths
-    unnamed = [at for at in range(most) if at + 1 not in header.positions and at + 1 not in header.ignored]
+    unnamed = [at for at in range(width) if at + 1 not in header.positions and at + 1 not in header.ignored]
     rows: list[int] = []
     raws: list[str | None] = []
     filled: list[list[str]] = []
     found: list[Problem] = []
     for record in records:
         row, cells, _ = record
-        fault = _misfit(record, fewest, most, unnamed, header)
+        fault = _misfit(record, width, unnamed, header)
         if fault is not None:
             found.append(cell_problem(origin, row, None, Code.RAGGED_ROW, fault, None))
         rows.append(row)
         raws.append(None if fault is None else json.dumps(cells, ensure_ascii=False))
-        filled.append(cells if len(cells) == most else (cells + [""] * (most - len(cells)))[:most])
-    by_column = list(zip(*filled, strict=True)) if filled else [()] * most
+        filled.append(cells if len(cells) == width else (cells + [""] * (width - len(cells)))[:width])
+    by_column = list(zip(*filled, strict=True)) if filled else [()] * width
     columns = [[cell or None for cell in by_column[position - 1]] for position in header.positions]
     return assemble(origin, rows, {RAW: raws}, columns, found)
 
 
-def _misfit(record: Record, fewest: int, most: int, unnamed: Sequence[int], header: Header) -> str | None:
+def _misfit(record: Record, width: int, unnamed: Sequence[int], header: Header) -> str | None:
     """What is wrong with a record's shape, as a sentence."""
     cells = record.cells
     if record.stray_quotes:
         return "a quote opens in the middle of a cell and closes in another: a separator before it is missing"
-    if len(cells) > most:
-        return (
-            f"the record has {len(cells)} cells, the header has {most}: "
+    if len(cells) != width:
+        advice = (
             "put quotes round a cell that holds the separator, or remove what is too much"
+            if len(cells) > width
+            else "add the missing separators, and put quotes round a cell that holds a line break"
         )
-    if len(cells) < fewest:
-        return (
-            f"the record has {len(cells)} cells, the header has {fewest}: "
-            "add the missing separators, and put quotes round a cell that holds a line break"
-        )
+        return f"the record has {len(cells)} cells, the header has {width}: {advice}"
     for at in unnamed:
-        if at < len(cells) and cells[at]:
+        if cells[at]:
             return f"column {column_letters(at + 1)} holds data but has no name in the header (row {header.row})"
     return None
 

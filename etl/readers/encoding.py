@@ -173,8 +173,8 @@ def _looks_western(source: Source) -> bool:
     """Whether Windows-1252 is the one reading: every sign has its place, every letter fits one Western language.
 
     Letters on which the neighbouring code pages agree cannot be wrong; the others must all be of one language, or the
-    file may just as well be Czech, Polish or Turkish. Pairs of bytes that are UTF-8 mean a damaged UTF-8 file; and where
-    they mostly come in twos and more, it may be Chinese or Cyrillic.
+    file may just as well be Czech, Polish or Turkish. Pairs of bytes that are UTF-8 mean a damaged UTF-8 file; and
+    where they mostly come in twos and more, it may be Chinese or Cyrillic.
     """
     decoder = codecs.getincrementaldecoder("cp1252")("strict")
     letters: set[str] = set()

@@ -7,7 +7,9 @@ outer white space, which is cut, and line breaks and runs of white space, which 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, column_letters
 from etl.errors import FileError
@@ -50,13 +52,13 @@ def find_header(
     one (delimited text): cells beyond the header's are then ragged, not unnamed. `place` names the table in sentences.
     Raises FileError where no row is a header, where it is not certain, and for names that are twice or missing.
     """
-    width = Counter(widths.values()).most_common(1)[0][0] if widths else None
-    at = _chosen_line(lines, chosen, place) if chosen is not None else _likely_line(lines, place, width)
+    at = _chosen_line(lines, chosen, place) if chosen is not None else _likely_line(lines, place, widths)
     row, cells = lines[at]
     names = {position: " ".join(text.split()) for position, text in cells.items()}
     ignored = frozenset(position for position, name in names.items() if name == ERROR_COLUMN)
     kept = {position: names[position] for position in sorted(names) if position not in ignored}
     _refuse_names(kept, row, place)
+    _refuse_second_header(lines[at + 1 : at + 2], cells, row, place)
     _refuse_unnamed(lines[at + 1 :], names, row, place, widths[row] if widths else None)
     return Header(row, tuple(kept.values()), tuple(kept), ignored)
 
@@ -68,33 +70,52 @@ def _chosen_line(lines: Sequence[Line], chosen: int, place: str) -> int:
     raise FileError(f"{place}: row {chosen}, given as the header, is empty.", "Name the row with the column names.")
 
 
-def _likely_line(lines: Sequence[Line], place: str, width: int | None) -> int:
-    partial: int | None = None
-    full: int | None = None
+class _Fit(Enum):
+    """How well a row of names goes with the rows below it."""
+
+    FULL = auto()
+    """Every column that holds data has a name."""
+    PARTIAL = auto()
+    """Most have."""
+    WIDE = auto()
+    """There are more cells than in a usual record: a sentence with commas, or the header of ragged rows."""
+
+
+def _likely_line(lines: Sequence[Line], place: str, widths: Mapping[int, int] | None) -> int:
+    usual = Counter(widths.values()).most_common(1)[0][0] if widths else None
+    first: dict[_Fit, int] = {}
     for at, (row, cells) in enumerate(lines[:SEARCHED_ROWS]):
-        if not _names_columns(cells):
-            continue
-        data = _columns_with_data(lines[at + 1 :], width)
-        if len(cells) < 2 and len(data | cells.keys()) > 1:
-            continue
-        fits = width is None or widths is None or widths[row] == width
-        if fits and data <= cells.keys():
-            full = at
-            break
-        if partial is None and len(data & cells.keys()) >= _COVERS * len(data):
-            partial = at
-    best = _better(lines, partial, full)
+        if _names_columns(cells):
+            data = {position for _, below in lines[at + 1 :] for position in below if position <= (usual or position)}
+            wide = widths is not None and usual is not None and widths[row] > usual
+            fit = _fit(cells.keys(), data, wide=wide)
+            if fit is not None:
+                first.setdefault(fit, at)
+            if fit is _Fit.FULL:
+                break
+    best = _best(lines, first)
     if best is None:
         raise FileError(f"{place}: no row looks like a header.", "Say which row holds the column names: --header-row N")
     _refuse_data_above(lines, best, place)
     return best
 
 
-def _better(lines: Sequence[Line], partial: int | None, full: int | None) -> int | None:
+def _fit(named: AbstractSet[int], data: AbstractSet[int], *, wide: bool) -> _Fit | None:
+    if len(named) < 2 and len(data | named) > 1:
+        return None
+    if len(data & named) < _COVERS * len(data):
+        return None
+    if wide:
+        return _Fit.WIDE
+    return _Fit.FULL if data <= named else _Fit.PARTIAL
+
+
+def _best(lines: Sequence[Line], first: Mapping[_Fit, int]) -> int | None:
     """A row that names every column wins over an earlier one that does not only if that one looks like a title."""
-    if partial is None or full is None:
-        return full if partial is None else partial
-    return full if len(lines[partial][1]) <= _NARROW * len(lines[full][1]) else partial
+    full, partial = first.get(_Fit.FULL), first.get(_Fit.PARTIAL)
+    if full is not None and partial is not None:
+        return full if len(lines[partial][1]) <= _NARROW * len(lines[full][1]) else partial
+    return next((at for at in (full, partial, first.get(_Fit.WIDE)) if at is not None), None)
 
 
 def _refuse_data_above(lines: Sequence[Line], at: int, place: str) -> None:
@@ -117,11 +138,6 @@ def _is_name(text: str) -> bool:
     if _NUMBER.fullmatch(text) or _DATE.fullmatch(text) or text.lower() in _NO_NAMES:
         return False
     return not (text.startswith(("{", '["', "[{", "http://", "https://")))
-
-
-def _columns_with_data(lines: Sequence[Line], width: int | None) -> set[int]:
-    found = {position for _, cells in lines for position in cells}
-    return found if width is None else {position for position in found if position <= width}
 
 
 def _refuse_names(names: Mapping[int, str], row: int, place: str) -> None:
@@ -147,6 +163,16 @@ def refuse_odd_names(names: Iterable[str], place: str) -> None:
     for name in names:
         if name in OWN_COLUMNS or name in {"", "*"} or (name.startswith("^") and name.endswith("$")):
             raise FileError(f"{place}: a column may not be called {name!r}.", "Give the column another name.")
+
+
+def _refuse_second_header(below: Sequence[Line], titles: Mapping[int, str], row: int, place: str) -> None:
+    for number, cells in below:
+        alike = sum(titles.get(position) == text for position, text in cells.items())
+        if alike >= 2 and 2 * alike >= len(titles):
+            raise FileError(
+                f"{place}: rows {row} and {number} both hold the column names.",
+                f"Say which one is the header, for example --header-row {number}",
+            )
 
 
 def _refuse_unnamed(data: Sequence[Line], names: Mapping[int, str], row: int, place: str, width: int | None) -> None:

@@ -10,13 +10,13 @@ from pydantic_core import PydanticCustomError
 from etl.problems import Code
 from etl.resources.contract import Contract
 from etl.resources.forms import (
+    HTTP_URL,
     KB,
     MB,
-    HttpUrl,
+    PHONE_OR_SIP,
     Id8,
     Id8Or22,
     Id22,
-    PhoneOrSip,
     PublicHttpUrl,
     Tags,
     at_most,
@@ -59,6 +59,10 @@ class Needs:
     fields: tuple[str, ...] = ()
     phone_only: bool = False
     """`phone_number` must be E.164; a SIP address does not do."""
+    wss: bool = False
+    """`metadata.endpoint`, where it is needed, must be a public wss:// URL."""
+    direct_only: bool = False
+    """Needed only where `metadata.connection_mode` is `direct`, which is the default (vendor's client 0.9.7)."""
 
 
 NEEDS_2025: dict[str, Needs] = {
@@ -66,12 +70,12 @@ NEEDS_2025: dict[str, Needs] = {
     "MODEL_TYPE_OUTBOUND_VOICE": Needs(("endpoint",)),
     "MODEL_TYPE_CHAT": Needs(("metadata.chat_endpoint",)),
     "MODEL_TYPE_SMS": Needs(("phone_number",), phone_only=True),
-    "MODEL_TYPE_WEBSOCKET": Needs(("metadata.endpoint", "metadata.initialization_json")),
+    "MODEL_TYPE_WEBSOCKET": Needs(("metadata.endpoint", "metadata.initialization_json"), wss=True),
 }
 NEEDS_2026: dict[str, Needs] = NEEDS_2025 | {
     "MODEL_TYPE_CHAT_A2A": Needs(("metadata.chat_endpoint",)),
-    "MODEL_TYPE_CHAT_WEBSOCKET": Needs(("metadata.endpoint",)),
-    "MODEL_TYPE_WEBSOCKET": Needs(("metadata.endpoint",)),
+    "MODEL_TYPE_CHAT_WEBSOCKET": Needs(("metadata.endpoint",), direct_only=True),
+    "MODEL_TYPE_WEBSOCKET": Needs(("metadata.endpoint",), wss=True, direct_only=True),
     "MODEL_TYPE_LIVEKIT": Needs(("metadata.generate_token_endpoint", "metadata.livekit_url")),
     "MODEL_TYPE_DAILY": Needs(("metadata.pipecat_api_key", "metadata.agent_name")),
 }
@@ -111,6 +115,8 @@ class AgentMetadata(OpenBody):
 class AgentMetadata2026(AgentMetadata):
     """`metadata` under 2026-10: settings of the newer model types (API notes)."""
 
+    initialization_json: JsonText | dict[str, Any] | None = None  # type: ignore[assignment]
+    connection_mode: Literal["direct", "http_first", "twiml_webhook"] | None = None
     generate_token_endpoint: PublicHttpUrl | None = None
     livekit_url: str | None = None
     pipecat_api_key: str | None = None
@@ -124,8 +130,8 @@ class CreateAgent(Body):
 
     display_name: Annotated[str, Field(min_length=1, max_length=200)]
     model_type: ModelType2025
-    phone_number: Annotated[PhoneOrSip, Field(max_length=200)] | None = None
-    endpoint: Annotated[HttpUrl, Field(max_length=200)] | None = None
+    phone_number: Annotated[str, Field(max_length=200), PHONE_OR_SIP] | None = None
+    endpoint: Annotated[str, Field(max_length=200), HTTP_URL] | None = None
     prompt: Annotated[str, Field(max_length=50_000)] | None = None
     metadata: Annotated[AgentMetadata, at_most(10 * MB)] = Field(default_factory=AgentMetadata)
     workflows: Annotated[dict[str, Any], at_most(10 * MB)] = Field(default_factory=dict)
@@ -159,8 +165,8 @@ class UpdateAgent(Body):
 
     display_name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     model_type: ModelType2025 | None = None
-    phone_number: Annotated[PhoneOrSip, Field(max_length=200)] | None = None
-    endpoint: Annotated[HttpUrl, Field(max_length=200)] | None = None
+    phone_number: Annotated[str, Field(max_length=200), PHONE_OR_SIP] | None = None
+    endpoint: Annotated[str, Field(max_length=200), HTTP_URL] | None = None
     prompt: Annotated[str, Field(max_length=50_000)] | None = None
     metadata: Annotated[AgentMetadata, at_most(10 * MB)] | None = None
     workflows: Annotated[dict[str, Any], at_most(10 * MB)] | None = None
@@ -183,6 +189,8 @@ class UpdateAgent2026(UpdateAgent):
 def check_needs(agent: Mapping[str, Any], needs: Needs) -> None:
     """Raise the first thing that an agent lacks for its model_type, as a pydantic error that names the field."""
     model_type = agent["model_type"]
+    if needs.direct_only and _at(agent, "metadata.connection_mode") not in (None, "direct"):
+        return
     for path in needs.fields:
         if _at(agent, path) in (None, "", {}):
             raise PydanticCustomError(
@@ -196,7 +204,7 @@ def check_needs(agent: Mapping[str, Any], needs: Needs) -> None:
             "{model_type} needs a phone number such as +12345678901; a SIP address does not do",
             {"model_type": model_type, "field": "phone_number"},
         )
-    if "metadata.endpoint" in needs.fields:
+    if needs.wss:
         fault = url_fault(str(_at(agent, "metadata.endpoint")), ("wss",), public=True)
         if fault:
             raise PydanticCustomError(

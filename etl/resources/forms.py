@@ -69,7 +69,7 @@ def _phone_or_sip(text: str) -> str:
     return text
 
 
-PhoneOrSip = Annotated[str, AfterValidator(_phone_or_sip)]
+PHONE_OR_SIP = AfterValidator(_phone_or_sip)
 
 
 def url_fault(text: str, schemes: tuple[str, ...], *, public: bool) -> str | None:
@@ -137,7 +137,7 @@ def _url(schemes: tuple[str, ...], *, public: bool) -> AfterValidator:
     return AfterValidator(check)
 
 
-HttpUrl = Annotated[str, _url(("http", "https"), public=False)]
+HTTP_URL = _url(("http", "https"), public=False)
 """Any http or https URL (`endpoint`: "Must be a valid HTTP/HTTPS URL")."""
 PublicHttpUrl = Annotated[str, _url(("http", "https"), public=True)]
 PublicWssUrl = Annotated[str, _url(("wss",), public=True)]

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from etl.resources.contract import Contract
-from etl.resources.forms import Tags
 from etl.resources.resource import Body, Resource
 
 Name200 = Annotated[str, Field(min_length=1, max_length=200)]
@@ -45,10 +44,33 @@ class CreatePersona(_PersonaOptions):
     language_code: str
 
 
-class CreatePersona2026(CreatePersona):
-    """Body of `POST /personas` under 2026-10: with at most 20 tags."""
+class PhoneChoice(Body):
+    """Which of the organisation's numbers the persona calls from (vendor's client 0.9.7)."""
 
-    tags: Tags | None = None
+    phone_number_index: Annotated[int, Field(ge=1)]
+    phone_number_name: str | None = None
+
+
+class AudioDegradation(Body):
+    """How bad the line is (vendor's client 0.9.7)."""
+
+    preset: str
+    preset_version: int | None = None
+
+
+Voice = Literal["alloy", "ash", "ballad", "coral", "echo", "marin", "sage", "shimmer", "verse"]
+PersonaTags = Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=20)]
+
+
+class CreatePersona2026(CreatePersona):
+    """Body of `POST /personas` under 2026-10: what the vendor's client 0.9.7 added, at most 20 tags."""
+
+    voice: Voice | None = None
+    custom_voice_id: Annotated[str, Field(min_length=1)] | None = None
+    situate_speaker: Literal["speakerphone-easy", "speakerphone-hard"] | None = None
+    multi_phone_config: PhoneChoice | None = None
+    audio_degradation: AudioDegradation | None = None
+    tags: PersonaTags | None = None
 
 
 class UpdatePersona(_PersonaOptions):
@@ -62,7 +84,12 @@ class UpdatePersona(_PersonaOptions):
 class UpdatePersona2026(UpdatePersona):
     """Body of `PATCH /personas/{id}` under 2026-10."""
 
-    tags: Tags | None = None
+    voice: Voice | None = None
+    custom_voice_id: Annotated[str, Field(min_length=1)] | None = None
+    situate_speaker: Literal["speakerphone-easy", "speakerphone-hard"] | None = None
+    multi_phone_config: PhoneChoice | None = None
+    audio_degradation: AudioDegradation | None = None
+    tags: PersonaTags | None = None
 
 
 PERSONAS = Resource(

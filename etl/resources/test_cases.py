@@ -15,7 +15,7 @@ from etl.resources.resource import Body, OpenBody, Reference, Resource
 
 InputType = Literal["SCENARIO", "TRANSCRIPT", "IVR", "AUDIO", "MANUAL", "SCRIPT"]
 
-_NO_TURNS = "a SCRIPT test case needs script turns: the persona's lines, in order"
+_NO_TURNS = "A SCRIPT test case needs script turns: the persona's lines, in order"
 
 
 class SimulationMetadata(OpenBody):

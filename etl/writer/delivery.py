@@ -109,15 +109,21 @@ class Delivery:
             task.cancel()
 
     async def deliver(self, rows: AsyncIterator[Outgoing], receive: Callable[[Delivered], None]) -> None:
-        """Send every row; `receive` is told each row's outcome once, in the order of the rows."""
+        """Send every row; `receive` is told each row's outcome once, in the order of the rows.
+
+        Raises what `rows` and `receive` raise.
+        """
         promises: asyncio.Queue[_Promise | None] = asyncio.Queue(WINDOW_ROWS)
         work: asyncio.Queue[tuple[Outgoing, _Promise] | None] = asyncio.Queue(self._concurrency)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hand_out(rows, promises, work))
-            for _ in range(self._concurrency):
-                tasks.create_task(self._work(work))
-            while (promise := await promises.get()) is not None:
-                receive(await promise)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._hand_out(rows, promises, work))
+                for _ in range(self._concurrency):
+                    tasks.create_task(self._work(work))
+                while (promise := await promises.get()) is not None:
+                    receive(await promise)
+        except ExceptionGroup as group:
+            raise _first_of(group) from None
 
     async def _hand_out(
         self,
@@ -218,6 +224,12 @@ class Delivery:
             self.stop(error)
             return False
         return True
+
+
+def _first_of(group: ExceptionGroup) -> Exception:
+    """The one error to show: what stopped the others is the first."""
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _explain(

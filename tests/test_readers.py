@@ -1,0 +1,295 @@
+"""Readers: what every format must do alike, and what a file must be to be read at all."""
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import xlsxwriter
+
+from etl.batch import OWN_COLUMNS, Batch
+from etl.errors import FileError, UsageError
+from etl.readers import ReadOptions, Survey, open_source
+
+COLUMNS = ("id", "input", "notes")
+ROWS = [("007", 'say "hello", please', None), ("8", "two\nlines", "größer als 5 €"), ("9", " outer space ", "x")]
+
+
+def write_csv(path: Path, rows: list[tuple[str | None, ...]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+    return path
+
+
+def write_json_lines(path: Path, rows: list[tuple[str | None, ...]]) -> Path:
+    objects = [{key: cell for key, cell in zip(COLUMNS, row, strict=True) if cell is not None} for row in rows]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in objects), encoding="utf-8")
+    return path
+
+
+def write_xlsx(path: Path, rows: list[tuple[str | None, ...]]) -> Path:
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("Cases")
+        for at, row in enumerate([COLUMNS, *rows]):
+            for column, cell in enumerate(row):
+                if cell is not None:
+                    sheet.write_string(at, column, cell)
+    return path
+
+
+def read(path: Path, **options: str | int) -> list[Batch]:
+    """All batches of the one table of a file."""
+    with open_source(str(path), ReadOptions(**options)) as survey:  # type: ignore[arg-type]
+        (table,) = survey.tables
+        return list(table.batches())
+
+
+def cells(batches: list[Batch]) -> list[tuple[str | None, ...]]:
+    """The rows of the file's own columns."""
+    frame = pl.concat([batch.source for batch in batches])
+    return frame.select(name for name in frame.columns if name not in OWN_COLUMNS).rows()
+
+
+def refusal(path: Path | str, **options: str | int) -> FileError:
+    with pytest.raises(FileError) as caught, open_source(str(path), ReadOptions(**options)) as survey:  # type: ignore[arg-type]
+        for table in survey.tables:
+            list(table.batches())
+    return caught.value
+
+
+FORMATS = [
+    pytest.param("csv", write_csv, 2, id="csv"),
+    pytest.param("jsonl", write_json_lines, 1, id="jsonl"),
+    pytest.param("xlsx", write_xlsx, 2, id="xlsx"),
+]
+Write = Callable[[Path, list[tuple[str | None, ...]]], Path]
+
+
+@pytest.mark.parametrize(("kind", "write", "first"), FORMATS)
+class TestEveryReader:
+    def test_gives_the_same_rows(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        batches = read(write(tmp_path / f"cases.{kind}", ROWS))
+        assert cells(batches) == ROWS
+        assert batches[0].source["_row"].to_list() == [first, first + 1, first + 2]
+        assert batches[0].frame.equals(batches[0].source)
+        assert batches[0].problems.is_empty()
+
+    def test_tells_where_rows_come_from(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        path = write(tmp_path / f"cases.{kind}", ROWS)
+        with open_source(str(path)) as survey:
+            (table,) = survey.tables
+        assert survey.format == table.origin.format == kind
+        assert survey.file == table.origin.file == str(path)
+        assert survey.size_bytes == path.stat().st_size
+        assert len(survey.sha256) == 64
+        assert table.origin.columns == COLUMNS
+        assert table.origin.header_row == (None if kind == "jsonl" else 1)
+        address = {"csv": "B2", "xlsx": "Cases!B2", "jsonl": None}[kind]
+        assert table.origin.cell("input", 2) == address
+
+    def test_shows_the_first_rows_beforehand(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        rows = [(str(number), "hello", None) for number in range(300)]
+        with open_source(str(write(tmp_path / f"cases.{kind}", rows))) as survey:
+            (table,) = survey.tables
+            (batch,) = table.batches()
+        assert table.sample.equals(batch.source.head(200))
+
+    def test_can_be_read_more_than_once(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        with open_source(str(write(tmp_path / f"cases.{kind}", ROWS))) as survey:
+            (table,) = survey.tables
+            assert cells(list(table.batches())) == cells(list(table.batches())) == ROWS
+
+    def test_reads_in_batches_of_a_bounded_size(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        rows = [(str(number), "hello", "x") for number in range(20_001)]
+        batches = read(write(tmp_path / f"cases.{kind}", rows))
+        assert [len(batch) for batch in batches] == [20_000, 1]
+        assert cells(batches) == rows
+
+    def test_gives_no_batch_when_there_are_no_rows(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        if kind == "jsonl":
+            pytest.skip("without a row JSON Lines has no columns")
+        assert read(write(tmp_path / f"cases.{kind}", [])) == []
+
+    def test_marks_control_characters(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        (batch,) = read(write(tmp_path / f"cases.{kind}", [("1", "good\t\n", "x"), ("2", "a\x07b", "x")]))
+        (problem,) = batch.problems.to_dicts()
+        assert (problem["row"], problem["code"], problem["severity"]) == (first + 1, "control_character", "error")
+        assert problem["column"] == "input"
+        assert "U+0007 (character 2)" in problem["message"]
+        assert batch.source["input"][1] == "a\x07b"
+
+    def test_hides_values_of_secret_columns(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        path = write(tmp_path / f"cases.{kind}", [("1", "sk-123\x07", "x")])
+        path.write_bytes(path.read_bytes().replace(b"input", b"token")) if kind != "xlsx" else None
+        (batch,) = read(path)
+        value = batch.problems["value"][0]
+        assert value == ("sk-123\x07" if kind == "xlsx" else "«hidden»")
+
+    def test_leaves_out_the_column_of_an_earlier_import(
+        self, tmp_path: Path, kind: str, write: Write, first: int
+    ) -> None:
+        rows = [("_coval_etl_error" if cell == "x" else cell for cell in row) for row in ROWS]
+        path = tmp_path / f"rejects.{kind}"
+        global_columns = ("id", "input", "_coval_etl_error")
+        _write_with(kind, path, global_columns, [tuple(row) for row in rows])
+        (batch,) = read(path)
+        assert batch.origin.columns == ("id", "input")
+        assert cells([batch]) == [row[:2] for row in ROWS]
+        assert "_coval_etl_error" not in batch.source.columns
+
+    def test_notices_a_file_that_changes(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        path = write(tmp_path / f"cases.{kind}", ROWS)
+        with open_source(str(path)) as survey:
+            write(path, [*ROWS, ("10", "new", None)])
+            with pytest.raises(FileError, match="changed while it was being read"):
+                list(survey.tables[0].batches())
+
+    def test_refuses_a_column_with_a_name_of_ours(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
+        for name in ("_row", "*"):
+            path = tmp_path / f"odd.{kind}"
+            _write_with(kind, path, ("id", name, "notes"), ROWS)
+            assert f"may not be called '{name}'" in refusal(path).message
+
+
+def _write_with(kind: str, path: Path, columns: tuple[str, ...], rows: list[tuple[str | None, ...]]) -> None:
+    """A small file with other column names."""
+    if kind == "jsonl":
+        lines = [{key: cell for key, cell in zip(columns, row, strict=True) if cell is not None} for row in rows]
+        path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    elif kind == "csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([columns, *rows])
+    else:
+        with xlsxwriter.Workbook(path) as book:
+            sheet = book.add_worksheet()
+            for at, row in enumerate([columns, *rows]):
+                sheet.write_row(at, 0, ["" if cell is None else cell for cell in row])
+
+
+class TestAFileThatCannotBeRead:
+    def test_is_missing_and_a_similar_one_is_named(self, tmp_path: Path) -> None:
+        write_csv(tmp_path / "cases.csv", ROWS)
+        error = refusal(tmp_path / "case.cvs")
+        assert error.message.endswith("case.cvs does not exist.")
+        assert error.hint == f"Did you mean {tmp_path / 'cases.csv'}?"
+
+    def test_is_in_a_folder_that_is_missing(self, tmp_path: Path) -> None:
+        assert "nor does the folder" in refusal(tmp_path / "nowhere" / "x.csv").message
+
+    def test_is_a_folder(self, tmp_path: Path) -> None:
+        assert refusal(tmp_path).message == f"{tmp_path} is a folder."
+
+    @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything is allowed here")
+    def test_is_not_allowed(self, tmp_path: Path) -> None:
+        path = write_csv(tmp_path / "cases.csv", ROWS)
+        path.chmod(0)
+        assert "not allowed to read" in refusal(path).message
+
+    def test_has_a_name_that_no_file_can_have(self) -> None:
+        assert "cannot be read" in refusal("a\0b.csv").message
+
+    def test_is_an_address(self) -> None:
+        assert "only local files" in refusal("https://example.com/cases.csv").message
+
+    @pytest.mark.parametrize("content", [b"", b" \r\n\n", b"\xef\xbb\xbf\n"])
+    def test_is_empty(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "cases.csv"
+        path.write_bytes(content)
+        assert refusal(path).message == f"{path} is empty."
+
+    @pytest.mark.parametrize(
+        ("content", "what"),
+        [
+            (gzip.compress(b"a,b\n1,2\n"), "compressed with gzip"),
+            (bz2.compress(b"a,b\n1,2\n"), "compressed with bzip2"),
+            (lzma.compress(b"a,b\n1,2\n"), "compressed with xz"),
+            (b"\x28\xb5\x2f\xfd\x04\x00", "compressed with Zstandard"),
+            (b"PAR1\x15\x04", "a Parquet file"),
+            (b"%PDF-1.7\n", "a PDF document"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old format of Excel"),
+            (b"<!DOCTYPE html><table><tr><td>a</td></tr></table>", "is HTML or XML"),
+            (b'[{"a": 1}]', "one JSON document"),
+            (b'{\n  "a": 1\n}', "not JSON Lines"),
+            (bytes(range(256)) * 4, "is not UTF-8"),
+            (b"\0" * 64, "NUL bytes"),
+        ],
+    )
+    @pytest.mark.parametrize("options", [{}, {"format": "csv"}])
+    def test_is_of_another_kind(self, tmp_path: Path, content: bytes, what: str, options: dict[str, str]) -> None:
+        if options and what in {"one JSON document", "not JSON Lines"}:
+            pytest.skip("text may be called CSV")
+        path = tmp_path / "cases"
+        path.write_bytes(content)
+        assert what in refusal(path, **options).message
+
+    def test_is_a_workbook_by_name_only(self, tmp_path: Path) -> None:
+        for name, content in (("a.xlsx", b"a,b\n1,2\n"), ("a.xls", b"<html><table>")):
+            (tmp_path / name).write_bytes(content)
+            assert "although its name says it is a workbook" in refusal(tmp_path / name).message
+
+    def test_has_an_unknown_suffix(self, tmp_path: Path) -> None:
+        (tmp_path / "a.yaml").write_text("a: 1\n")
+        error = refusal(tmp_path / "a.yaml")
+        assert "is not known" in error.message
+        assert "--format csv" in error.hint
+
+
+class TestOptions:
+    def test_the_content_decides_the_format_not_the_name(self, tmp_path: Path) -> None:
+        assert cells(read(write_xlsx(tmp_path / "cases.csv", ROWS))) == ROWS
+        assert cells(read(write_json_lines(tmp_path / "cases.txt", ROWS))) == ROWS
+
+    def test_a_named_format_must_fit_the_content(self, tmp_path: Path) -> None:
+        assert "not CSV" in refusal(write_xlsx(tmp_path / "a.xlsx", ROWS), format="csv").message
+        assert "not an Excel workbook" in refusal(write_csv(tmp_path / "a.csv", ROWS), format="xlsx").message
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"format": "pdf"}, {"sheet": "Cases"}, {"delimiter": "::"}, {"encoding": "klingon"}, {"encoding": "idna"}],
+    )
+    def test_that_make_no_sense_are_a_usage_error(self, tmp_path: Path, options: dict[str, str]) -> None:
+        path = write_csv(tmp_path / "cases.csv", ROWS)
+        with pytest.raises(UsageError):
+            open_source(str(path), ReadOptions(**options))
+
+
+class TestStandardInput:
+    def survey(self, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Survey:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return open_source("-")
+
+    def test_is_kept_until_the_survey_closes(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        with self.survey(b"id,input\n1,hello\n", monkeypatch) as survey:
+            (spool,) = tmp_path.iterdir()
+            assert spool.stat().st_mode & 0o077 == 0
+            assert survey.file == survey.tables[0].origin.file == "-"
+            assert (
+                cells(list(survey.tables[0].batches())) == cells(list(survey.tables[0].batches())) == [("1", "hello")]
+            )
+        assert list(tmp_path.iterdir()) == []
+
+    def test_is_not_kept_when_it_is_refused(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        for content in (b"", b"1,2\n3,4\n"):
+            with pytest.raises(FileError, match="standard input"):
+                self.survey(content, monkeypatch)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+    def test_a_pipe_is_read_like_it(self, tmp_path: Path) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, b"id,input\n1,hello\n")
+        os.close(writing)
+        try:
+            assert cells(read(Path(f"/dev/fd/{reading}"))) == [("1", "hello")]
+        finally:
+            os.close(reading)
