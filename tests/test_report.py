@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from etl import problems as problem
-from etl.batch import ERROR_COLUMN, RAW, ROW, Batch, Origin
+from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, ROW, Batch, Origin
 from etl.errors import EtlError, ExitCode, KeyRefusedError, StoppedError, UsageError
 from etl.problems import Code, Problem, Severity
 from etl.report import (
@@ -35,7 +35,7 @@ from etl.report import (
 from etl.report.groups import EXAMPLES, GROUP_LIMIT
 from etl.report.names import name_of_file, name_of_table
 from etl.report.report import SENTENCE_LIMIT
-from etl.report.splice import LINE_KEY, splice_error
+from etl.report.splice import splice_error
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 UTF8 = {"encoding": "utf-8", "delimiter": ",", "line_end": "\n"}

@@ -45,6 +45,6 @@ def test_the_installed_wheel_imports_a_workbook(wheel: Path, tmp_path: Path) -> 
     assert done.returncode == 1, done.stderr
     assert (tmp_path / "report" / "summary.json").exists()
     where = subprocess.run(
-        [python, "-c", "import etl; print(etl.__file__)"], capture_output=True, text=True, check=True
+        [python, "-c", "import etl; print(etl.__file__)"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert where.stdout.startswith(str(site))

@@ -37,8 +37,9 @@ def bodies(frame: pl.DataFrame, fields: Mapping[str, FieldSpec]) -> pl.Series:
             for key in path.split("."):
                 node = node.inside.setdefault(key, _Node())
             node.spec = spec
-    whole = pl.coalesce(_members(root), pl.lit("{}")) if root.inside else pl.lit("{}")
-    return frame.select(whole.alias("body")).to_series() if frame.height else pl.Series("body", dtype=pl.String)
+    if not root.inside or not frame.height:
+        return pl.Series("body", ["{}"] * frame.height, dtype=pl.String)
+    return frame.select(pl.coalesce(_members(root), pl.lit("{}")).alias("body")).to_series()
 
 
 def _members(node: _Node) -> pl.Expr:

@@ -79,11 +79,14 @@ def explain_json(text: str) -> Mistake:
 
 def explain_object(text: str) -> Mistake:
     """Why `is_object` says no."""
+    wanted = 'a JSON object, such as {"key": "value"}'
     read = _is_read(text)
-    if read is None:
-        code, end = explain_json(text)
-        return code, f'a JSON object, such as {{"key": "value"}}; it must be {end}'
-    return Code.WRONG_TYPE, f'a JSON object, such as {{"key": "value"}}, and this is {_kind(read[0])}'
+    if read is not None:
+        return Code.WRONG_TYPE, f"{wanted}, and this is {_kind(read[0])}"
+    if not text.lstrip().startswith("{"):
+        return Code.WRONG_TYPE, f"{wanted}, and this is a text"
+    code, end = explain_json(text)
+    return code, f"{wanted}; it must be {end}"
 
 
 def explain_texts(text: str) -> Mistake:

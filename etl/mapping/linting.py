@@ -141,12 +141,10 @@ def _say_unknown_target(resource: Resource, path: str) -> str:
 
 
 def _check_source(rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]:
-    given = [key for key in ("from", "from_one_of", "value", "expr") if rule.has(f"{key}_" if key == "from" else key)]
-    if rule.from_pattern and not {"value", "expr"} & set(given):
-        given = given or ["from_pattern"]
+    given = [key for key in ("from", "from_one_of", "from_pattern", "value", "expr") if rule.has(key)]
     if not given:
         yield loc, f"nothing says where {loc[1]} comes from; add from: COLUMN or value: …"
-    elif len(given) > 1:
+    elif len(given) > 1 and given not in (["from", "from_pattern"], ["from_one_of", "from_pattern"]):
         yield (*loc, given[1]), f"{loc[1]} has {spelled(given)}; keep one of them"
     for number, pattern in enumerate(rule.from_pattern or []):
         if pattern.count("{n}") != 1:
@@ -165,7 +163,14 @@ def _check_expression(text: str, loc: tuple[str, ...]) -> Iterator[tuple[Loc, st
 
 
 def _check_steps(rule: Rule, loc: tuple[str, str], resource: Resource) -> Iterator[tuple[Loc, str]]:
-    form = Form.LIST if rule.from_pattern and not (rule.from_ or rule.from_one_of) else Form.TEXT
+    """Whether each step can work on what the one before leaves, and the field take what the last leaves."""
+    if not rule.from_pattern or rule.from_ or rule.from_one_of:
+        yield from _check_chain(rule, loc, resource, Form.TEXT)
+    if rule.from_pattern:
+        yield from _check_chain(rule, loc, resource, Form.LIST)
+
+
+def _check_chain(rule: Rule, loc: tuple[str, str], resource: Resource, form: Form) -> Iterator[tuple[Loc, str]]:
     for number, step in enumerate(rule.steps):
         if form not in step.takes:
             yield (*loc, "steps", number), f"the step {step.step} does not work on {_FORMS[form]}; {_ADVICE[form]}"

@@ -8,15 +8,17 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
-NEAR = 88.0
-"""rapidfuzz's WRatio from which two names may be one with a typo; measured on real headers."""
+NEAR = 87.0
+"""rapidfuzz's WRatio from which two names may be one with a typing error: two letters exchanged in eight."""
 LEAD = 5.0
 """How much nearer than the runner-up the nearest name must be, so that a tie is never decided by chance."""
-_TYPO = 84.0
-"""Plain similarity that a typo keeps. WRatio alone also says 90 of `Input` and `Input type`."""
+_LETTERS_PER_SLIP = 6
+"""One slip for so many letters: WRatio alone says 90 of `Input` and `Input type`, and 89 of `Test case` and
+`Test case ID`."""
 _SHORTEST = 5
-"""Letters below which a typo cannot be told from another word (`Site`, `Suite`)."""
+"""Letters below which a slip cannot be told from another word (`Site`, `Suite`)."""
 
 
 def fold(name: str) -> str:
@@ -26,11 +28,18 @@ def fold(name: str) -> str:
 
 
 def likeness(one: str, other: str) -> float:
-    """How surely two folded names are one with a typo: 0, or 88 to 100."""
-    if min(len(one), len(other)) < _SHORTEST or fuzz.ratio(one, other) < _TYPO:
+    """How surely two folded names are one with a typing error: 0, or 87 to 100. Another number is another name."""
+    shorter = min(len(one), len(other))
+    if shorter < _SHORTEST or _digits(one) != _digits(other):
+        return 0.0
+    if OSA.distance(one, other) > max(1, shorter // _LETTERS_PER_SLIP):
         return 0.0
     score = fuzz.WRatio(one, other)
     return score if score >= NEAR else 0.0
+
+
+def _digits(name: str) -> str:
+    return "".join(letter for letter in name if letter.isdigit())
 
 
 def suggest(word: str, words: Iterable[str]) -> str:

@@ -64,7 +64,7 @@ class Rule(Part):
 
     def has(self, key: str) -> bool:
         """Whether the file says `key` for this field."""
-        return key in self.model_fields_set
+        return (f"{key}_" if key in {"from", "map"} else key) in self.model_fields_set
 
     @property
     def takes_columns(self) -> bool:

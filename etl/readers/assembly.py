@@ -24,6 +24,10 @@ BLANKS = " \t\r\n\xa0"
 """A row whose cells hold nothing but these is no row."""
 CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
 """Control characters other than tab, line feed and carriage return."""
+SPREADSHEET_ERRORS = frozenset(
+    {"#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!", "#N/A", "#SPILL!", "#CALC!", "#GETTING_DATA"}
+)
+"""What a spreadsheet shows, and saves as CSV, where a formula has failed."""
 _SECRET = re.compile(r"authorization|header|api_key|token|password|secret", re.IGNORECASE)
 
 Record = TypeVar("Record")
@@ -69,6 +73,22 @@ def cell_problem(origin: Origin, row: int, column: str | None, code: Code, messa
     elif value is not None and len(value) > VALUE_LIMIT:
         shown = f"{value[: VALUE_LIMIT - 1]}…"
     return Problem(row, Severity.ERROR, code, None, column, origin.cell(column, row), shown, message)
+
+
+def error_message(text: str) -> str:
+    """What to say of a spreadsheet error, after the column's name."""
+    return f"holds the spreadsheet error {text}; correct the formula or type the value"
+
+
+def error_texts(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+    """A problem for each cell that is a spreadsheet error saved as text. Any spreadsheet program takes it for one."""
+    found: list[Problem] = []
+    for column in origin.columns:
+        cells = frame.get_column(column)
+        hit = cells.is_in(list(SPREADSHEET_ERRORS)).fill_null(value=False)
+        for row, value in zip(frame.get_column(ROW).filter(hit), cells.filter(hit), strict=True):
+            found.append(cell_problem(origin, row, column, Code.ERROR_CELL, f"{column} {error_message(value)}", value))
+    return problem.frame_of(found)
 
 
 def _control_characters(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:

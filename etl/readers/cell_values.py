@@ -16,6 +16,7 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS
 
 from etl.errors import FileError
 from etl.problems import Code
+from etl.readers.assembly import SPREADSHEET_ERRORS, error_message
 
 
 class Shape(Enum):
@@ -123,8 +124,7 @@ class CellReader:
             case "b":
                 value = ("FALSE" if text.strip() in {"0", "false"} else "TRUE"), None
             case "e":
-                message = f"holds the spreadsheet error {text}; correct the formula or type the value"
-                value = text, Fault(Code.ERROR_CELL, message)
+                value = _error(text)
             case "d":
                 value = _iso_text(text, self._shape(cell.style)), None
             case _:  # text beside the cell: `inlineStr`, and `str` for what a formula gave
@@ -217,8 +217,14 @@ def _iso_text(text: str, shape: Shape) -> str:
     return text.removesuffix("T00:00:00") if shape is Shape.DATE else text
 
 
+def _error(text: str) -> Value:
+    return text, Fault(Code.ERROR_CELL, error_message(text))
+
+
 def _unescaped(text: str) -> Value:
     """Text with `_x000D_` and its like decoded; halves of characters stay escaped and are a fault."""
+    if text in SPREADSHEET_ERRORS:  # typed as text, or written so by a program
+        return _error(text)
     if "_x" not in text:
         return text or None, None
     decoded = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)

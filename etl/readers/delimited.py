@@ -21,7 +21,7 @@ import polars as pl
 from etl.batch import RAW, Batch, Origin, column_letters
 from etl.errors import FileError
 from etl.problems import Code, Problem
-from etl.readers.assembly import BLANKS, SAMPLE_ROWS, assemble, cell_problem, in_batches
+from etl.readers.assembly import BLANKS, SAMPLE_ROWS, assemble, cell_problem, error_texts, in_batches
 from etl.readers.dialect import Dialect, sniff_dialect
 from etl.readers.encoding import decide_encoding, decode_head, open_text
 from etl.readers.header import SEARCHED_ROWS, Header, find_header
@@ -136,7 +136,8 @@ def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Reco
         filled.append(cells if len(cells) == width else (cells + [""] * (width - len(cells)))[:width])
     by_column = list(zip(*filled, strict=True)) if filled else [()] * width
     columns = [[cell or None for cell in by_column[position - 1]] for position in header.positions]
-    return assemble(origin, rows, {RAW: raws}, columns, found)
+    batch = assemble(origin, rows, {RAW: raws}, columns, found)
+    return batch.with_problems(error_texts(batch.source, origin))
 
 
 def _misfit(record: Record, width: int, unnamed: Sequence[int], header: Header) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.batch import ERROR_COLUMN, RAW, TYPES, Batch, Origin
+from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, TYPES, Batch, Origin
 from etl.errors import FileError
 from etl.problems import Code, Problem
 from etl.readers.assembly import SAMPLE_ROWS, assemble, cell_problem, in_batches
@@ -22,8 +22,6 @@ from etl.readers.header import MOST_COLUMNS, refuse_odd_names
 from etl.readers.json_text import Fault, Member, ObjectReader, is_encodable
 from etl.readers.source import Source
 
-LINE_KEY = "_coval_etl_line"
-"""Rejects give a line that is no object back as an object with this key: its string is read as the line itself."""
 LINE_CHARACTERS = 64_000_000
 """A longer line is not read."""
 

@@ -3,8 +3,11 @@
 It must never decide what a cell holds: it finds the quote that opened, and quotes that stand where none should.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
+
+_OPENS = re.compile(r'"[^\s"]')
 
 
 class WrittenCell(NamedTuple):
@@ -42,7 +45,7 @@ def has_stray_quotes(record: str, delimiter: str) -> bool:
     """Whether a quote opens in the middle of a cell and closes at the end of a later one.
 
     Then the separators between them were meant as text, or one before the quote is missing: the number of cells may
-    be right and every one of them wrong. A single sign for inches stays what it is.
+    be right and every one of them wrong. A sign for inches, before a space or at an end, stays what it is.
     """
     opened = False
     for cell in written_cells(record, delimiter):
@@ -50,7 +53,7 @@ def has_stray_quotes(record: str, delimiter: str) -> bool:
             continue
         if opened and cell.text.rstrip(" ").endswith('"'):
             return True
-        opened = opened or not cell.text.rstrip(" ").endswith('"')
+        opened = opened or _OPENS.search(cell.text) is not None
     return False
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from etl.batch import ERROR_COLUMN, RAW, ROW, Batch, Origin
+from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, ROW, Batch, Origin
 from etl.report.folder import ReportFolder
 from etl.report.names import FORMATS, Place, name_of_file, name_of_table
-from etl.report.splice import LINE_KEY, splice_error
+from etl.report.splice import splice_error
 from etl.report.spool import Cells, Spool
 from etl.tables import (
     Dialect,

@@ -7,11 +7,8 @@ import json
 import re
 from typing import NamedTuple
 
-from etl.batch import ERROR_COLUMN
+from etl.batch import ERROR_COLUMN, LINE_KEY
 from etl.tables import json_text, string_text
-
-LINE_KEY = "_coval_etl_line"
-"""Where a record that is no JSON object is kept."""
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,0 +1,102 @@
+"""Workbooks that are refused: damaged, locked, of another kind, or made to do harm."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from etl.readers import ReadOptions
+from tests.reading_talk import ROWS, pack, parts_of, read, refusal, write_xlsx
+
+
+class TestAFileIsRefused:
+    def test_when_its_columns_are_not_certain(self, tmp_path: Path) -> None:
+        path = write_xlsx(tmp_path / "cases.xlsx", ROWS, ("id", "notes", "notes"))
+        assert "the columns B and C have the same name 'notes' (row 1)" in refusal(path).message
+        error = refusal(path, ReadOptions(header_row=99))
+        assert "row 99, given as the header, is empty" in error.message
+
+    def test_when_it_is_another_kind_of_archive(self, tmp_path: Path) -> None:
+        assert "is a zip archive" in refusal(pack(tmp_path / "a.zip", {"cases.csv": "a,b\n1,2\n"})).message
+        assert "an OpenDocument file" in refusal(pack(tmp_path / "a.ods", {"mimetype": "x", "content.xml": ""})).message
+
+    def test_when_it_is_protected_with_a_password(self, tmp_path: Path) -> None:
+        path = tmp_path / "cases.xlsx"
+        path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage".encode("utf-16-le"))
+        assert refusal(path).message == f"{path} is protected with a password."
+
+    @pytest.mark.parametrize("cut", [60, 900])
+    def test_when_it_is_cut_off(self, tmp_path: Path, cut: int) -> None:
+        path = write_xlsx(tmp_path / "cases.xlsx", ROWS)
+        path.write_bytes(path.read_bytes()[:-cut])
+        assert "is damaged" in refusal(path).message
+
+    def test_when_bytes_inside_have_changed(self, tmp_path: Path) -> None:
+        path = write_xlsx(tmp_path / "cases.xlsx", ROWS)
+        content = bytearray(path.read_bytes())
+        at = zipfile.ZipFile(io.BytesIO(content)).getinfo("xl/worksheets/sheet1.xml").header_offset + 80
+        content[at : at + 8] = b"\xff" * 8
+        path.write_bytes(content)
+        assert "is damaged" in refusal(path).message
+
+    @pytest.mark.parametrize(
+        ("rows", "why"),
+        [
+            ('<row r="3"/><row r="2"/>', "row 2 follows row 3"),
+            ('<row r="2"><c r="A2"><v>1</v></c><c r="A2"><v>2</v></c></row>', "holds a cell twice"),
+            ('<row r="2"><c r="A3"><v>1</v></c></row>', "holds a cell called A3"),
+            ('<row r="2"><c r="XFE2"><v>1</v></c></row>', "outside the sheet"),
+            ('<row r="2"><c r="A2" t="s"><v>9</v></c></row>', "a cell names text 9"),
+            ('<row r="2"><c r="A2" s="x"><v>9</v></c></row>', "'x' stands where a number belongs"),
+            ('<row r="2"><c r="A2"><v>1</v></row>', "broken XML"),
+        ],
+    )
+    def test_when_a_sheet_contradicts_itself(self, tmp_path: Path, rows: str, why: str) -> None:
+        assert why in refusal(pack(tmp_path / "cases.xlsx", parts_of(rows))).message
+
+    def test_when_merged_areas_overlap(self, tmp_path: Path) -> None:
+        merges = '<mergeCells count="2"><mergeCell ref="A2:A3"/><mergeCell ref="A2:B3"/></mergeCells>'
+        rows = "".join(f'<row r="{row}"><c r="A{row}"><v>1</v></c></row>' for row in (2, 3))
+        assert "overlap" in refusal(pack(tmp_path / "cases.xlsx", parts_of(rows, sheet=merges))).message
+
+
+class TestAHostileFile:
+    def test_with_a_document_type_is_refused(self, tmp_path: Path) -> None:
+        bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
+        for name in ("xl/worksheets/sheet1.xml", "xl/workbook.xml", "docProps/app.xml"):
+            parts = parts_of("")
+            parts[name] = f"{bomb}{parts.get(name, '<x/>').split('?>')[-1]}"
+            assert "document type" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
+        parts["xl/workbook.xml"] = f"<!--{'x' * 5_000}-->{bomb}<workbook/>"
+        assert "document type" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
+
+    def test_in_another_encoding_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "cases.xlsx"
+        for text in (b'<?xml version="1.0" encoding="UTF-7"?><x/>', "<x/>".encode("utf-16")):
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("_rels/.rels", text)
+            assert "which no spreadsheet program writes" in refusal(path).message
+
+    def test_that_inflates_without_measure_is_refused(self, tmp_path: Path) -> None:
+        path = pack(tmp_path / "bomb.xlsx", parts_of("", sheet=" " * 50_000_000))
+        assert path.stat().st_size < 100_000
+        assert "made to exhaust memory" in refusal(path).message
+
+    def test_with_two_parts_of_one_name_is_refused(self, tmp_path: Path) -> None:
+        parts = parts_of("") | {"XL/Workbook.xml": "<x/>"}
+        assert "two of its parts have the same name" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
+
+    def test_with_too_many_parts_is_refused(self, tmp_path: Path) -> None:
+        parts = parts_of("") | {f"xl/media/{at}": "" for at in range(2_001)}
+        assert "at most 2,000" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
+
+    def test_with_cells_as_far_apart_as_can_be_costs_nothing(self, tmp_path: Path) -> None:
+        rows = '<row r="1048576"><c r="B1048576"><v>1</v></c></row>'
+        (batch,) = read(pack(tmp_path / "cases.xlsx", parts_of(rows)))
+        assert batch.source["_row"].to_list() == [1_048_576]
+
+    def test_with_too_many_merged_areas_is_refused(self, tmp_path: Path) -> None:
+        merges = "".join(f'<mergeCell ref="C{row}:D{row}"/>' for row in range(1, 50_003))
+        parts = parts_of("", sheet=f"<mergeCells>{merges}</mergeCells>")
+        assert "more than 50,000 merged areas" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
