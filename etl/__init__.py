@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from etl.api import Api, Target
     from etl.checking import open_inputs
     from etl.errors import EtlError
-    from etl.importing import Importer, ImportJob
+    from etl.importing import Importer
+    from etl.jobs import ImportJob
     from etl.mapping import load_mapping
     from etl.readers import open_source
     from etl.resources import Contract
@@ -22,7 +23,7 @@ _HOMES = {
     "Api": "etl.api",
     "Contract": "etl.resources",
     "EtlError": "etl.errors",
-    "ImportJob": "etl.importing",
+    "ImportJob": "etl.jobs",
     "Importer": "etl.importing",
     "Target": "etl.api",
     "load_mapping": "etl.mapping",

@@ -23,7 +23,7 @@ ERROR_COLUMN = "_coval_etl_error"
 """The column that rejects carry and that a later import ignores."""
 
 LINE_KEY = "_coval_etl_line"
-"""JSON Lines rejects: where a line that is no JSON object is kept as text; a later import reads that text as the line."""
+"""Rejects in JSON Lines: where a line that is no JSON object is kept, as text that a later import reads as the line."""
 
 TYPES = "_types"
 """JSON Lines: a JSON object {key: type} of the keys whose value is no string: number, boolean, null, array, object."""

@@ -4,18 +4,15 @@ It must never know flags, colours or prompts: it is told what to do, and tells w
 """
 
 import asyncio
-import hashlib
-import json
-import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from etl.api import Answer, Api, refusal_of
+from etl.api import Api
 from etl.api.contract import detect_contract
 from etl.checking import (
     Checked,
@@ -27,13 +24,14 @@ from etl.checking import (
     report_of,
     with_test_set,
 )
-from etl.errors import EtlError, StoppedError, UnexpectedAnswerError, UsageError
-from etl.ledger import Change, JobFacts, Journal, Ledger, RowKey, State
-from etl.planning import find_test_set
+from etl.errors import EtlError, StoppedError, UsageError
+from etl.jobs import ImportJob, earlier_rows, facts_of, new_job_id
+from etl.ledger import Journal, Ledger
+from etl.parents import create_test_set, find_test_set
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
-from etl.resources import RESOURCES, RUNS, TEST_SETS, Contract, Resource
+from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Settlement
-from etl.writer import Delivery, Outgoing, Pace, Watch, stored_id
+from etl.writer import Delivery, Outgoing, Pace, Watch
 
 UNBORN_TEST_SET = "00000000"
 """Stands for the test set's id while rows are checked before it is created; never sent."""
@@ -53,37 +51,6 @@ class Progress:
     retried: int
 
 
-@dataclass(frozen=True, slots=True)
-class ImportJob:
-    """What is to be imported, and how.
-
-    `target` names the API for people and for the ledger (its base URL, or `sandbox`). `max_errors` is a number of rows,
-    or below 1 a share of the rows read so far. `report` None: a folder is made from the job's id.
-    """
-
-    target: str = ""
-    resource: str | None = None
-    mapping: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-    sheet: str | None = None
-    where: str | None = None
-    limit: int | None = None
-    test_set: str | None = None
-    create_missing: bool = False
-    contract: Contract | None = None
-    strict: bool = False
-    all_or_nothing: bool = False
-    max_errors: float | None = None
-    concurrency: int = 16
-    rate_per_s: float | None = None
-    again: bool = False
-    trust_mapping: bool = False
-
-    def aimed_at(self, target: str, contract: Contract | None) -> "ImportJob":
-        """The same job with what is known of its target."""
-        return replace(self, target=target, contract=contract)
-
-
 class Importer:
     """Runs one job. `stop` may be called at any time, from the same event loop."""
 
@@ -98,7 +65,7 @@ class Importer:
     ) -> None:
         """`observe` is told how far the job is; `confirm` is asked before runs are launched."""
         self.job = job
-        self.id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.id = new_job_id()
         self._started = datetime.now(UTC)
         self._inputs = inputs
         self._api = api
@@ -158,14 +125,12 @@ class Importer:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised."""
         self._ask_before_launching(fitted)
         held = await asyncio.to_thread(self._check_first, fitted, contract)
-        if self._stopped is not None:  # before anything was sent
-            raise self._stopped
-        if self._unborn(fitted) and self._withhold is None:
-            fitted = with_test_set(fitted, contract, await self._create_test_set(str(self.job.test_set)))
+        if self.job.test_set is not None and _unborn(fitted) and self._withhold is None and not self._stopped:
+            fitted = with_test_set(fitted, contract, await create_test_set(self._api, self.job.test_set))
             held = None if held is None else list(self._check(fitted, contract))
-        signature = self._signature(fitted, contract)
-        earlier = {} if self.job.again else _earlier_rows(ledger, signature)
-        ledger.open_job(self._facts(signature, contract, fitted))
+        facts = facts_of(self.job, self.id, self._api.target, contract, fitted, self._started)
+        earlier = {} if self.job.again else earlier_rows(ledger, facts.signature)
+        ledger.open_job(facts)
         with report_of(fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id) as report:
             settlement = Settlement(report, earlier, self._withhold, self._tell)
             async with Journal(ledger, self.id) as journal:
@@ -209,6 +174,7 @@ class Importer:
                 if not self.job.all_or_nothing:
                     return None
         self._rows = rows
+        self._stop_at_max_errors(bad, rows)
         if (bad and self.job.all_or_nothing) or not good:
             self._withhold = Outcome.SKIPPED
         return held
@@ -237,40 +203,19 @@ class Importer:
                 following = asyncio.create_task(asyncio.to_thread(next, batches, None))
                 for row in settlement.begin(checked):
                     yield row
-                self._stop_at_max_errors(settlement)
         except EtlError as error:
             self.stop(error)
         finally:
             await asyncio.gather(following, return_exceptions=True)
 
-    def _stop_at_max_errors(self, settlement: Settlement) -> None:
-        limit = self.job.max_errors
-        if limit is None:
-            return
-        allowed = limit * settlement.read if limit < 1 else limit
-        if settlement.bad > allowed:
-            self.stop(StoppedError(f"{settlement.bad} bad rows are more than --max-errors allows.", "See the report."))
+    def _stop_at_max_errors(self, bad: int, read: int) -> None:
+        if not self.job.allows(bad, read):
+            self.stop(StoppedError(f"{bad} bad rows are more than --max-errors allows.", "See the report."))
 
     def _ask_before_launching(self, fitted: Sequence[Fitted]) -> None:
         launches = [one for one in fitted if one.resource is RUNS]
         if launches and not self._confirm(f"Importing {launches[0].name} launches one run a row. Go on?"):
             raise UsageError("Runs cost money and calls; none was launched.", "Confirm with --yes.")
-
-    def _unborn(self, fitted: Sequence[Fitted]) -> bool:
-        return any(one.values.get("test_set_id") == UNBORN_TEST_SET for one in fitted)
-
-    async def _create_test_set(self, name: str) -> str:
-        """Create the test set of the job. Its name is unique through its slug, so that a lost answer is looked up."""
-        outcome = await self._api.request("POST", TEST_SETS.path, json.dumps({"display_name": name}).encode())
-        if isinstance(outcome, Answer) and outcome.status == 201:
-            created = stored_id(outcome.body, TEST_SETS)
-            if created is not None:
-                return created
-        found = await find_test_set(self._api, name)
-        if found is not None:
-            return found
-        words = refusal_of(outcome).message if isinstance(outcome, Answer) else outcome.explanation
-        raise UnexpectedAnswerError(f"The test set {name!r} could not be created: {words}", "Nothing was sent.")
 
     def _requests(self) -> Requests:
         by_status: Counter[int] = Counter()
@@ -284,48 +229,12 @@ class Importer:
         )
 
     def _tell(self, settlement: Settlement) -> None:
+        self._stop_at_max_errors(settlement.bad, settlement.read)
         retried = sum(delivery.traffic.retried for delivery in self._deliveries)
         self._observe(
             Progress(self._rows, settlement.settled, settlement.created, settlement.bad, self._pace.in_flight, retried)
         )
 
-    def _signature(self, fitted: Sequence[Fitted], contract: Contract) -> str:
-        """Equal for the same sources, mappings, settings and target: typed again, it is the same job."""
-        what = [
-            self.job.target,
-            self._api.target.workspace,
-            contract,
-            self.job.where,
-            self.job.limit,
-            [
-                (one.survey.sha256, one.table.origin.sheet, one.bound.mapping.model_dump_json(), one.values)
-                for one in fitted
-            ],
-        ]
-        return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
 
-    def _facts(self, signature: str, contract: Contract, fitted: Sequence[Fitted]) -> JobFacts:
-        return JobFacts(
-            id=self.id,
-            signature=signature,
-            command="import",
-            base_url=self.job.target,
-            workspace=self._api.target.workspace,
-            key_fingerprint=self._api.target.key_fingerprint(),
-            contract=contract,
-            started=self._started,
-            sources=[
-                {"file": one.table.origin.file, "sheet": one.table.origin.sheet, "sha256": one.survey.sha256}
-                for one in fitted
-            ],
-        )
-
-
-def _earlier_rows(ledger: Ledger, signature: str) -> dict[RowKey, Change]:
-    """What is known of each row from the same job, run before: that it was created outweighs everything else."""
-    known: dict[RowKey, Change] = {}
-    for change in ledger.earlier(signature):
-        before = known.get(change.key)
-        if before is None or before.state is not State.CREATED:
-            known[change.key] = change
-    return known
+def _unborn(fitted: Sequence[Fitted]) -> bool:
+    return any(one.values.get("test_set_id") == UNBORN_TEST_SET for one in fitted)

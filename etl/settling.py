@@ -12,7 +12,7 @@ import polars as pl
 from etl.batch import ROW
 from etl.checking import Checked, body_maker
 from etl.ledger import Change, RowKey, State
-from etl.planning import parents_of
+from etl.parents import parents_of
 from etl.problems import Code, Problem, Severity
 from etl.report import Outcome, Report, Result
 from etl.writer import Delivered, Outgoing

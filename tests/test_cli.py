@@ -164,6 +164,10 @@ def test_preview_shows_the_bodies_as_json_lines(tmp_path: Path, cases: Path) -> 
     assert json.loads(raw.out) == {"_row": 2, "input_str": "Where is my parcel?", "expected_behaviors": "Names the day"}
 
 
+def test_the_name_of_a_test_set_does_not_spoil_what_is_checked_here(tmp_path: Path, cases: Path) -> None:
+    assert etl(tmp_path, "validate", cases, "--test-set", "Support calls", "--json").json["rows"]["valid"] == 2
+
+
 def test_preview_shows_ten_rows_unless_told(tmp_path: Path) -> None:
     (tmp_path / "many.csv").write_text("input_str\n" + "".join(f"call {n}\n" for n in range(25)))
     assert len(etl(tmp_path, "preview", "many.csv").out.splitlines()) == 10

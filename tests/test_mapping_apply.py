@@ -154,9 +154,9 @@ def test_an_expression_over_columns_fills_a_field_and_a_condition_chooses_rows(t
 
 def test_a_value_that_only_the_mapping_requires_is_asked_for(tmp_path: Path) -> None:
     mapping = mapping_of(
-        tmp_path, "input_str: {from: In, required: true}\nmetric_input.order: {from: Order No, required: true}"
+        tmp_path, "input_str: {from: In, required: true}\nmetric_input.order: {from: [Order No, Ref], required: true}"
     )
-    made = mapped(mapping, batch_of({"In": [None, "x", "y"], "Order No": ["1", " ", "2"]}))
+    made = mapped(mapping, batch_of({"In": [None, "x", "y"], "Order No": ["1", " ", None], "Ref": [None, "", "2"]}))
     assert made.codes == ["required"]
     [problem] = made.problems
     assert (problem["row"], problem["field"], problem["cell"]) == (3, "metric_input.order", "B3")
@@ -294,6 +294,16 @@ def test_numbered_keys_of_json_lines_take_text_only(tmp_path: Path) -> None:
     assert made.codes == ["wrong_type"]
 
 
+def test_an_expression_sees_json_values_as_they_are_written(tmp_path: Path) -> None:
+    mapping = mapping_of(
+        tmp_path,
+        'input_str: {from: a}\nmetric_input.tries: {expr: "CAST(n AS INT) * 2", steps: [integer], required: true}',
+    )
+    made = mapped(mapping, json_batch({"a": "x", "n": 5}, {"a": "y", "n": "7"}, {"a": "z", "n": None}))
+    assert [body.get("metric_input") for body in made.bodies] == [{"tries": 10}, {"tries": 14}, None]
+    assert made.problems == []
+
+
 # --- the deprecated field
 
 
@@ -381,6 +391,7 @@ def test_turns_inside_a_whole_object_move_to_the_top_under_the_newer_contract() 
         {"input_str": "d"},
     ]
     assert set(newer.batch.frame.columns) == {ROW, *newer.bound.fields}
+    assert newer.bound.columns["script_turns"] == ("simulation_metadata_input",)
     assert mapped(mapping, batch).bodies[0]["simulation_metadata_input"] == {"script_turns": ["Hi"], "voice": 1.0}
 
 
@@ -446,6 +457,12 @@ def test_secrets_are_never_quoted() -> None:
     assert sorted(made.codes) == ["conflicting_fields", "malformed_json"]
     assert all("s3cr3t" not in json.dumps(problem) for problem in made.problems)
     assert [problem["value"] for problem in made.problems] == ["«hidden»"] * 2
+
+
+def test_a_password_in_a_sentence_is_no_secret() -> None:
+    cell = '["I forgot my password", 5]'
+    made = mapped(load_mapping("test-cases"), batch_of({"Input": ["x"], "Expected": [cell]}))
+    assert made.problems[0]["value"] == cell
 
 
 @given(

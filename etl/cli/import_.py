@@ -28,7 +28,8 @@ from etl.cli.options import (
 from etl.cli.screen import Screen
 from etl.cli.target import ledger_file, opened_target
 from etl.errors import StoppedError
-from etl.importing import Importer, ImportJob
+from etl.importing import Importer
+from etl.jobs import ImportJob
 from etl.ledger import open_sqlite
 from etl.report import Summary
 from etl.resources import Contract

@@ -8,7 +8,8 @@ from itertools import chain, islice
 import rich_click as click
 
 from etl.batch import OWN_COLUMNS, ROW, Table
-from etl.checking import Fitted, body_maker, check_rows, choose_mappings, open_inputs, with_test_set
+from etl.checking import Fitted, body_maker, check_rows, open_inputs
+from etl.cli.fitting import fit
 from etl.cli.options import Checking, Output, Reading, checking_options, files_argument, output_options, reading_options
 from etl.cli.screen import Screen
 from etl.resources import Contract
@@ -35,16 +36,7 @@ def command(
         if raw:
             _show_rows([table for survey in inputs.surveys for table in survey.tables], count)
             return
-        fitted = choose_mappings(
-            inputs,
-            contract,
-            resource=reading.resource,
-            mapping=reading.mapping,
-            values=reading.values(),
-            sheet_named=reading.sheet is not None,
-        )
-        if checking.test_set is not None:
-            fitted = with_test_set(fitted, contract, checking.test_set)
+        fitted = fit(inputs, reading, checking, contract)
         Screen(output).say_what_is_read(fitted, inputs.left_out)
         _show_bodies(fitted, contract, reading.where, count)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from etl.checking import check_rows, choose_mappings, open_inputs, report_of, with_test_set
+from etl.checking import check_rows, open_inputs, report_of
+from etl.cli.fitting import fit
 from etl.cli.options import (
     Checking,
     Output,
@@ -38,16 +39,7 @@ def command(
     contract = checking.known_contract() or Contract.V2025_10
     screen = Screen(output)
     with open_inputs(files, reading.options()) as inputs:
-        fitted = choose_mappings(
-            inputs,
-            contract,
-            resource=reading.resource,
-            mapping=reading.mapping,
-            values=reading.values(),
-            sheet_named=reading.sheet is not None,
-        )
-        if checking.test_set is not None:
-            fitted = with_test_set(fitted, contract, checking.test_set)
+        fitted = fit(inputs, reading, checking, contract)
         screen.say_what_is_read(fitted, inputs.left_out)
         folder = Path(report_folder) if report_folder else None
         read = 0

@@ -68,6 +68,8 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
     lifts = tuple(lift for lift in find_lifts(binder.resource, contract) if lift.parent in fields)
     fields |= {lift.path: known for lift in lifts if (known := find_spec(binder.resource, lift.path, contract))}
     by_field = {path: [feed.columns for feed in feeds if feed.target.path == path] for path in fields}
+    for lift in lifts:
+        by_field[lift.path] += by_field[lift.parent]
     return Bound(
         mapping=mapping,
         contract=contract,

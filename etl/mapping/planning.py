@@ -40,6 +40,11 @@ class Feed:
         """The column to name in a problem."""
         return self.columns[0] if self.columns else None
 
+    @property
+    def is_from_columns(self) -> bool:
+        """Whether the value is what stands in columns, neither computed nor fixed."""
+        return self.expression is None and self.constant is None
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -130,30 +135,33 @@ class _Maker:
             self.plan.refused.extend((feed, self._input(column)) for column in feed.columns)
 
     def fill(self, path: str, feeds: Sequence[Feed]) -> None:
-        """All feeds of one field: the first that has a value wins."""
+        """All feeds of one field: the first that has a value wins; beside a rival, white space alone is none."""
+        rivals = sum(feed.constant is None for feed in feeds) > 1
         values: list[_Value] = []
         for feed in feeds:
-            value = self._constant(feed) if feed.constant is not None else self._feed(feed)
+            value = self._constant(feed) if feed.constant is not None else self._feed(feed, rivals=rivals)
             if values and feed.constant is None:
                 winner = self._place(_first(values))
                 names = " or ".join(dict.fromkeys(other.column or path for other in feeds[: len(values)]))
                 self.plan.rivalries.append(Rivalry(_name(winner), _name(value), feed, names))
             values.append(value)
         self.plan.outputs.append(_first(values).expr.alias(path))
+        self._demand(feeds)
 
     def _constant(self, feed: Feed) -> _Value:
         dtype = pl.List(pl.String) if isinstance(feed.constant, list) else pl.String
         return self._place(_Value(pl.lit(feed.constant, dtype=dtype)))
 
-    def _feed(self, feed: Feed) -> _Value:
+    def _feed(self, feed: Feed, *, rivals: bool) -> _Value:
         value, form = self._start(feed)
+        if rivals and form is Form.TEXT:
+            value = self._change(feed, value, _NO_BLANKS, blank=False)
         for operation, before in _operations(feed, form):
             value = self._change(feed, value, operation, blank=before is Form.TEXT)
-        if self._typed:
+        if self._typed and feed.is_from_columns:
             value = self._with_types(feed, value)
         shape = _SHAPES.get((feed.target.shape, _form_after(feed, form)))
         value = self._change(feed, value, shape, blank=False) if shape else value
-        self._demand(feed)
         return self._place(value)
 
     def _start(self, feed: Feed) -> tuple[_Value, Form]:
@@ -194,12 +202,13 @@ class _Maker:
                 value = _first([value, after])
         return value
 
-    def _demand(self, feed: Feed) -> None:
-        """A field that only the mapping requires; what the API requires is for the rules."""
-        spec = feed.target.spec
-        if feed.rule.required and feed.columns and spec is not None and not spec.required:
-            cells = [pl.col(self._input(column)) for column in feed.columns]
-            self.plan.demanded.append((feed, pl.all_horizontal(_NO_BLANKS.change(cell).is_null() for cell in cells)))
+    def _demand(self, feeds: Sequence[Feed]) -> None:
+        """A field that only the mapping requires, from columns alone; what the API requires is for the rules."""
+        spec, asked = feeds[0].target.spec, any(feed.rule.required for feed in feeds)
+        if asked and spec is not None and not spec.required and all(feed.is_from_columns for feed in feeds):
+            cells = [pl.col(self._input(column)) for feed in feeds for column in feed.columns]
+            lacks = pl.all_horizontal(_NO_BLANKS.change(cell).is_null() for cell in cells)
+            self.plan.demanded.append((feeds[0], lacks))
 
     def _text(self, column: str) -> pl.Expr:
         cell = pl.col(self._input(column))

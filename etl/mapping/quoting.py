@@ -11,6 +11,8 @@ from etl.problems import VALUE_LIMIT
 HIDDEN = "«hidden»"
 
 _SECRET = re.compile(r"authorization|header|api_?key|token|password|secret", re.IGNORECASE)
+_SECRET_KEY = re.compile(rf"^\s*[\[{{].*(?:{_SECRET.pattern})[\w-]*[\"']?\s*:", re.IGNORECASE | re.DOTALL)
+"""A cell that is meant as JSON, however broken, and has such a key."""
 _QUOTE_LIMIT = 60
 
 
@@ -30,7 +32,7 @@ def quote_value(field: str, value: str) -> str:
 
 def _is_secret(field: str, value: str) -> bool:
     """A secret's field, or JSON that holds such a field."""
-    return bool(_SECRET.search(field)) or (value.lstrip()[:1] in {"{", "["} and bool(_SECRET.search(value)))
+    return bool(_SECRET.search(field) or _SECRET_KEY.search(value))
 
 
 def _cut(text: str, limit: int) -> str:

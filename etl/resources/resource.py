@@ -101,6 +101,10 @@ class Resource:
     updatable: bool = True
     notes: Mapping[str, str] = field(default_factory=dict)
 
+    def is_id(self, text: str) -> bool:
+        """Whether a text has the form of this resource's ids: letters and digits, `id_length` of them."""
+        return len(text) == self.id_length and text.isascii() and text.isalnum()
+
     def fields(self, contract: Contract) -> Mapping[str, FieldSpec]:
         """Every field of a create body by its dotted path, parents before children."""
         return _flatten(self.create[contract], "")

@@ -4,7 +4,6 @@ The table is the one of the delivery page, "What each outcome means". "Not sent"
 handed to the request; exception types cannot tell.
 """
 
-import re
 from enum import StrEnum
 from typing import Any
 
@@ -63,6 +62,4 @@ def stored_id(body: Any, resource: Resource) -> str | None:
     """The id in a create answer `{"test_case": {"id": …}}`; None where it is absent or not of an id's form."""
     item = body.get(resource.singular) if isinstance(body, dict) else None
     found = item.get(resource.id_field) if isinstance(item, dict) else None
-    if isinstance(found, str) and re.fullmatch(rf"[A-Za-z0-9]{{{resource.id_length}}}", found):
-        return found
-    return None
+    return found if isinstance(found, str) and resource.is_id(found) else None
