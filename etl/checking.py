@@ -3,7 +3,7 @@
 It must never know the network or the terminal.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from etl import mapping as maps
 from etl import problems as problem
 from etl.batch import ROW, Batch, Table
 from etl.errors import MappingError, UsageError
-from etl.expressions import compile_expression
+from etl.expressions import ExpressionError, compile_condition
 from etl.mapping import Bound, Guess
 from etl.problems import Code, Problem, Severity
 from etl.readers import ReadOptions, Skipped, Survey, open_source
@@ -24,8 +24,6 @@ from etl.report import Outcome, Report, Source
 from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
 from etl.validators import check
 
-FITS = 0.5
-"""A mapping fits a table from this score on."""
 TIE = 0.02
 """Two mappings whose scores are closer than this fit equally well."""
 
@@ -79,12 +77,20 @@ class Inputs:
         self._open.close()
 
 
-def open_inputs(files: Sequence[str], options: ReadOptions | None = None) -> Inputs:
-    """Open and survey every file. Raises FileError for one that cannot be read, UsageError for the same one twice."""
+def open_inputs(files: Sequence[str], options: ReadOptions | None = None, mapping: str | None = None) -> Inputs:
+    """Open and survey every file. Where `options` name no header row, that of the mapping counts.
+
+    Raises FileError for one that cannot be read, UsageError for the same one twice, MappingError for the mapping.
+    """
+    options = options or ReadOptions()
+    if mapping is not None:
+        source = maps.load_mapping(mapping).source
+        header_row = source.header_row if isinstance(source.header_row, int) else None
+        options = replace(options, header_row=options.header_row or header_row)
     opened = ExitStack()
     with ExitStack() as guard:
         guard.push(opened)
-        surveys = tuple(opened.enter_context(open_source(file, options or ReadOptions())) for file in files)
+        surveys = tuple(opened.enter_context(open_source(file, options)) for file in files)
         twice = {survey.file for survey in surveys if [other.sha256 for other in surveys].count(survey.sha256) > 1}
         if twice:
             raise UsageError(f"The same content is given twice: {', '.join(sorted(twice))}.", "Name each file once.")
@@ -113,10 +119,12 @@ def choose_mappings(
         must_fit = sheet_named or len(survey.tables) == 1
         for table in survey.tables:
             guesses = maps.guess(table.origin, table.sample, resource, candidates)
-            if guesses and guesses[0].score >= FITS:
+            if guesses and guesses[0].score >= maps.FITS:
                 _refuse_tie(table, guesses)
                 found.append((survey, table, guesses[0]))
             elif must_fit:
+                if candidates:  # the mapping was named: it says best what it lacks
+                    maps.bind(candidates[0], table.origin, contract, values)
                 raise _nothing_fits(table, guesses)
             else:
                 inputs.left_out.append(Skipped(table.origin.sheet or table.origin.file, _why(guesses)))
@@ -124,30 +132,33 @@ def choose_mappings(
         raise _nothing_fits(inputs.surveys[0].tables[0] if inputs.surveys[0].tables else None, [])
     order = list(RESOURCES)
     found.sort(key=lambda fit: order.index(fit[2].mapping.resource))
+    own = _values_by_resource({fit[2].mapping.resource for fit in found}, values or {})
     return [
-        _fit(number, survey, table, guess, contract, values or {})
+        _fit(number, survey, table, guess.mapping, contract, own[guess.mapping.resource])
         for number, (survey, table, guess) in enumerate(found)
     ]
 
 
 def _fit(
-    number: int, survey: Survey, table: Table, guess: Guess, contract: Contract, values: Mapping[str, str]
+    number: int, survey: Survey, table: Table, mapping: maps.Mapping, contract: Contract, values: Mapping[str, str]
 ) -> Fitted:
-    resource = RESOURCES[guess.mapping.resource]
-    fixed = _fixed(resource, contract, values)
-    return Fitted(number, survey, table, resource, maps.bind(guess.mapping, table.origin, contract, fixed), fixed)
+    bound = maps.bind(mapping, table.origin, contract, values)
+    return Fitted(number, survey, table, RESOURCES[mapping.resource], bound, values)
+
+
+def _values_by_resource(resources: Iterable[str], values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Each resource with the values that it has a field for; one that none has goes to all, which refuse it."""
+    takers = {path: {name for name in resources if maps.declared_spec(RESOURCES[name], path)} for path in values}
+    return {
+        name: {path: value for path, value in values.items() if name in takers[path] or not takers[path]}
+        for name in resources
+    }
 
 
 def with_value(fitted: Fitted, contract: Contract, path: str, value: str) -> Fitted:
     """The same table with one more value fixed for all its rows."""
     values = {**fitted.values, path: value}
     return replace(fitted, values=values, bound=maps.bind(fitted.bound.mapping, fitted.table.origin, contract, values))
-
-
-def _fixed(resource: Resource, contract: Contract, values: Mapping[str, str]) -> dict[str, str]:
-    """The values that this resource has a field for."""
-    fields = resource.fields(contract)
-    return {path: value for path, value in values.items() if path in fields or path.split(".")[0] in fields}
 
 
 def _refuse_tie(table: Table, guesses: Sequence[Guess]) -> None:
@@ -244,17 +255,17 @@ def body_maker(bound: Bound) -> Callable[[pl.DataFrame], pl.Series]:
 def _wanted(fitted: Fitted, where: str | None) -> pl.Expr | None:
     conditions = [] if fitted.bound.where is None else [fitted.bound.where]
     if where is not None:
-        conditions.append(compile_expression(where, fitted.table.origin.columns))
+        try:
+            conditions.append(compile_condition(where, fitted.table.origin.columns))
+        except ExpressionError as error:
+            raise UsageError(f"--where: {error}.", "Write a comparison such as Status = 'Ready'.") from None
     return pl.all_horizontal(conditions) if conditions else None
 
 
 def _skipped(batch: Batch, wanted: pl.Expr | None) -> pl.Series:
     if wanted is None:
         return pl.repeat(value=False, n=len(batch), dtype=pl.Boolean, eager=True)
-    try:
-        return ~batch.source.select(wanted.fill_null(value=False).alias("wanted"))["wanted"]
-    except pl.exceptions.PolarsError as error:
-        raise UsageError(f"The condition on the rows cannot be used: {error}.") from None
+    return ~batch.source.select(wanted.alias("wanted"))["wanted"]
 
 
 def lacks_test_set(fitted: Fitted) -> bool:

@@ -94,8 +94,8 @@ class Problem(NamedTuple):
     """One thing wrong with one row.
 
     `row` is the number a spreadsheet program shows; `field` a dotted path in the API's words; `column` the header in
-    the file; `cell` its address (`Cases!D17`); `value` what was found (cut to `VALUE_LIMIT` characters); `message` a
-    sentence that says what would do. All but `row`, `severity`, `code` and `message` may be None.
+    the file; `cell` its address (`Cases!D17`); `value` what was found, as `etl.quoting.show_value` gives it; `message`
+    a sentence that says what would do. All but `row`, `severity`, `code` and `message` may be None.
     """
 
     row: int
@@ -107,9 +107,6 @@ class Problem(NamedTuple):
     value: str | None
     message: str
 
-
-VALUE_LIMIT = 200
-"""How many characters of a found value a problem quotes."""
 
 SCHEMA: dict[str, type[pl.DataType]] = {
     "row": pl.Int64,

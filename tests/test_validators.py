@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails, ErrorType
 
 from etl import problems as problem
 from etl.batch import ROW, Batch, Origin
-from etl.problems import VALUE_LIMIT, Code, Problem, Severity
+from etl.problems import Code, Problem, Severity
+from etl.quoting import VALUE_LIMIT
 from etl.resources import RESOURCES, TEST_CASES, Contract
 from etl.resources.forms import KB
 from etl.validators import check

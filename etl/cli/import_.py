@@ -98,7 +98,7 @@ class _Command:
 
     async def run(self, job: ImportJob) -> Summary:
         """Open the files and the API, plan or import, close everything."""
-        with open_inputs(self.files, self.reading.options()) as inputs:
+        with open_inputs(self.files, self.reading.options(), self.reading.mapping) as inputs:
             async with (
                 opened_target(self.flags, job.contract) as (target, contract),
                 Api(target, job.concurrency) as api,

@@ -32,7 +32,7 @@ def command(
     """
     count = reading.limit if reading.limit is not None else (None if all_rows else 10)
     contract = checking.known_contract() or Contract.V2025_10
-    with open_inputs(files, reading.options()) as inputs:
+    with open_inputs(files, reading.options(), reading.mapping) as inputs:
         if raw:
             _show_rows([table for survey in inputs.surveys for table in survey.tables], count)
             return

@@ -38,7 +38,7 @@ def command(
     started = datetime.now(UTC)
     contract = checking.known_contract() or Contract.V2025_10
     screen = Screen(output)
-    with open_inputs(files, reading.options()) as inputs:
+    with open_inputs(files, reading.options(), reading.mapping) as inputs:
         fitted = fit(inputs, reading, checking, contract)
         screen.say_what_is_read(fitted, inputs.left_out)
         folder = Path(report_folder) if report_folder else None

@@ -6,8 +6,21 @@ Must never know where rows come from or where bodies go.
 from etl.mapping.applying import apply
 from etl.mapping.binding import Bound, bind
 from etl.mapping.bodies import bodies
+from etl.mapping.dialects import declared_spec
 from etl.mapping.guessing import FITS, Guess, guess
 from etl.mapping.presets import load_mapping, presets
 from etl.mapping.spec import Mapping
 
-__all__ = ["FITS", "Bound", "Guess", "Mapping", "apply", "bind", "bodies", "guess", "load_mapping", "presets"]
+__all__ = [
+    "FITS",
+    "Bound",
+    "Guess",
+    "Mapping",
+    "apply",
+    "bind",
+    "bodies",
+    "declared_spec",
+    "guess",
+    "load_mapping",
+    "presets",
+]

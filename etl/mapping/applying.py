@@ -16,9 +16,9 @@ from etl.mapping.binding import Bound
 from etl.mapping.dialects import Lift
 from etl.mapping.jsoncells import look_up, quoted, take_out
 from etl.mapping.planning import Check, Feed, Plan, Rivalry
-from etl.mapping.quoting import HIDDEN, quote_value, show_value
 from etl.mapping.series import found_in, only_where
 from etl.problems import Code, Problem, Severity
+from etl.quoting import HIDDEN, quote_value, show_value
 from etl.resources import Kind
 
 
@@ -199,7 +199,7 @@ class _Finder:
         self, row: int, code: Code, feed: Feed, found: str | None, sentence: str, severity: Severity = Severity.ERROR
     ) -> Problem:
         field = feed.target.path
-        value = None if found is None else _writable(show_value(field, found))
+        value = show_value(field, None if found is None else _writable(found))
         cell = self._origin.cell(feed.column, row)
         return Problem(row, severity.value, code.value, field, feed.column, cell, value, _writable(sentence))
 

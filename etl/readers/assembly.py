@@ -11,7 +11,8 @@ import polars as pl
 
 from etl import problems as problem
 from etl.batch import ROW, Batch, Origin
-from etl.problems import VALUE_LIMIT, Code, Problem, Severity
+from etl.problems import Code, Problem, Severity
+from etl.quoting import show_value
 
 BATCH_ROWS = 20_000
 """No batch holds more rows."""
@@ -28,7 +29,6 @@ SPREADSHEET_ERRORS = frozenset(
     {"#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!", "#N/A", "#SPILL!", "#CALC!", "#GETTING_DATA"}
 )
 """What a spreadsheet shows, and saves as CSV, where a formula has failed."""
-_SECRET = re.compile(r"authorization|header|api_key|token|password|secret", re.IGNORECASE)
 
 Record = TypeVar("Record")
 
@@ -67,11 +67,7 @@ def assemble(
 
 def cell_problem(origin: Origin, row: int, column: str | None, code: Code, message: str, value: str | None) -> Problem:
     """An error in one cell, with its address; a value that may be a secret is not quoted."""
-    shown = value
-    if value is not None and column is not None and _SECRET.search(column):
-        shown = "«hidden»"
-    elif value is not None and len(value) > VALUE_LIMIT:
-        shown = f"{value[: VALUE_LIMIT - 1]}…"
+    shown = show_value(column, value)
     return Problem(row, Severity.ERROR, code, None, column, origin.cell(column, row), shown, message)
 
 

@@ -13,9 +13,9 @@ from pydantic_core import from_json
 from etl import problems as problem
 from etl.batch import ROW, Batch
 from etl.problems import Code, Problem, Severity
+from etl.quoting import show_value
 from etl.resources import Contract, FieldSpec, Kind, Resource
 from etl.validators.doubts import doubt_body, doubt_transcripts
-from etl.validators.quoting import show_value
 from etl.validators.rules import find_broken, make_rules
 from etl.validators.sentences import Finding, put_in_words
 from etl.validators.verdicts import judge_rows

@@ -11,8 +11,8 @@ from pydantic_core import from_json
 
 from etl.batch import ROW
 from etl.problems import Code
+from etl.quoting import quote_value
 from etl.resources import FieldSpec, Kind
-from etl.validators.quoting import quote_value
 from etl.validators.sentences import Finding
 
 _PERSONA_PREFIX = "persona:"

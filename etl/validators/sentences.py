@@ -12,9 +12,9 @@ from typing import Any
 from rapidfuzz import fuzz, process
 
 from etl.problems import Code
+from etl.quoting import quote_value
 from etl.resources import FieldSpec
 from etl.resources.forms import pattern_in_words
-from etl.validators.quoting import quote_value
 
 _NEAR = 70
 """How like an option (0 to 100) a found word must be to be taken for a slip of it."""
