@@ -258,7 +258,8 @@ def _wanted(fitted: Fitted, where: str | None) -> pl.Expr | None:
         try:
             conditions.append(compile_condition(where, fitted.table.origin.columns))
         except ExpressionError as error:
-            raise UsageError(f"--where: {error}.", "Write a comparison such as Status = 'Ready'.") from None
+            hint = "Write a comparison such as Status = 'Ready'."
+            raise UsageError(f"--where, for {fitted.name}: {error}.", hint) from None
     return pl.all_horizontal(conditions) if conditions else None
 
 
@@ -271,6 +272,13 @@ def _skipped(batch: Batch, wanted: pl.Expr | None) -> pl.Series:
 def lacks_test_set(fitted: Fitted) -> bool:
     """Whether the table holds test cases and neither a column nor a fixed value gives them a test set."""
     return fitted.resource is TEST_CASES and "test_set_id" not in fitted.bound.fields
+
+
+def missing_test_set(fitted: Fitted) -> Problem:
+    """The one warning of a check that need not know where the test cases go."""
+    words = "No test set is given or mapped; import needs one: --test-set ID or NAME."
+    header_row = fitted.table.origin.header_row or 0
+    return Problem(header_row, Severity.WARNING, Code.MISSING_TEST_SET, "test_set_id", None, None, None, words)
 
 
 def with_test_set(fitted: Sequence[Fitted], contract: Contract, test_set_id: str) -> list[Fitted]:

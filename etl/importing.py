@@ -25,11 +25,11 @@ from etl.checking import (
     with_test_set,
 )
 from etl.errors import EtlError, StoppedError, UsageError
-from etl.jobs import ImportJob, earlier_rows, facts_of, new_job_id
+from etl.jobs import ImportJob, earlier_rows, facts_of, new_job_id, table_key
 from etl.ledger import Journal, Ledger
 from etl.parents import create_test_set, find_test_set
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
-from etl.resources import RESOURCES, RUNS, Contract, Resource
+from etl.resources import RESOURCES, RUNS, TEST_CASES, Contract, Resource
 from etl.settling import Settlement
 from etl.writer import Delivery, Outgoing, Pace, Watch
 
@@ -73,13 +73,15 @@ class Importer:
         self._confirm = confirm
         self._pace = Pace(job.concurrency, job.rate_per_s)
         self._deliveries: list[Delivery] = []
-        self._stopped: EtlError | None = None
+        self.stopped: EtlError | None = None
+        """Why the job stopped before its end; None where it did not."""
+        self._asked = False
         self._rows: int | None = None
         self._withhold: Outcome | None = None
 
     def stop(self, reason: EtlError) -> None:
         """Send nothing more; what is in flight may finish. The first reason is kept."""
-        self._stopped = self._stopped or reason
+        self.stopped = self.stopped or reason
         for delivery in self._deliveries[-1:]:
             delivery.stop(reason)
 
@@ -97,6 +99,8 @@ class Importer:
             values=self.job.values,
             sheet_named=self.job.sheet is not None,
         )
+        if not any(one.resource is TEST_CASES for one in fitted):
+            return contract, fitted
         if self.job.test_set is None:
             if any(lacks_test_set(one) for one in fitted):
                 raise UsageError(
@@ -114,25 +118,61 @@ class Importer:
 
     async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
         """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
+        await asyncio.to_thread(self._check_first, fitted, contract)
+        good = self._withhold or Outcome.WOULD_CREATE
         read = 0
         with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN) as report:
             for checked in self._check(fitted, contract):
-                report.add_checked(checked.batch, Outcome.WOULD_CREATE, skipped=checked.skipped)
+                report.add_checked(checked.batch, good, skipped=checked.skipped)
                 read += len(checked.batch)
             return report.close(read=read, started=self._started, finished=datetime.now(UTC))
 
+    def ask(self, fitted: Sequence[Fitted]) -> None:
+        """Ask before runs are launched. Raises UsageError where the answer is no."""
+        launches = [one for one in fitted if one.resource is RUNS]
+        if launches and not self._confirm(f"Importing {launches[0].name} launches one run a row. Go on?"):
+            raise UsageError("Runs cost money and calls; none was launched.", "Confirm with --yes.")
+        self._asked = True
+
     async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
-        """The whole job. Once rows are under way, what stops it is in the summary and is not raised."""
-        self._ask_before_launching(fitted)
+        """The whole job. Once rows are under way, what stops it is in the summary and is not raised.
+
+        Raises JobHeldError where another process imports the same, and StoppedError where the report cannot be written.
+        """
+        if not self._asked:
+            self.ask(fitted)
         held = await asyncio.to_thread(self._check_first, fitted, contract)
-        if self.job.test_set is not None and _unborn(fitted) and self._withhold is None and not self._stopped:
-            fitted = with_test_set(fitted, contract, await create_test_set(self._api, self.job.test_set))
-            held = None if held is None else list(self._check(fitted, contract))
-        facts = facts_of(self.job, self.id, self._api.target, contract, fitted, self._started)
-        earlier = {} if self.job.again else earlier_rows(ledger, facts.signature)
-        ledger.open_job(facts)
+        tables = {one.number: table_key(self.job, self._api.target, one) for one in fitted}
+        ledger.hold(tables.values())
         with report_of(fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id) as report:
-            settlement = Settlement(report, earlier, self._withhold, self._tell)
+            if self.job.test_set is not None and _unborn(fitted) and not (self._withhold or self.stopped):
+                fitted = with_test_set(fitted, contract, await create_test_set(self._api, self.job.test_set))
+                held = None if held is None else list(self._check(fitted, contract))
+            resources = {tables[one.number]: one.resource for one in fitted}
+            earlier = {} if self.job.again else await earlier_rows(ledger, self._api, resources)
+            ledger.open_job(facts_of(self.job, self.id, self._api.target, contract, fitted, self._started))
+            settlement = Settlement(report, tables, earlier, self._withhold, self._tell)
+            await self._send_all(fitted, contract, held, ledger, settlement)
+            summary = report.close(
+                read=settlement.read,
+                started=self._started,
+                finished=datetime.now(UTC),
+                requests=self._requests(),
+                stopped=self.stopped,
+            )
+        ledger.close_job(self.id, summary.exit_code)
+        return summary
+
+    async def _send_all(
+        self,
+        fitted: Sequence[Fitted],
+        contract: Contract,
+        held: Sequence[Checked] | None,
+        ledger: Ledger,
+        settlement: Settlement,
+    ) -> None:
+        """One resource after the other, in the order in which they need each other."""
+        try:
             async with Journal(ledger, self.id) as journal:
                 for name, tables in groupby(fitted, key=lambda one: one.resource.name):
                     own = list(tables)
@@ -143,15 +183,9 @@ class Importer:
                         else (one for one in held if one.fitted.number in numbers)
                     )
                     await self._deliver(RESOURCES[name], batches, journal, settlement)
-            summary = report.close(
-                read=settlement.read,
-                started=self._started,
-                finished=datetime.now(UTC),
-                requests=self._requests(),
-                stopped=self._stopped,
-            )
-        ledger.close_job(self.id, summary.exit_code)
-        return summary
+        except StoppedError as error:
+            words = f"{error.message} Until then {settlement.created:,} rows had been created; the ledger has them."
+            raise StoppedError(words, error.hint) from None
 
     def _check(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:
         return check_rows(fitted, contract, where=self.job.where, limit=self.job.limit, strict=self.job.strict)
@@ -186,11 +220,11 @@ class Importer:
         watch = Watch(trust_mapping=self.job.trust_mapping)
         delivery = Delivery(self._api, journal, resource, self._pace, self.job.concurrency, watch=watch)
         self._deliveries.append(delivery)
-        if self._stopped is not None:
-            delivery.stop(self._stopped)
+        if self.stopped is not None:
+            delivery.stop(self.stopped)
         async with aclosing(self._outgoing(batches, settlement)) as rows:
             await delivery.deliver(rows, settlement.receive)
-        self._stopped = self._stopped or delivery.stopped
+        self.stopped = self.stopped or delivery.stopped
 
     async def _outgoing(self, batches: Iterator[Checked], settlement: Settlement) -> AsyncGenerator[Outgoing, None]:
         """The rows to send. The next batch is read in a thread while this one is under way.
@@ -211,11 +245,6 @@ class Importer:
     def _stop_at_max_errors(self, bad: int, read: int) -> None:
         if not self.job.allows(bad, read):
             self.stop(StoppedError(f"{bad} bad rows are more than --max-errors allows.", "See the report."))
-
-    def _ask_before_launching(self, fitted: Sequence[Fitted]) -> None:
-        launches = [one for one in fitted if one.resource is RUNS]
-        if launches and not self._confirm(f"Importing {launches[0].name} launches one run a row. Go on?"):
-            raise UsageError("Runs cost money and calls; none was launched.", "Confirm with --yes.")
 
     def _requests(self) -> Requests:
         by_status: Counter[int] = Counter()

@@ -6,9 +6,12 @@ It must never know files or rows.
 import json
 
 from etl.api import Answer, Api, refusal_of
-from etl.errors import UnexpectedAnswerError, UsageError
+from etl.errors import KeyRefusedError, UnexpectedAnswerError, UsageError
 from etl.resources import TEST_SETS, Resource
-from etl.writer import stored_id
+from etl.writer import Clock, Meaning, asked_wait_s, meaning_of, stored_id
+
+ATTEMPTS = 8
+"""How often a test set is tried to be created."""
 
 
 async def find_test_set(api: Api, wanted: str) -> str | None:
@@ -27,20 +30,29 @@ async def find_test_set(api: Api, wanted: str) -> str | None:
     return str(named[0]["id"]) if named else None
 
 
-async def create_test_set(api: Api, name: str) -> str:
-    """Create a test set; its id. It is asked for once: after a lost answer it is looked up by its name.
+async def create_test_set(api: Api, name: str, clock: Clock | None = None) -> str:
+    """Create a test set; its id. Its slug is unique: after a lost answer it is looked up, and only then tried again.
 
-    Raises UnexpectedAnswerError where it was refused or cannot be found, and what `Api.get` raises.
+    Raises UnexpectedAnswerError where it is refused or every try fails, KeyRefusedError, and what `Api.get` raises.
     """
-    outcome = await api.request("POST", TEST_SETS.path, json.dumps({"display_name": name}).encode())
-    if isinstance(outcome, Answer) and outcome.status == TEST_SETS.created_status:
-        created = stored_id(outcome.body, TEST_SETS)
-        if created is not None:
-            return created
-    found = await find_test_set(api, name)
-    if found is not None:
-        return found
-    words = refusal_of(outcome).message if isinstance(outcome, Answer) else outcome.explanation
+    clock = clock or Clock()
+    body = json.dumps({"display_name": name}).encode()
+    words = ""
+    for attempt in range(1, ATTEMPTS + 1):
+        outcome = await api.request("POST", TEST_SETS.path, body)
+        meaning = meaning_of(outcome, TEST_SETS)
+        if meaning is Meaning.STORED and isinstance(outcome, Answer):
+            return str(stored_id(outcome.body, TEST_SETS))
+        if meaning is Meaning.KEY_REFUSED:
+            raise KeyRefusedError("The API refused the key (401).", "Check COVAL_API_KEY.")
+        found = await find_test_set(api, name) if meaning not in {Meaning.WAIT, Meaning.AGAIN} else None
+        if found is not None:
+            return found
+        words = refusal_of(outcome).message if isinstance(outcome, Answer) else outcome.explanation
+        if meaning not in {Meaning.WAIT, Meaning.AGAIN, Meaning.DOUBT, Meaning.STORED_WITHOUT_ID}:
+            break
+        asked_s = asked_wait_s(outcome.headers, clock.now()) if isinstance(outcome, Answer) else None
+        await clock.sleep(min(asked_s, 60.0) if asked_s is not None else clock.backoff_s(attempt))
     raise UnexpectedAnswerError(f"The test set {name!r} could not be created: {words}", "No test case was sent.")
 
 

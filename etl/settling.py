@@ -38,17 +38,20 @@ class Settlement:
     def __init__(
         self,
         report: Report,
+        tables: Mapping[int, str],
         earlier: Mapping[RowKey, Change],
         withhold: Outcome | None,
         observe: "Callable[[Settlement], None]",
     ) -> None:
-        """`earlier`: what an earlier job did with the same rows. `withhold`: nothing is sent, and good rows have this
-        outcome. `observe` is called whenever rows have been settled."""
+        """`tables`: the key of each table by its number. `earlier`: what an earlier job did with the same rows.
+        `withhold`: nothing is sent, and good rows have this outcome. `observe` is called whenever rows are settled.
+        """
         self.read = 0
         self.settled = 0
         self.created = 0
         self.bad = 0
         self._report = report
+        self._tables = tables
         self._earlier = earlier
         self._withhold = withhold
         self._observe = observe
@@ -67,7 +70,7 @@ class Settlement:
             elif self._withhold is not None:
                 decided[row] = Result(row, self._withhold)
         outgoing = []
-        for row in _outgoing(checked, decided):
+        for row in _outgoing(checked, self._tables[checked.fitted.number], decided):
             known = _known(row, self._earlier.get(row.key))
             if known is None:
                 outgoing.append(row)
@@ -103,7 +106,7 @@ class Settlement:
             self._report.add(batch, [done.results[row] for row in batch.frame[ROW].to_list()])
 
 
-def _outgoing(checked: Checked, decided: Mapping[int, Result]) -> Iterable[Outgoing]:
+def _outgoing(checked: Checked, table: str, decided: Mapping[int, Result]) -> Iterable[Outgoing]:
     """The rows of a batch that are not decided yet, with their bodies."""
     fitted = checked.fitted
     open_rows = checked.batch.frame.filter(~pl.col(ROW).is_in(list(decided)))
@@ -112,7 +115,7 @@ def _outgoing(checked: Checked, decided: Mapping[int, Result]) -> Iterable[Outgo
     bodies = body_maker(fitted.bound)(open_rows)
     for row, body, ids in zip(open_rows[ROW], bodies, named, strict=True):
         pairs = tuple((name, id_) for name, id_ in zip(parents, ids, strict=True) if id_ is not None)
-        yield Outgoing(RowKey(fitted.number, row), body.encode(), pairs)
+        yield Outgoing(RowKey(table, row), body.encode(), pairs)
 
 
 def _known(row: Outgoing, earlier: Change | None) -> Result | None:

@@ -1,11 +1,8 @@
 """The api room: one request, answered or explained; nothing repeated that could have had an effect."""
 
-import asyncio
 import inspect
 import json
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -18,25 +15,9 @@ from etl.api.session import explain
 from etl.errors import KeyRefusedError, UnexpectedAnswerError, UnreachableError, UsageError
 from etl.resources import TEST_CASES, TEST_SETS, Contract
 from etl.sandbox import RunningSandbox, parse_faults, running_sandbox
+from tests.raw_server import raw_server
 
 CASE = {"input_str": "Where is my parcel?", "test_set_id": "abc12345"}
-
-
-@asynccontextmanager
-async def raw_server(reply: bytes | None) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server of bytes: it keeps what it was sent, answers `reply` (None: closes) and closes."""
-    seen: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n"))
-        if reply is not None:
-            writer.write(reply)
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", seen
 
 
 async def test_a_created_resource_is_answered_with_its_json(api: Api) -> None:
@@ -113,6 +94,40 @@ async def test_a_redirect_is_not_followed_and_the_key_stays_here() -> None:
     assert isinstance(answer, Answer)
     assert answer.status == 307
     assert seen == []
+
+
+async def test_a_reply_that_repeats_the_key_is_read_without_it() -> None:
+    said = b'{"error": {"code": "INVALID_ARGUMENT", "message": "bad key canary-4711", "details": []}}'
+    reply = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+    async with raw_server(reply) as (url, _), Api(Target(url, "canary-4711")) as api:
+        answer = await api.request("POST", "/test-cases", b"{}")
+    assert isinstance(answer, Answer)
+    assert refusal_of(answer).message == "bad key «hidden»"
+
+
+@pytest.mark.parametrize("page", [b"<html>", b'{"test_sets": [5]}', b'{"other": []}'])
+async def test_a_list_that_is_none_stops_with_a_sentence(page: bytes) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
+    async with raw_server(reply) as (url, _), Api(Target(url, "k")) as api:
+        with pytest.raises(UnexpectedAnswerError):
+            _ = [item async for item in api.list(TEST_SETS)]
+
+
+async def test_a_host_name_that_cannot_be_is_bad_usage() -> None:
+    async with Api(Target(f"https://{'a' * 70}.example/v1", "k")) as api:
+        with pytest.raises(UsageError):
+            await api.request("GET", "/test-sets")
+
+
+async def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
+    async with (
+        running_sandbox(key="k") as sandbox,
+        Api(Target(sandbox.base_url.replace("http://", "https://"), "k")) as api,
+    ):
+        outcome = await api.request("GET", "/test-sets")
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.cause is Cause.TLS
+    assert "http://" in outcome.explanation
 
 
 async def test_a_refused_key_stops_a_read(sandbox: RunningSandbox) -> None:

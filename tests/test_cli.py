@@ -225,6 +225,97 @@ def test_where_and_limit_leave_rows_out_on_purpose(tmp_path: Path) -> None:
     assert said.json["rows"] == {"read": 10, "valid": 3, "rejected": 0, "skipped": 7}
 
 
+def test_a_first_try_with_a_limit_is_carried_on_by_the_whole(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("input_str\n" + "".join(f"call {n}\n" for n in range(10)))
+    command = ("import", "c.csv", "--sandbox", "--test-set", "Calls", "--create-missing", "--json")
+    assert etl(tmp_path, *command, "--limit", 3).json["rows"]["created"] == 3
+    rows = etl(tmp_path, *command).json["rows"]
+    assert (rows["created"], rows["unchanged"]) == (7, 3)
+
+
+def test_files_are_known_again_in_any_order(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.csv").write_text("input_str\n" + "".join(f"{name} {n}\n" for n in range(4)))
+    target = ("--sandbox", "--test-set", "Calls", "--create-missing", "--json")
+    assert etl(tmp_path, "import", "one.csv", "two.csv", *target).json["rows"]["created"] == 8
+    assert etl(tmp_path, "import", "two.csv", "one.csv", *target).json["rows"]["unchanged"] == 8
+    assert etl(tmp_path, "import", "one.csv", *target).json["rows"]["unchanged"] == 4
+
+
+def test_rows_that_the_api_no_longer_has_are_created_again(tmp_path: Path) -> None:
+    command = ("import", SAMPLES / "agents.jsonl", "--sandbox", "--json")
+    assert etl(tmp_path, *command).json["rows"]["created"] == 5
+    for data in (tmp_path / "state" / "coval-etl").glob("sandbox.db*"):
+        data.unlink()
+    assert etl(tmp_path, *command).json["rows"]["created"] == 5
+    assert etl(tmp_path, *command).json["rows"]["unchanged"] == 5
+
+
+def test_two_processes_cannot_import_the_same_at_once(tmp_path: Path) -> None:
+    (tmp_path / "many.csv").write_text("input_str\n" + "".join(f"call {n}\n" for n in range(200)))
+    with running_sandbox_process(tmp_path, "--latency", "0.2") as (url, key):
+        command = ["import", "many.csv", "--base-url", url, "--json", "--test-set", "calls", "--create-missing"]
+        environment = {"COVAL_API_KEY": key, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "s"), "PATH": ""}
+        first = subprocess.Popen(
+            [sys.executable, "-m", "etl", *command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+        )
+        wait_until_sending(first, tmp_path / "s" / "coval-etl" / "ledger.db")
+        second = etl(tmp_path, *command, COVAL_API_KEY=key, XDG_STATE_HOME=str(tmp_path / "s"))
+        out, _ = first.communicate(timeout=100)
+    assert (second.code, second.json["error"]["code"]) == (2, "job_held")
+    assert json.loads(out)["rows"]["created"] == 200
+
+
+def test_a_report_folder_that_cannot_be_used_is_refused_before_anything_is_made(tmp_path: Path, cases: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "theirs.txt").write_text("theirs")
+    command = ("import", cases, "--sandbox", "--test-set", "New")
+    refused(etl(tmp_path, *command, "--create-missing", "--report", "taken"), 2, "taken")
+    refused(etl(tmp_path, *command), 2, "no test set")
+
+
+def test_an_answer_that_nobody_reads_changes_nothing(tmp_path: Path, cases: Path) -> None:
+    command = f"{sys.executable} -m etl import {cases} --sandbox --test-set x --create-missing --json"
+    environment = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state"), "PATH": os.defpath}
+    for sink, code in (("| true", 0), ("> /dev/full", 4), (">&-", 4)):
+        script = f"{command} --again {sink}; echo code ${{PIPESTATUS[0]}} >&2"
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert "Traceback" not in done.stderr
+        assert f"code {code}" in done.stderr, (sink, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--max-errors", "0.5"), ("--max-errors", "101%"), ("--workspace", "a\r\nX-Y: 1"), ("--ledger", ".")],
+)
+def test_a_flag_that_cannot_be_is_bad_usage(tmp_path: Path, cases: Path, flag: str, value: str) -> None:
+    command = ("import", cases, "--base-url", "http://127.0.0.1:1/v1", "--test-set", "abc12345", flag, value)
+    if flag == "--ledger":
+        command = ("import", cases, "--sandbox", "--test-set", "x", "--create-missing", flag, value)
+    refused(etl(tmp_path, *command, COVAL_API_KEY="k"), 2)
+
+
+def test_the_base_url_of_the_environment_does_not_stand_in_the_way_of_a_rehearsal(tmp_path: Path, cases: Path) -> None:
+    command = ("import", cases, "--sandbox", "--test-set", "x", "--create-missing")
+    assert etl(tmp_path, *command, COVAL_BASE_URL="https://api.coval.dev/v1").code == 0
+
+
+def test_max_errors_stops_before_anything_is_sent_when_the_check_has_found_too_many(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("input_str,input_type\n" + "a,NOISE\n" * 3 + "b,SCENARIO\n" * 7)
+    command = ("import", "c.csv", "--sandbox", "--test-set", "x", "--create-missing", "--json")
+    said = etl(tmp_path, *command, "--max-errors", "20%")
+    assert said.code == 4
+    assert (said.json["requests"]["sent"], said.json["rows"]["pending"]) == (0, 7)
+    assert etl(tmp_path, *command, "--max-errors", "30%").code == 1
+
+
+def test_validate_says_once_that_import_needs_a_test_set(tmp_path: Path, cases: Path) -> None:
+    assert etl(tmp_path, "validate", cases).err.count("No test set is given") == 1
+    assert "No test set" not in etl(tmp_path, "validate", cases, "--test-set", "abc12345").err
+
+
 def test_typed_again_the_rows_that_were_created_are_left_alone(tmp_path: Path, cases: Path) -> None:
     command = ("import", cases, "--sandbox", "--test-set", "Calls", "--create-missing", "--json")
     first, second, third = (etl(tmp_path, *command) for _ in range(3))

@@ -21,8 +21,10 @@ from etl.sandbox import NO_FAULTS, Faults, RunningSandbox, Store, parse_faults, 
 from etl.writer import Clock, Delivered, Delivery, Outgoing, Pace
 from etl.writer.pace import asked_wait_s
 from etl.writer.policy import Meaning, meaning_of
+from tests.raw_server import raw_server
 
 ID = "abc123def456ghi789jklm"
+TABLE = "a" * 40
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Bench:
     ) -> list[Delivered]:
         ledger = open_sqlite(self.file)
         ledger.open_job(
-            JobFacts("job", "sig", "import", "sandbox", None, "f00d", "2025-10", datetime(2026, 11, 22, tzinfo=UTC))
+            JobFacts("job", "import", "sandbox", None, "f00d", "2025-10", datetime(2026, 11, 22, tzinfo=UTC))
         )
         target = Target(url or self.sandbox.base_url, key or self.sandbox.key, timeout_s=5)
         clock = self.time.clock()
@@ -79,7 +81,7 @@ class Bench:
     def row(self, number: int, text: str | None = None, test_set_id: str | None = None) -> Outgoing:
         parent = test_set_id or self.test_set_id
         body = {"input_str": f"caller {number}" if text is None else text, "test_set_id": parent}
-        return Outgoing(RowKey(0, number), json.dumps(body).encode(), (("test_set_id", parent),))
+        return Outgoing(RowKey(TABLE, number), json.dumps(body).encode(), (("test_set_id", parent),))
 
     def rows(self, count: int) -> list[Outgoing]:
         return [self.row(number) for number in range(1, count + 1)]
@@ -93,7 +95,7 @@ class Bench:
 
     def states(self) -> dict[int, State]:
         ledger = open_sqlite(self.file)
-        found = {change.key.row: change.state for change in ledger.earlier("sig")}
+        found = {change.key.row: change.state for change in ledger.earlier([TABLE])}
         ledger.close()
         return found
 
@@ -255,7 +257,7 @@ async def test_a_stop_lets_what_is_in_flight_finish_and_sends_nothing_new(tmp_pa
 
         ledger = open_sqlite(bench.file)
         ledger.open_job(
-            JobFacts("job", "sig", "import", "sandbox", None, "f00d", "2025-10", datetime(2026, 11, 22, tzinfo=UTC))
+            JobFacts("job", "import", "sandbox", None, "f00d", "2025-10", datetime(2026, 11, 22, tzinfo=UTC))
         )
         async with Api(Target(bench.sandbox.base_url, "k")) as api, Journal(ledger, "job") as journal:
             bench.delivery = Delivery(api, journal, TEST_CASES, Pace(2), 2)
@@ -271,9 +273,7 @@ async def test_a_report_that_cannot_be_written_stops_the_delivery_with_its_own_e
         raise StoppedError("The disk is full.")
 
     ledger = open_sqlite(tmp_path / "ledger.db")
-    ledger.open_job(
-        JobFacts("job", "sig", "import", "sandbox", None, "f00d", "2025-10", datetime(2026, 11, 22, tzinfo=UTC))
-    )
+    ledger.open_job(JobFacts("job", "import", "sandbox", None, "f00d", "2025-10", datetime(2026, 11, 22, tzinfo=UTC)))
     async with (
         benched(tmp_path) as bench,
         Api(Target(bench.sandbox.base_url, "k")) as api,
@@ -372,6 +372,26 @@ async def test_a_429_closes_the_gate_for_everybody_for_as_long_as_told() -> None
     pace.throttle({"retry-after": "30"}, sent_s=0.0)
     await asyncio.gather(*(pace.enter() for _ in range(2)))
     assert time.seconds >= 30
+
+
+async def test_a_stop_lets_go_of_everybody_who_waits() -> None:
+    pace = Pace(8)
+    pace.throttle({"retry-after": "3600"}, sent_s=0.0)
+    waiting = [asyncio.create_task(pace.enter()) for _ in range(2)]
+    await asyncio.sleep(0)
+    pace.close()
+    await asyncio.wait_for(asyncio.gather(*waiting), timeout=5)
+
+
+async def test_a_wait_of_an_hour_ends_the_job_and_says_so(tmp_path: Path) -> None:
+    page = b'{"error": {"code": "RESOURCE_EXHAUSTED", "message": "slow down", "details": []}}'
+    reply = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
+    async with benched(tmp_path) as bench, raw_server(reply) as (url, seen):
+        delivered = await bench.deliver(bench.rows(30), url=url)
+    assert set(outcomes(delivered)) == {Outcome.PENDING}
+    assert bench.delivery is not None
+    assert "63 minutes" in bench.delivery.stopped.message  # type: ignore[union-attr]
+    assert len(seen) <= 4
 
 
 async def test_a_rate_spaces_the_requests() -> None:

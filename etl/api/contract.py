@@ -12,6 +12,6 @@ async def detect_contract(api: Api) -> Contract:
     for resource in (TEST_SETS, TEST_CASES, AGENTS, RUN_TEMPLATES):
         answer = await api.get(resource.path, {"page_size": "1"})
         items = answer.body.get(resource.plural) if isinstance(answer.body, dict) else None
-        if isinstance(items, list) and items:
+        if isinstance(items, list) and items and isinstance(items[0], dict):
             return Contract.V2026_10 if "created_at" in items[0] else Contract.V2025_10
     return Contract.V2025_10

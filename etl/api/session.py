@@ -3,9 +3,11 @@
 Foreign exceptions are translated here and nowhere else (`explain`); a test walks aiohttp's exception classes.
 """
 
+import asyncio
 import hashlib
 import io
 import json
+import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -15,18 +17,24 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-import stamina
 
 from etl.api.answers import Answer, Cause, NoAnswer, refusal_of
 from etl.errors import KeyRefusedError, TlsError, UnexpectedAnswerError, UnreachableError, UsageError
+from etl.quoting import HIDDEN
 from etl.resources import Resource
 from etl.version import __version__
 
 IDLE_LIMIT_S = 2.0
 """A connection that was idle for longer is not used again: a stale one looks exactly like one that carried a POST."""
 
+KEY_LENGTH = 8
+"""A shorter key is no secret, and would be found in any text."""
 LARGE_BODY_BYTES = 1 << 19
 GET_ATTEMPTS = 4
+"""How often a GET may fail before its failure counts."""
+GET_WAITS = 20
+"""How often it is asked for at all: being told to wait is no failure."""
+WAIT_STATUSES = frozenset({425, 429})
 AGAIN_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Replies to a GET that are asked for again."""
 
@@ -126,26 +134,39 @@ class Api:
                 proxy=self.target.proxy,
                 trace_request_ctx=handed_over,
             ) as reply:
-                parsed = await _read_json(reply)
+                parsed = await self._read_json(reply)
                 headers = {name.lower(): value for name, value in reply.headers.items()}
                 return Answer(reply.status, parsed, headers, time.monotonic() - started)
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, UnicodeError) as error:
             cause, explanation = explain(error)
             return NoAnswer(handed_over.value, cause, explanation, time.monotonic() - started)
+
+    async def _read_json(self, reply: aiohttp.ClientResponse) -> Any:
+        """The JSON of a reply, or None where there is none to be had: the status alone has been received.
+
+        A reply that repeats the key is read without it.
+        """
+        try:
+            text = await reply.read()
+            if len(self.target.key) >= KEY_LENGTH:
+                text = text.replace(self.target.key.encode(), HIDDEN.encode())
+            return json.loads(text)
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, OSError):
+            return None
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
         """A GET, asked for again where that may help. The answer is 2xx with a JSON body, or 404.
 
         Raises KeyRefusedError (401), UnreachableError, TlsError, UnexpectedAnswerError (anything else).
         """
-        async for attempt in stamina.retry_context(on=_again, attempts=GET_ATTEMPTS, timeout=None, wait_max=20.0):
-            with attempt:
-                outcome = await self.request("GET", path, query=query)
-                last = attempt.num == GET_ATTEMPTS
-                if not last and _worth_again(outcome):
-                    raise _AgainError(_asked_wait_s(outcome))
+        failures = waits = 0
+        while True:
+            outcome = await self.request("GET", path, query=query)
+            waits += 1
+            failures += not (isinstance(outcome, Answer) and outcome.status in WAIT_STATUSES)
+            if not _worth_again(outcome) or failures >= GET_ATTEMPTS or waits >= GET_WAITS:
                 return _usable(outcome, f"GET {path}")
-        raise AssertionError("unreachable: the last attempt returns or raises")
+            await asyncio.sleep(_wait_s(outcome, waits))
 
     async def list(self, resource: Resource, query: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
         """Every item of a list, page by page. Raises as `get`, and UnexpectedAnswerError for a list that is no list."""
@@ -157,6 +178,8 @@ class Api:
             if answer.status == 404 or not isinstance(items, list):
                 raise UnexpectedAnswerError(f"GET {resource.path} did not answer a list of {resource.name}.")
             for item in items:
+                if not isinstance(item, dict):
+                    raise UnexpectedAnswerError(f"GET {resource.path} answered a list of something else.")
                 yield item
             token = answer.body.get("next_page_token")
             if not token:
@@ -167,28 +190,18 @@ class Api:
             asked["page_token"] = token
 
 
-class _AgainError(Exception):
-    """A GET worth repeating, perhaps after a time that the server named."""
-
-    def __init__(self, wait_s: float | None) -> None:
-        self.wait_s = wait_s
-
-
-def _again(error: Exception) -> bool | float:
-    if not isinstance(error, _AgainError):
-        return False
-    return True if error.wait_s is None else error.wait_s
-
-
 def _worth_again(outcome: Answer | NoAnswer) -> bool:
     if isinstance(outcome, NoAnswer):
         return outcome.cause is not Cause.TLS
     return outcome.status in AGAIN_STATUSES or (outcome.status == 200 and outcome.body is None)
 
 
-def _asked_wait_s(outcome: Answer | NoAnswer) -> float | None:
+def _wait_s(outcome: Answer | NoAnswer, times: int) -> float:
+    """What the reply asks for in seconds, at most a minute; else full jitter below a limit that doubles."""
     text = outcome.headers.get("retry-after", "") if isinstance(outcome, Answer) else ""
-    return min(float(text), 60.0) if text.isascii() and text.isdigit() else None
+    if text.isascii() and text.isdigit():
+        return min(float(text), 60.0)
+    return random.uniform(0, min(20.0, 0.5 * 2**times))  # noqa: S311  (spreads requests; nothing depends on its secrecy)
 
 
 def _usable(outcome: Answer | NoAnswer, what: str) -> Answer:
@@ -204,6 +217,8 @@ def _usable(outcome: Answer | NoAnswer, what: str) -> Answer:
         raise UnexpectedAnswerError(
             f"{what} was redirected ({outcome.status}).", "Redirects are not followed: they could carry the key away."
         )
+    if outcome.status < 300:
+        raise UnexpectedAnswerError(f"{what} was answered, but not with JSON.", "Is the base URL that of the API?")
     raise UnexpectedAnswerError(f"{what} was answered {outcome.status}: {refusal_of(outcome).message}")
 
 
@@ -214,14 +229,6 @@ async def _mark_handed_over(_session: aiohttp.ClientSession, context: SimpleName
 def _as_payload(body: bytes | None) -> bytes | io.BytesIO | None:
     """Large bodies are sent in pieces: at once they would hold up every other request."""
     return io.BytesIO(body) if body is not None and len(body) > LARGE_BODY_BYTES else body
-
-
-async def _read_json(reply: aiohttp.ClientResponse) -> Any:
-    """The JSON of a reply, or None where there is none to be had: the status alone has been received."""
-    try:
-        return json.loads(await reply.read())
-    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, OSError):
-        return None
 
 
 def _tls(ca_bundle: str | None) -> ssl.SSLContext | bool:
@@ -235,13 +242,15 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext | bool:
 
 _TLS_ERRORS = (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError)
 _CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-_IMPOSSIBLE_URLS = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
+_IMPOSSIBLE_URLS = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError)
 
 
 def explain(error: BaseException) -> tuple[Cause, str]:
     """What a failure of the network library means. Raises UsageError for a URL that can never work."""
     if isinstance(error, _IMPOSSIBLE_URLS):
         raise UsageError("The base URL is not one that can be asked.") from None
+    if getattr(getattr(error, "os_error", error), "reason", None) == "WRONG_VERSION_NUMBER":
+        return Cause.TLS, "The server does not speak TLS: is its address http:// and not https://?"
     if isinstance(error, _TLS_ERRORS):
         return Cause.TLS, f"The server's certificate was not accepted: {_reason(error)}."
     if isinstance(error, _CONNECT_ERRORS):
@@ -253,6 +262,8 @@ def explain(error: BaseException) -> tuple[Cause, str]:
 
 def _reason(error: BaseException) -> str:
     """The innermost plain words of an error; never its repr, which can hold request headers."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {getattr(error, 'status', 'nothing')}"
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
     words = getattr(inner, "strerror", None) or getattr(inner, "verify_message", None) or type(inner).__name__
     return str(words).rstrip(".")

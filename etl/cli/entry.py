@@ -3,6 +3,7 @@
 It must never import a command that is not asked for: `--help` and `--version` have to be quick.
 """
 
+import io
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -121,12 +122,17 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with a code of the product page's table."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(lambda: cli.main(standalone_mode=False)))
 
 
 def run(command: Callable[[], Any]) -> int:
     """Run a command; its exit code. Whatever stops it becomes one clear sentence on stderr."""
     as_json = "--json" in sys.argv
+    from asyncio import CancelledError
+
     try:
         code = command()
     except EtlError as error:
@@ -135,11 +141,8 @@ def run(command: Callable[[], Any]) -> int:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"See {context.command_path} --help." if context else ""
         return _end(error.format_message(), hint, "usage", ExitCode.USAGE, as_json=as_json)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, CancelledError):
         return _end("Stopped.", "", "stopped", ExitCode.STOPPED, as_json=as_json)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return ExitCode.DONE
     except Exception as error:  # noqa: BLE001  (the last border: a bug of ours becomes a file, not a traceback)
         from etl.cli.crash import write_crash_file
 

@@ -1,8 +1,8 @@
 """`coval-etl import`: the whole pipeline into the API. It must never hold a step that the library does not have."""
 
 import asyncio
-import signal
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +26,10 @@ from etl.cli.options import (
     target_options,
 )
 from etl.cli.screen import Screen
+from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
 from etl.cli.target import ledger_file, opened_target
-from etl.errors import StoppedError
-from etl.importing import Importer
+from etl.errors import EtlError
+from etl.importing import Importer, Progress
 from etl.jobs import ImportJob
 from etl.ledger import open_sqlite
 from etl.report import Summary
@@ -58,6 +59,7 @@ def command(
     Bad rows never stop good ones: they are in the report's rejects.* as they were read, with the reason; mend that file
     and import it. Typed again, the rows that were created are left alone.
     """
+    most, share = sending.most_errors()
     job = ImportJob(
         resource=reading.resource,
         mapping=reading.mapping,
@@ -70,7 +72,8 @@ def command(
         contract=checking.known_contract(),
         strict=checking.strict,
         all_or_nothing=sending.all_or_nothing,
-        max_errors=sending.most_errors(),
+        max_errors=most,
+        max_error_share=share,
         concurrency=sending.concurrency,
         rate_per_s=sending.rate_per_s,
         again=sending.again,
@@ -79,9 +82,9 @@ def command(
     screen = Screen(output)
     if target.api_key:
         screen.warn("--api-key can be seen by others on this machine; COVAL_API_KEY or --api-key-file cannot.")
-    command = _Command(files, reading, target, sending, screen, Path(report_folder) if report_folder else None)
-    summary = asyncio.run(command.run(job))
-    screen.show_outcome(summary)
+    typed = _Command(files, reading, target, sending, screen, Path(report_folder) if report_folder else None)
+    summary, stopped = asyncio.run(typed.run(job))
+    screen.show_outcome(summary, stopped)
     return int(summary.exit_code)
 
 
@@ -96,24 +99,26 @@ class _Command:
     screen: Screen
     folder: Path | None
 
-    async def run(self, job: ImportJob) -> Summary:
-        """Open the files and the API, plan or import, close everything."""
+    async def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
+        """Open the files and the API, plan or import, close everything. The summary, and why it ended early."""
         with open_inputs(self.files, self.reading.options(), self.reading.mapping) as inputs:
             async with (
+                leaving_on_term(),
                 opened_target(self.flags, job.contract) as (target, contract),
                 Api(target, job.concurrency) as api,
             ):
                 name = "sandbox" if self.flags.use_sandbox else target.base_url
-                with self.screen.progress() as meter:
-                    importer = Importer(job.aimed_at(name, contract), inputs, api, observe=meter, confirm=self._confirm)
-                    form, fitted = await importer.prepare()
-                    self.screen.say_what_is_read(fitted, inputs.left_out)
-                    if self.sending.dry_run:
-                        return await importer.plan(form, fitted, self.folder)
-                    return await self._send(importer, form, fitted)
+                meter = Meter()
+                importer = Importer(job.aimed_at(name, contract), inputs, api, observe=meter, confirm=self._confirm)
+                form, fitted = await importer.prepare()
+                self.screen.say_what_is_read(fitted, inputs.left_out)
+                if self.sending.dry_run:
+                    return await importer.plan(form, fitted, self.folder), None
+                importer.ask(fitted)
+                with self.screen.progress() as meter.show, stopping_on_signals(importer):
+                    return await self._send(importer, form, fitted), importer.stopped
 
     async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted]) -> Summary:
-        _stop_on_signals(importer)
         folder = self.folder or Path(f"coval-etl-report-{importer.id}")
         with closing(open_sqlite(ledger_file(self.flags.ledger))) as ledger:
             return await importer.run(contract, fitted, ledger, folder)
@@ -122,22 +127,17 @@ class _Command:
         """Answered by --yes, by the person at the terminal, else no. Against the sandbox nothing is asked."""
         if self.sending.yes or self.flags.use_sandbox:
             return True
-        return sys.stdin.isatty() and click.confirm(question, err=True)
+        if not sys.stdin.isatty():
+            return False
+        with plain_interrupt():
+            return click.confirm(question, err=True)
 
 
-def _stop_on_signals(importer: Importer) -> None:
-    """First Ctrl-C or SIGTERM: nothing new is sent, what is in flight may finish. Second: leave at once."""
-    loop = asyncio.get_running_loop()
-    asked = False
+class Meter:
+    """Hands progress on to whatever shows it, once there is something."""
 
-    def stop() -> None:
-        nonlocal asked
-        if asked:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-            signal.raise_signal(signal.SIGINT)
-        asked = True
-        importer.stop(StoppedError("Stopped by you.", "Import the same files again to carry on."))
+    def __init__(self) -> None:
+        self.show: Callable[[Progress], None] = lambda _progress: None
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+    def __call__(self, progress: Progress) -> None:
+        self.show(progress)

@@ -5,6 +5,7 @@ import json
 import rich_click as click
 
 from etl.cli.options import Output, output_options
+from etl.cli.saying import write_out
 
 
 @click.group("mappings")
@@ -21,10 +22,10 @@ def list_mappings(*, output: Output) -> None:
     found = sorted(presets(), key=lambda mapping: (mapping.resource, mapping.name))
     if output.as_json:
         entries = [{"name": one.name, "resource": one.resource, "description": one.description} for one in found]
-        click.echo(json.dumps(entries, indent=2))
+        write_out(json.dumps(entries, indent=2) + "\n")
         return
     if output.quiet:
-        click.echo("\n".join(one.name for one in found))
+        write_out("".join(f"{one.name}\n" for one in found))
         return
     from rich.table import Table
 
@@ -35,4 +36,7 @@ def list_mappings(*, output: Output) -> None:
         table.add_column(heading)
     for one in found:
         table.add_row(one.name, one.resource, one.description or "")
-    stdout(plain=output.plain).print(table)
+    console = stdout(plain=output.plain)
+    with console.capture() as shown:
+        console.print(table)
+    write_out(shown.get())

@@ -103,14 +103,15 @@ class Sending:
     again: bool
     yes: bool
 
-    def most_errors(self) -> float | None:
-        """`20` as 20 rows, `5%` as 0.05 of the rows. Raises UsageError for anything else."""
+    def most_errors(self) -> tuple[int | None, float | None]:
+        """`20` as 20 rows, `5%` as a share of 0.05. Raises UsageError for anything else."""
         if self.max_errors is None:
-            return None
+            return None, None
         number = self.max_errors.removesuffix("%")
-        if not (number.isascii() and number.replace(".", "", 1).isdigit()):
-            raise UsageError(f"--max-errors {self.max_errors!r} is no number and no share.", "Write 20, or 5%.")
-        return float(number) / 100 if self.max_errors.endswith("%") else float(number)
+        share = self.max_errors.endswith("%")
+        if number.isascii() and number.isdigit() and (not share or int(number) <= 100):
+            return (None, int(number) / 100) if share else (int(number), None)
+        raise UsageError(f"--max-errors {self.max_errors!r} is no number and no share.", "Write 20, or 5%.")
 
 
 def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -184,7 +185,7 @@ target_options = gathered(
     "target",
     TargetFlags,
     click.option("--sandbox", "use_sandbox", is_flag=True, help="Send to an embedded sandbox: no key, no network."),
-    click.option("--base-url", metavar="URL", envvar="COVAL_BASE_URL", show_envvar=True, help="Where the API is."),
+    click.option("--base-url", metavar="URL", help="Where the API is (else: COVAL_BASE_URL)."),
     click.option("--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY)."),
     click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line."),
     click.option("--workspace", metavar="ID", help="The workspace to work in."),

@@ -1,7 +1,6 @@
 """`coval-etl preview`: the request bodies that a file becomes. It must never send one."""
 
 import json
-import sys
 from collections.abc import Sequence
 from itertools import chain, islice
 
@@ -11,6 +10,7 @@ from etl.batch import OWN_COLUMNS, ROW, Table
 from etl.checking import Fitted, body_maker, check_rows, open_inputs
 from etl.cli.fitting import fit
 from etl.cli.options import Checking, Output, Reading, checking_options, files_argument, output_options, reading_options
+from etl.cli.saying import write_out
 from etl.cli.screen import Screen
 from etl.resources import Contract
 
@@ -49,11 +49,13 @@ def _show_rows(tables: Sequence[Table], count: int | None) -> None:
         for row in batch.source.iter_rows(named=True)
     )
     for row in islice(rows, count):
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if not write_out(json.dumps(row, ensure_ascii=False) + "\n"):
+            return
 
 
 def _show_bodies(fitted: Sequence[Fitted], contract: Contract, where: str | None, count: int | None) -> None:
     checked = check_rows(fitted, contract, where=where, limit=count, assume_test_set=True)
     bodies = chain.from_iterable(body_maker(one.fitted.bound)(one.batch.frame.filter(~one.skipped)) for one in checked)
     for body in islice(bodies, count):
-        sys.stdout.write(f"{body}\n")
+        if not write_out(f"{body}\n"):
+            return

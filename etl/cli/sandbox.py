@@ -7,6 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from etl.cli.saying import write_out
 from etl.resources import Contract
 
 
@@ -51,5 +52,6 @@ async def _serve(
         port=port,
         key=key,
     ) as sandbox:
-        click.echo(json.dumps({"base_url": sandbox.base_url, "api_key": sandbox.key, "contract": contract.value}))
+        facts = {"base_url": sandbox.base_url, "api_key": sandbox.key, "contract": contract.value}
+        write_out(json.dumps(facts) + "\n")
         await stopped.wait()

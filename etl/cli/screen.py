@@ -16,7 +16,8 @@ from rich.text import Text
 
 from etl.checking import Fitted, table_problems
 from etl.cli.options import Output
-from etl.cli.saying import visible
+from etl.cli.saying import visible, write_out
+from etl.errors import EtlError
 from etl.problems import Code, Severity
 from etl.readers import Skipped
 from etl.report import ProblemGroup, Summary
@@ -84,20 +85,23 @@ class Screen:
         with live_bar(self._console) as meter:
             yield meter
 
-    def show_outcome(self, summary: Summary) -> None:
-        """The end of a command: with `--json` the summary on stdout; else problems, outcomes, where the report is."""
+    def show_outcome(self, summary: Summary, stopped: EtlError | None = None) -> None:
+        """The end of a command: with `--json` the summary on stdout; else problems, outcomes, where the report is.
+
+        `stopped`: why it ended early; said in any case.
+        """
         if self._output.as_json:
-            sys.stdout.write(json.dumps(summary.to_json(), ensure_ascii=False, indent=2) + "\n")
-            return
-        if self._output.quiet:
+            write_out(json.dumps(summary.to_json(), ensure_ascii=False, indent=2) + "\n")
+        if stopped is not None:
+            self._console.print(Text("Stopped: ", style="bold yellow") + Text(visible(stopped.message)))
+            self._console.print(Text("  " + visible(stopped.hint), style="dim"))
+        if self._silent:
             return
         # Unused columns were named when the table was read.
         self._show_problems([group for group in summary.problems if group.code != Code.UNMAPPED_COLUMN])
         self._show_counts(summary)
         for note in summary.notes:
             self._console.print(Text(visible(note), style="yellow"))
-        if summary.stopped_because:
-            self._console.print(Text("Stopped: ", style="bold yellow") + Text(visible(summary.stopped_because)))
         if summary.folder is not None:
             self._console.print(Text("Report   ", style="bold") + Text(str(summary.folder)))
             for rejects in summary.rejects:

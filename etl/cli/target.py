@@ -76,9 +76,9 @@ async def opened_target(flags: TargetFlags, contract: Contract | None) -> AsyncI
     With `--sandbox` a sandbox runs on loopback for as long as the context is open; its data stays in the state folder.
     """
     if not flags.use_sandbox:
-        url = normalise_base_url(flags.base_url or DEFAULT_BASE_URL)
+        url = normalise_base_url(flags.base_url or os.environ.get("COVAL_BASE_URL") or DEFAULT_BASE_URL)
         key = read_key(flags.api_key, flags.api_key_file)
-        yield Target(url, key, flags.workspace, flags.timeout_s, flags.ca_bundle, _proxy_for(url)), contract
+        yield Target(url, key, _workspace(flags.workspace), flags.timeout_s, flags.ca_bundle, _proxy_for(url)), contract
         return
     if flags.base_url:
         raise UsageError("--sandbox and --base-url exclude each other.", "The embedded sandbox has its own address.")
@@ -95,4 +95,17 @@ def _proxy_for(url: str) -> str | None:
     host = parts.hostname or ""
     if host in {"localhost", "127.0.0.1", "::1"} or urllib.request.proxy_bypass(host):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy is None:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(proxy).scheme not in {"http", "https"}:
+        raise UsageError(f"A {urlsplit(proxy).scheme}:// proxy is not supported.", "Name an http:// proxy, or none.")
+    return proxy
+
+
+def _workspace(workspace: str | None) -> str | None:
+    """A workspace id as the API has them: 1 to 26 characters (vendor's client 0.9.7)."""
+    if workspace is not None and not (workspace.isascii() and workspace.isprintable() and 0 < len(workspace) <= 26):
+        raise UsageError("--workspace is no id: it has 1 to 26 plain characters.", "Copy it from Coval.")
+    return workspace

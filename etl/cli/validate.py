@@ -5,7 +5,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from etl.checking import check_rows, open_inputs, report_of
+from etl.checking import check_rows, lacks_test_set, missing_test_set, open_inputs, report_of
 from etl.cli.fitting import fit
 from etl.cli.options import (
     Checking,
@@ -44,6 +44,9 @@ def command(
         folder = Path(report_folder) if report_folder else None
         read = 0
         with report_of(fitted, folder, contract, command="validate", outcomes=OF_VALIDATE) as report:
+            for one in fitted:
+                if checking.test_set is None and lacks_test_set(one):
+                    report.note(one.table.origin, [missing_test_set(one)])
             for checked in check_rows(
                 fitted, contract, where=reading.where, limit=reading.limit, strict=checking.strict, assume_test_set=True
             ):

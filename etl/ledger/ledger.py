@@ -1,6 +1,6 @@
 """The interface of a ledger. It must never know which database is behind it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -20,21 +20,17 @@ class State(StrEnum):
 
 
 class RowKey(NamedTuple):
-    """A row across jobs: the number of its source table within the job (from 0), and its row number."""
+    """A row across jobs: what names its source table at its target (see `etl.jobs.table_key`), and its row number."""
 
-    table: int
+    table: str
     row: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """What makes a job this job. `signature` is equal for the same sources, mapping, mode and target (SHA-256).
-
-    `key_fingerprint` is one-way. `sources` are `{"file", "sheet", "sha256", "rows"}` maps as in `summary.json`.
-    """
+    """What is kept of a job. `key_fingerprint` is one-way; `sources` are maps of `file`, `sheet` and `sha256`."""
 
     id: str
-    signature: str
     command: str
     base_url: str
     workspace: str | None
@@ -71,8 +67,11 @@ class Ledger(Protocol):
     def close_job(self, job_id: str, exit_code: int) -> None:
         """Record that the job has ended, and how."""
 
-    def earlier(self, signature: str) -> Iterator[Change]:
-        """What every job with this signature did with its rows, the oldest job first."""
+    def earlier(self, tables: Collection[str]) -> Iterator[Change]:
+        """What jobs before did with the rows of these tables, the oldest job first."""
+
+    def hold(self, tables: Collection[str]) -> None:
+        """Keep other processes from working on these tables until `close`. Raises JobHeldError where one does."""
 
     def close(self) -> None:
         """Let go of the store."""

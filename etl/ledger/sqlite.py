@@ -3,7 +3,9 @@
 It must never be opened for writing by two threads of one process: `Journal` owns it.
 """
 
-from collections.abc import Iterator, Sequence
+import fcntl
+import os
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from etl.errors import LedgerError
+from etl.errors import JobHeldError, LedgerError, UsageError
 from etl.ledger.ledger import Change, JobFacts, RowKey, State
 
 APPLICATION_ID = 0x436F5645
@@ -25,7 +27,6 @@ _jobs = sa.Table(
     "job",
     _metadata,
     sa.Column("id", sa.String, primary_key=True),
-    sa.Column("signature", sa.String, nullable=False, index=True),
     sa.Column("command", sa.String, nullable=False),
     sa.Column("base_url", sa.String, nullable=False),
     sa.Column("workspace", sa.String),
@@ -40,13 +41,14 @@ _rows = sa.Table(
     "row",
     _metadata,
     sa.Column("job_id", sa.String, sa.ForeignKey("job.id"), primary_key=True),
-    sa.Column("table_number", sa.Integer, primary_key=True),
+    sa.Column("source_table", sa.String, primary_key=True),
     sa.Column("row", sa.Integer, primary_key=True),
     sa.Column("state", sa.String, nullable=False),
     sa.Column("body_sha256", sa.LargeBinary),
     sa.Column("resource_id", sa.String),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("evidence", sa.String),
+    sa.Index("rows_of_a_table", "source_table"),
     sa.Index(
         "one_row_per_resource", "job_id", "resource_id", unique=True, sqlite_where=sa.text("resource_id IS NOT NULL")
     ),
@@ -55,12 +57,17 @@ _rows = sa.Table(
 
 
 def open_sqlite(file: Path) -> "SqliteLedger":
-    """Open the ledger, making it (private to the user) when it is not there. Raises LedgerError."""
-    with _translated(file):
+    """Open the ledger, making it (private to the user) when it is not there.
+
+    Raises UsageError for a file that is no ledger of ours or cannot be one, LedgerError where the disk is full.
+    """
+    with _opening(), _translated(file):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)
         engine = sa.create_engine(
-            f"sqlite:///{file}", poolclass=sa.StaticPool, connect_args={"check_same_thread": False}
+            sa.URL.create("sqlite", database=str(file)),
+            poolclass=sa.StaticPool,
+            connect_args={"check_same_thread": False},
         )
         sa.event.listen(engine, "connect", _prepare)
         with engine.begin() as connection:
@@ -77,13 +84,13 @@ class SqliteLedger:
     def __init__(self, engine: sa.Engine, file: Path) -> None:
         self._engine = engine
         self._file = file
+        self._locks: int | None = None
 
     def open_job(self, job: JobFacts) -> None:
         with self._transaction() as connection:
             connection.execute(
                 _jobs.insert().values(
                     id=job.id,
-                    signature=job.signature,
                     command=job.command,
                     base_url=job.base_url,
                     workspace=job.workspace,
@@ -98,7 +105,7 @@ class SqliteLedger:
         values = [
             {
                 "job_id": job_id,
-                "table_number": change.key.table,
+                "source_table": change.key.table,
                 "row": change.key.row,
                 "state": change.state,
                 "body_sha256": change.body_sha256,
@@ -111,7 +118,7 @@ class SqliteLedger:
         statement = insert(_rows)
         new = statement.excluded
         update = statement.on_conflict_do_update(
-            index_elements=["job_id", "table_number", "row"],
+            index_elements=["job_id", "source_table", "row"],
             set_={
                 "state": new.state,
                 "body_sha256": sa.func.coalesce(new.body_sha256, _rows.c.body_sha256),
@@ -131,17 +138,17 @@ class SqliteLedger:
                 .values(ended=datetime.now(UTC).isoformat(), exit_code=exit_code)
             )
 
-    def earlier(self, signature: str) -> Iterator[Change]:
+    def earlier(self, tables: Collection[str]) -> Iterator[Change]:
         asked = (
             sa.select(_rows)
             .join(_jobs, _jobs.c.id == _rows.c.job_id)
-            .where(_jobs.c.signature == signature)
-            .order_by(_jobs.c.started, _rows.c.table_number, _rows.c.row)
+            .where(_rows.c.source_table.in_(tables))
+            .order_by(_jobs.c.started, _rows.c.source_table, _rows.c.row)
         )
         with self._transaction() as connection:
             for row in connection.execute(asked):
                 yield Change(
-                    RowKey(row.table_number, row.row),
+                    RowKey(row.source_table, row.row),
                     State(row.state),
                     row.body_sha256,
                     row.resource_id,
@@ -149,7 +156,23 @@ class SqliteLedger:
                     row.evidence,
                 )
 
+    def hold(self, tables: Collection[str]) -> None:
+        # One byte of a lock file for each table: nothing is left behind, and the system lets go when the process ends.
+        if self._locks is None:
+            with _translated(self._file):
+                self._locks = os.open(f"{self._file}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        for table in tables:
+            try:
+                fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(table[:15], 16))
+            except OSError:
+                raise JobHeldError(
+                    "Another process is importing the same source into the same place.", "Wait until it has ended."
+                ) from None
+
     def close(self) -> None:
+        if self._locks is not None:
+            os.close(self._locks)
+            self._locks = None
         self._engine.dispose()
 
     @contextmanager
@@ -182,6 +205,17 @@ def _refuse_foreign(connection: sa.Connection, file: Path) -> None:
             f"{file} was written by another version of coval-etl (schema {version}, this one writes {SCHEMA_VERSION}).",
             "Use that version, or another file with --ledger.",
         )
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    """Before a job is open, a ledger that cannot be used is bad usage: nothing has to be carried on."""
+    try:
+        yield
+    except LedgerError as error:
+        if "full" in error.message:
+            raise
+        raise UsageError(error.message, "Give another file with --ledger.") from None
 
 
 @contextmanager

@@ -5,8 +5,20 @@ no effect.
 """
 
 from etl.writer.delivery import Delivered, Delivery, Outgoing, Traffic
-from etl.writer.pace import Clock, Pace
-from etl.writer.policy import stored_id
+from etl.writer.pace import Clock, Pace, asked_wait_s
+from etl.writer.policy import Meaning, meaning_of, stored_id
 from etl.writer.watch import Watch
 
-__all__ = ["Clock", "Delivered", "Delivery", "Outgoing", "Pace", "Traffic", "Watch", "stored_id"]
+__all__ = [
+    "Clock",
+    "Delivered",
+    "Delivery",
+    "Meaning",
+    "Outgoing",
+    "Pace",
+    "Traffic",
+    "Watch",
+    "asked_wait_s",
+    "meaning_of",
+    "stored_id",
+]

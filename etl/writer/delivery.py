@@ -25,6 +25,8 @@ MAX_ATTEMPTS = 6
 """How often a row is tried before it stays pending; waits for a 429 are not counted."""
 WINDOW_ROWS = 2_000
 """How many rows may be finished behind one that is slow: this bounds memory, not speed."""
+LONGEST_WAIT_S = 15 * 60
+"""A longer wait than this, asked for by the API, ends the job: nobody sits before it that long."""
 LEAVE_AFTER_S = 10.0
 """How long requests in flight may take after a stop was asked for."""
 
@@ -101,6 +103,7 @@ class Delivery:
         """Send no new rows; requests in flight have 10 s to finish. The first reason is kept."""
         if self.stopped is None:
             self.stopped = reason
+            self._pace.close()
             asyncio.get_running_loop().call_later(LEAVE_AFTER_S, self._leave)
 
     def _leave(self) -> None:
@@ -157,7 +160,7 @@ class Delivery:
                 break
             meaning = meaning_of(outcome, self._resource)
             if meaning is Meaning.WAIT and isinstance(outcome, Answer):
-                self._pace.throttle(outcome.headers, sent_s)
+                self._stop_at_long_wait(self._pace.throttle(outcome.headers, sent_s))
                 self.traffic.retried += 1
                 await self._note(Change(row.key, State.PENDING, attempts=attempts))
                 continue
@@ -169,8 +172,13 @@ class Delivery:
                 self.stop(_unreachable(outcome))
             else:
                 self.traffic.retried += 1
-                await self._clock.sleep(self._clock.backoff_s(attempts))
+                await self._pace.pause(self._clock.backoff_s(attempts))
         return Delivered(row.key, Outcome.PENDING, attempts=attempts)
+
+    def _stop_at_long_wait(self, wait_s: float) -> None:
+        if wait_s > LONGEST_WAIT_S:
+            hint = f"Import the same files again in {wait_s / 60:.0f} minutes to carry on."
+            self.stop(StoppedError(f"The API asks to wait {wait_s / 60:.0f} minutes before anything is sent.", hint))
 
     async def _attempt(self, row: Outgoing) -> tuple[float, Answer | NoAnswer | None]:
         """One request, its intent on disk before a connection is asked for. None: a stop came first."""

@@ -46,6 +46,7 @@ class Pace:
         self._gap_s = 1 / rate_per_s if rate_per_s else 0.0
         self._next_s = 0.0
         self._changed = asyncio.Condition()
+        self._closed = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -60,8 +61,8 @@ class Pace:
                 self._in_flight += 1
         else:
             self._in_flight += 1
-        while (wait_s := self._wait_s()) > 0:
-            await self._clock.sleep(wait_s)
+        while (wait_s := self._wait_s()) > 0 and not self._closed.is_set():
+            await self.pause(wait_s)
         if self._gap_s:
             self._next_s = max(self._next_s, self._clock.monotonic_s()) + self._gap_s
 
@@ -74,10 +75,23 @@ class Pace:
         async with self._changed:
             self._changed.notify(2)
 
-    def throttle(self, headers: Mapping[str, str], sent_s: float) -> None:
+    async def pause(self, wait_s: float) -> None:
+        """Wait, or until the job is stopped."""
+        waiting = {asyncio.ensure_future(self._clock.sleep(wait_s)), asyncio.ensure_future(self._closed.wait())}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    def close(self) -> None:
+        """Let everybody go who waits: nothing more is to be sent."""
+        self._closed.set()
+
+    def throttle(self, headers: Mapping[str, str], sent_s: float) -> float:
         """A 429 or 425 to a request sent at `sent_s` (monotonic): close the gate for as long as told, halve the pace.
 
-        At most one cut for the requests that were in flight together.
+        At most one cut for the requests that were in flight together. Returns the wait in seconds.
         """
         now_s = self._clock.monotonic_s()
         asked_s = asked_wait_s(headers, self._clock.now())
@@ -90,6 +104,7 @@ class Pace:
         else:
             wait_s = asked_s * (1 + 0.1 * self._clock.random())
         self._closed_until_s = max(self._closed_until_s, now_s + wait_s)
+        return wait_s
 
     def _wait_s(self) -> float:
         now_s = self._clock.monotonic_s()
