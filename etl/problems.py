@@ -53,8 +53,6 @@ class Code(StrEnum):
     """Two columns give different values to one thing; the preferred one is sent."""
     NOT_IN_CONTRACT = "not_in_contract"
     """The API's contract in use has no such field, or only a narrower one."""
-    LOOKUP_FAILED = "lookup_failed"
-    """A name that the API does not know, or knows more than once."""
     # rules of the reference pages
     REQUIRED = "required"
     TOO_SHORT = "too_short"
@@ -86,8 +84,6 @@ class Code(StrEnum):
     """The row names a test set or agent that the API has just said does not exist; it was not sent."""
     IN_DOUBT = "in_doubt"
     """The row was sent, and it is not known whether it was stored."""
-    # the user's own
-    CUSTOM_RULE = "custom_rule"
 
 
 class Problem(NamedTuple):
