@@ -125,11 +125,12 @@ class Screen:
         counts = dict(summary.rows)
         read = counts.pop("read")
         self._console.print()
-        self._console.print(Text(f"{read:>9,}", style="bold") + Text(" rows read"))
+        self._console.print(Text(f"{read:>9,}", style="bold") + Text(" row read" if read == 1 else " rows read"))
         for outcome, count in counts.items():
             if count:
                 style, words = _OUTCOMES[outcome]
                 self._console.print(Text(f"{count:>9,} ", style=style) + Text(words))
         if summary.requests.sent:
             retried = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
-            self._console.print(Text(f"{summary.requests.sent:>9,} requests{retried}", style="dim"))
+            noun = "request" if summary.requests.sent == 1 else "requests"
+            self._console.print(Text(f"{summary.requests.sent:>9,} {noun}{retried}", style="dim"))
