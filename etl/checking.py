@@ -178,7 +178,7 @@ def _nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError
     columns = ", ".join(repr(column) for column in table.origin.columns[:8])
     return MappingError(
         f"{where}: no mapping fits the columns {columns}{_nearest(guesses)}.",
-        "Say what it is with --resource, or write a mapping file and give it with --mapping.",
+        "Give your own mapping file with --mapping; the README shows one. Or say what the rows are with --resource.",
     )
 
 
@@ -274,11 +274,10 @@ def lacks_test_set(fitted: Fitted) -> bool:
     return fitted.resource is TEST_CASES and "test_set_id" not in fitted.bound.fields
 
 
-def missing_test_set(fitted: Fitted) -> Problem:
+def missing_test_set() -> Problem:
     """The one warning of a check that need not know where the test cases go."""
     words = "No test set is given or mapped; import needs one: --test-set ID or NAME."
-    header_row = fitted.table.origin.header_row or 0
-    return Problem(header_row, Severity.WARNING, Code.MISSING_TEST_SET, "test_set_id", None, None, None, words)
+    return Problem(0, Severity.WARNING, Code.MISSING_TEST_SET, "test_set_id", None, None, None, words)
 
 
 def with_test_set(fitted: Sequence[Fitted], contract: Contract, test_set_id: str) -> list[Fitted]:

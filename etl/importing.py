@@ -100,6 +100,11 @@ class Importer:
             sheet_named=self.job.sheet is not None,
         )
         if not any(one.resource is TEST_CASES for one in fitted):
+            if self.job.test_set is not None:
+                raise UsageError(
+                    "--test-set is given, but no table was recognised as test cases.",
+                    f"What was recognised: {', '.join(f'{one.name} as {one.resource.name}' for one in fitted)}.",
+                )
             return contract, fitted
         if self.job.test_set is None:
             if any(lacks_test_set(one) for one in fitted):

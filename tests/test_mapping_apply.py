@@ -39,7 +39,7 @@ def test_from_takes_the_first_column_with_a_value_row_by_row(tmp_path: Path) -> 
     [problem] = made.problems
     assert (problem["severity"], problem["code"], problem["row"]) == ("warning", "conflicting_fields", 2)
     assert (problem["column"], problem["cell"], problem["value"]) == ("Input", "A2", "a")
-    assert problem["message"] == 'Input says "a", and Prompt says something else; Prompt is sent as input_str'
+    assert problem["message"] == 'Input says "a", and Prompt says something else; Prompt is sent'
 
 
 def test_from_one_of_takes_one_column_and_leaves_the_others_to_other_fields(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from etl import problems as problem
@@ -305,6 +305,7 @@ class TestResults:
         resource_id=st.none() | st.text(),
         message=st.text(characters),
     )
+    @example(file="\ud800", resource_id=None, message="")
     def test_any_text_makes_one_line_of_json(
         self, tmp_path: Path, file: str, resource_id: str | None, message: str
     ) -> None:

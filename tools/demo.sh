@@ -24,4 +24,5 @@ printf '\nOne line a row, in demo/report/results.jsonl; two of them:\n'
 grep '"status":"created"' demo/report/results.jsonl | head -1
 grep '"status":"rejected"' demo/report/results.jsonl | head -1
 printf '\nThe rows to mend, as they were written, with the reason: demo/report/rejects.xlsx\n'
-printf 'Next: mend them there, then  coval-etl import demo/report/rejects.xlsx --sandbox --test-set "Support calls"\n'
+printf 'Next: mend them there, then\n'
+printf '  XDG_STATE_HOME=demo/state .venv/bin/coval-etl import demo/report/rejects.xlsx --sandbox --test-set "Support calls"\n'

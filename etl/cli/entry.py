@@ -113,9 +113,9 @@ def cli() -> None:
     \b
     Then for real:
       export COVAL_API_KEY=...
-      coval-etl import cases.xlsx --test-set "My cases"
+      coval-etl import cases.xlsx --test-set "My cases" --create-missing
 
-    Every run leaves a folder with results.jsonl (one line a row) and rejects.* (the rows to mend, in the
+    Every import leaves a folder with results.jsonl (one line a row) and rejects.* (the rows to mend, in the
     file's own format: fix them and import that file).
     """
 

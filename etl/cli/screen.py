@@ -20,7 +20,7 @@ from etl.cli.saying import visible, write_out
 from etl.errors import EtlError
 from etl.problems import Code, Severity
 from etl.readers import Skipped
-from etl.report import ProblemGroup, Summary
+from etl.report import Example, ProblemGroup, Summary
 
 if TYPE_CHECKING:  # what validates a file needs neither the network nor a ledger
     from etl.importing import Progress
@@ -113,7 +113,7 @@ class Screen:
             mark = (
                 Text("error   ", style="red") if group.severity is Severity.ERROR else Text("warning ", style="yellow")
             )
-            places = ", ".join(visible(example.cell) or f"row {example.row}" for example in group.examples)
+            places = ", ".join(_place(example) for example in group.examples)
             places += ", …" if group.rows > len(group.examples) else ""
             rows = Text(f"{group.rows:>7,} {'rows' if group.rows > 1 else 'row ':4}  ", style="bold")
             self._console.print(rows + mark + Text(places, style="bold"))
@@ -134,3 +134,9 @@ class Screen:
             retried = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
             noun = "request" if summary.requests.sent == 1 else "requests"
             self._console.print(Text(f"{summary.requests.sent:>9,} {noun}{retried}", style="dim"))
+
+
+def _place(example: Example) -> str:
+    if example.row == 0:
+        return visible(example.file)
+    return visible(example.cell) or f"row {example.row}"

@@ -46,7 +46,7 @@ def command(
         with report_of(fitted, folder, contract, command="validate", outcomes=OF_VALIDATE) as report:
             for one in fitted:
                 if checking.test_set is None and lacks_test_set(one):
-                    report.note(one.table.origin, [missing_test_set(one)])
+                    report.note(one.table.origin, [missing_test_set()])
             for checked in check_rows(
                 fitted, contract, where=reading.where, limit=reading.limit, strict=checking.strict, assume_test_set=True
             ):

@@ -121,7 +121,7 @@ class _Finder:
             for row, lost in rows.select(ROW, self._as_text(rivalry.loser)).iter_rows():
                 sentence = (
                     f"{column} says {quote_value(field, lost)}, and {rivalry.winner_name} says something else;"
-                    f" {rivalry.winner_name} is sent as {field}"
+                    f" {rivalry.winner_name} is sent"
                 )
                 yield self._problem(row, Code.CONFLICTING_FIELDS, rivalry.feed, lost, sentence, Severity.WARNING)
 

@@ -366,7 +366,9 @@ def _written(step: Any) -> Any:
     [(name, options)] = step.items()
     if isinstance(options, dict):
         return {"step": name, **options}
-    option = STEPS[name].shorthand if name in STEPS else None
+    if name not in STEPS:
+        return {"step": name}
+    option = STEPS[name].shorthand
     if option is None:
         raise PydanticCustomError("mapping", "{name} has no such option; write it alone: - {name}", {"name": name})
     return {"step": name, option: options}

@@ -97,7 +97,7 @@ class ReportFolder:
         rejects = [path for name in self._replaceable if (path := self.path / name).is_file()]
         ours = {path.resolve() for path in (*rejects, self.path / SUMMARY, self.path / RESULTS)}
         for file in inputs:
-            if file.resolve() in ours:
+            if _resolved(file) in ours:
                 raise UsageError(f"The report would replace {file}, which is being read.", _ELSEWHERE)
         summary = self.path / SUMMARY
         complete_s = summary.stat().st_mtime if summary.exists() else float("inf")
@@ -146,3 +146,11 @@ def _read_summary(path: Path) -> dict[str, object]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _resolved(file: Path) -> Path | None:
+    """Where a file really is; None for a name that no file can have."""
+    try:
+        return file.resolve()
+    except (OSError, ValueError):
+        return None

@@ -33,6 +33,12 @@ class Sheet:
     rows: Iterable[Sequence[str | None]]
 
 
+COLUMN_WIDTH = 24
+"""In characters: wide enough for a sentence that wraps."""
+LAST_COLUMN_WIDTH = 60
+"""In rejects the last column says why."""
+
+
 def write_workbook(file: NewFile, sheets: Sequence[Sheet]) -> None:
     """Write sheets row by row: memory does not grow with them. A name that Excel would refuse is changed.
 
@@ -65,10 +71,11 @@ def _pack_workbook(path: Path, packed: BinaryIO, folder: str, sheets: Sequence[S
     workbook = xlsxwriter.Workbook(packed, options)
     workbook.use_zip64()
     # Cells of the kind "text": a `00123` typed into a mended row stays what was typed.
-    as_text = workbook.add_format({"num_format": "@"})
+    as_text = workbook.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
+    as_name = workbook.add_format({"num_format": "@", "text_wrap": True, "valign": "top", "bold": True})
     try:
         for name, sheet in zip(_allowed_names(sheets), sheets, strict=True):
-            _write_sheet(workbook, name, sheet, as_text)
+            _write_sheet(workbook, name, sheet, as_text, as_name)
         workbook.close()
     except exceptions.XlsxWriterException as error:
         raise StoppedError(f"{path} cannot be written: {error}.") from error
@@ -78,18 +85,23 @@ def _pack_workbook(path: Path, packed: BinaryIO, folder: str, sheets: Sequence[S
                 worksheet.row_data_fh.close()
 
 
-def _write_sheet(workbook: "xlsxwriter.Workbook", name: str, sheet: Sheet, as_text: object) -> None:
+def _write_sheet(workbook: "xlsxwriter.Workbook", name: str, sheet: Sheet, as_text: object, as_name: object) -> None:
     worksheet = workbook.add_worksheet(name)
     worksheet.freeze_panes(1, 0)
     worksheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
-    worksheet.set_column(0, COLUMN_LIMIT - 1, None, as_text)
+    worksheet.set_landscape()
+    worksheet.fit_to_pages(1, 0)
+    worksheet.set_column(0, COLUMN_LIMIT - 1, COLUMN_WIDTH, as_text)
+    if sheet.columns:
+        last = len(sheet.columns) - 1
+        worksheet.set_column(last, last, LAST_COLUMN_WIDTH, as_text)
     for row_index, row in enumerate(chain([sheet.columns], sheet.rows)):
         if row_index == ROW_LIMIT or len(row) > COLUMN_LIMIT:
             raise DoesNotFitError(f"sheet {sheet.name} has more rows or columns than a workbook holds")
         for column_index, cell in enumerate(row):
             if cell:
                 _refuse_long(cell, sheet.name)
-                worksheet.write_string(row_index, column_index, cell, as_text)
+                worksheet.write_string(row_index, column_index, cell, as_text if row_index else as_name)
 
 
 def _refuse_long(cell: str, sheet_name: str) -> None:
