@@ -25,4 +25,5 @@ grep '"status":"created"' demo/report/results.jsonl | head -1
 grep '"status":"rejected"' demo/report/results.jsonl | head -1
 printf '\nThe rows to mend, as they were written, with the reason: demo/report/rejects.xlsx\n'
 printf 'Next: mend them there, then\n'
-printf '  XDG_STATE_HOME=demo/state .venv/bin/coval-etl import demo/report/rejects.xlsx --sandbox --test-set "Support calls"\n'
+printf '  XDG_STATE_HOME="%s" .venv/bin/coval-etl import demo/report/rejects.xlsx --sandbox --test-set "Support calls"\n' \
+  "$XDG_STATE_HOME"
