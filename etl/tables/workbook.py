@@ -35,6 +35,9 @@ class Sheet:
 
 COLUMN_WIDTH = 24
 """In characters: wide enough for a sentence that wraps."""
+LINE_HEIGHT_POINTS = 15
+LINES_SHOWN = 12
+"""How high a row may become; a longer cell is all there, and is seen when it is entered."""
 LAST_COLUMN_WIDTH = 60
 """In rejects the last column says why."""
 
@@ -98,10 +101,22 @@ def _write_sheet(workbook: "xlsxwriter.Workbook", name: str, sheet: Sheet, as_te
     for row_index, row in enumerate(chain([sheet.columns], sheet.rows)):
         if row_index == ROW_LIMIT or len(row) > COLUMN_LIMIT:
             raise DoesNotFitError(f"sheet {sheet.name} has more rows or columns than a workbook holds")
+        worksheet.set_row(row_index, LINE_HEIGHT_POINTS * _lines_of(row))
         for column_index, cell in enumerate(row):
             if cell:
                 _refuse_long(cell, sheet.name)
                 worksheet.write_string(row_index, column_index, cell, as_text if row_index else as_name)
+
+
+def _lines_of(row: Sequence[str | None]) -> int:
+    """How many lines the row takes when its cells wrap: at least 1, at most `LINES_SHOWN`."""
+    most = 1
+    for index, cell in enumerate(row):
+        if cell:
+            width = LAST_COLUMN_WIDTH if index == len(row) - 1 else COLUMN_WIDTH
+            shown = cell[: width * LINES_SHOWN]
+            most = max(most, sum(1 + len(line) // width for line in shown.split("\n")))
+    return min(most, LINES_SHOWN)
 
 
 def _refuse_long(cell: str, sheet_name: str) -> None:
