@@ -60,6 +60,7 @@ class Step(BaseModel):
             self._on_items if form is Form.LIST else self._on_text, self._explain if self.can_fail else None
         )
 
+    # A step writes those of the following three that its `takes` and `can_fail` promise; the others are never asked.
     def _explain(self, found: str, /) -> Mistake:
         raise NotImplementedError(found)
 
