@@ -6,6 +6,7 @@ the row rides along to the report. A batch must never know what its columns mean
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Protocol
 
 import polars as pl
@@ -16,8 +17,9 @@ ROW = "_row"
 """The column (Int64, never null, rising) with the row number that a spreadsheet program shows."""
 
 RAW = "_raw"
-"""The record's own text (String), where a reader must keep it to give the row back exactly as it was read:
-JSON Lines always (the line), delimited text for ragged records only (a JSON array of the cells)."""
+"""The record's own text (String), where a reader must keep it to give the row back exactly as it was read: record
+formats always (the object as JSON text on one line), delimited text for ragged records only (a JSON array of the
+cells)."""
 
 ERROR_COLUMN = "_coval_etl_error"
 """The column that rejects carry and that a later import ignores."""
@@ -26,7 +28,8 @@ LINE_KEY = "_coval_etl_line"
 """Rejects in JSON Lines: where a line that is no JSON object is kept, as text that a later import reads as the line."""
 
 TYPES = "_types"
-"""JSON Lines: a JSON object {key: type} of the keys whose value is no string: number, boolean, null, array, object."""
+"""Record formats: a JSON object {key: type} of the keys whose value is no string: number, boolean, null, array,
+object."""
 
 OWN_COLUMNS = frozenset({ROW, RAW, TYPES})
 """Columns of ours, that no mapping sees."""
@@ -36,8 +39,9 @@ OWN_COLUMNS = frozenset({ROW, RAW, TYPES})
 class Origin:
     """Where a batch came from.
 
-    `file` as the user named it; `sheet` for workbooks; `format` is `csv`, `jsonl` or `xlsx`; `columns` the headers in
-    file order; `positions` the 1-based column number of each header (empty where cells have no address: JSON Lines);
+    `file` as the user named it; `sheet` for workbooks; `format` one of `etl.formats.FORMATS`; `columns` the headers in
+    file order; `positions` the 1-based column number of each header (empty where cells have no address, as in
+    all record formats);
     `header_row` the row number of the header (None: no header row).
     """
 
@@ -48,7 +52,8 @@ class Origin:
     positions: tuple[int, ...] = ()
     header_row: int | None = None
     dialect: dict[str, str] = field(default_factory=dict)
-    """How the file was read, to be shown and to write rejects alike: `encoding`, `delimiter`, `line_end`."""
+    """How a text file was read, to write rejects alike: `encoding`, `line_end`; for delimited text also `delimiter`,
+    `quote` (empty: cells are never quoted), `escape` (empty: a quote is written twice)."""
 
     def cell(self, column: str | None, row: int) -> str | None:
         """The address of a cell, `Cases!D17` or `D17`; None where the column is unknown or has no address."""
@@ -91,6 +96,32 @@ class Batch:
         return self.frame.filter(~pl.col(ROW).is_in(bad.implode()))
 
 
+class Certainty(StrEnum):
+    """How sure a decision is. Where two readings are equally likely there is none: the file is refused."""
+
+    TOLD = "told"
+    """The user or the mapping said so."""
+    CERTAIN = "certain"
+    """The file says so itself, or no other reading is possible."""
+    LIKELY = "likely"
+    """The best reading of what was looked at; another is possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something that was found out about a file, shown to the person who can correct it.
+
+    `subject`: `format`, `compression`, `encoding`, `delimiter`, `quote`, `line ends`, `header row`, `records`, …;
+    `value` as a person would say it (`UTF-8`, `semicolon`, `3`); `evidence` a clause that says why
+    (`every byte is valid`, `said with --delimiter`).
+    """
+
+    subject: str
+    value: str
+    evidence: str
+    certainty: Certainty
+
+
 class Table(Protocol):
     """One table of a source (a CSV file, one sheet of a workbook): what it looks like, and its rows.
 
@@ -103,6 +134,10 @@ class Table(Protocol):
     @property
     def sample(self) -> pl.DataFrame:
         """The first rows (at most 200), as in `Batch.source`."""
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was found out about the table, in the order in which it was decided."""
 
     def batches(self) -> Iterator[Batch]:
         """All rows, in order, in batches of a bounded size. Raises FileError where the file cannot be read on."""

@@ -3,6 +3,7 @@
 It must never know the network or the terminal.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -78,24 +79,34 @@ class Inputs:
 
 
 def open_inputs(files: Sequence[str], options: ReadOptions | None = None, mapping: str | None = None) -> Inputs:
-    """Open and survey every file. Where `options` name no header row, that of the mapping counts.
+    """Open and survey every file. Where `options` say nothing of how it is read, the mapping's `source` counts.
 
     Raises FileError for one that cannot be read, UsageError for the same one twice, MappingError for the mapping.
     """
     options = options or ReadOptions()
-    if mapping is not None:
-        source = maps.load_mapping(mapping).source
-        header_row = source.header_row if isinstance(source.header_row, int) else None
-        options = replace(options, header_row=options.header_row or header_row)
+    fallback = _as_told(maps.load_mapping(mapping).source) if mapping else ReadOptions()
     opened = ExitStack()
     with ExitStack() as guard:
         guard.push(opened)
-        surveys = tuple(opened.enter_context(open_source(file, options)) for file in files)
-        twice = {survey.file for survey in surveys if [other.sha256 for other in surveys].count(survey.sha256) > 1}
-        if twice:
-            raise UsageError(f"The same content is given twice: {', '.join(sorted(twice))}.", "Name each file once.")
+        surveys = tuple(opened.enter_context(open_source(file, options, fallback)) for file in files)
+        _refuse_twins(surveys)
         guard.pop_all()
     return Inputs(surveys, [skipped for survey in surveys for skipped in survey.skipped], opened)
+
+
+def _as_told(source: maps.MappingSource) -> ReadOptions:
+    """What a mapping says of how its files are read."""
+    return ReadOptions(header_row=source.header_row if isinstance(source.header_row, int) else None)
+
+
+def _refuse_twins(surveys: Sequence[Survey]) -> None:
+    """Files of one size are compared by their hash; others cannot be the same, and are not read for it."""
+    sizes = Counter(survey.size_bytes for survey in surveys)
+    alike = [survey for survey in surveys if sizes[survey.size_bytes] > 1]
+    hashes = Counter(survey.sha256 for survey in alike)
+    twice = {survey.file for survey in alike if hashes[survey.sha256] > 1}
+    if twice:
+        raise UsageError(f"The same content is given twice: {', '.join(sorted(twice))}.", "Name each file once.")
 
 
 def choose_mappings(

@@ -10,13 +10,13 @@ from typing import Any
 import rich_click as click
 
 from etl.errors import UsageError
+from etl.formats import FORMATS
 from etl.readers import ReadOptions
 from etl.resources import RESOURCES, Contract
 
 Command = Callable[..., Any]
 
 CONTRACTS = ["auto", *(contract.value for contract in Contract)]
-FORMATS = ["csv", "jsonl", "xlsx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,13 @@ class Reading:
 
     def options(self) -> ReadOptions:
         """How the files are to be read."""
-        return ReadOptions(self.format, self.sheet, self.header_row, self.delimiter, self.encoding)
+        return ReadOptions(
+            format=self.format,
+            sheet=self.sheet,
+            header_row=self.header_row,
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+        )
 
     def values(self) -> dict[str, str]:
         """`--set` as a map. Raises UsageError for one without `=`."""
@@ -148,7 +154,7 @@ reading_options = gathered(
     click.option(
         "--format",
         "format",
-        type=click.Choice(FORMATS),
+        type=click.Choice(list(FORMATS)),
         metavar="NAME",
         help=f"What the input is: {', '.join(FORMATS)} (default: detected).",
     ),

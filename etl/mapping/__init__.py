@@ -10,12 +10,14 @@ from etl.mapping.dialects import declared_spec
 from etl.mapping.guessing import FITS, Guess, guess
 from etl.mapping.presets import load_mapping, presets
 from etl.mapping.spec import Mapping
+from etl.mapping.spec import Source as MappingSource
 
 __all__ = [
     "FITS",
     "Bound",
     "Guess",
     "Mapping",
+    "MappingSource",
     "apply",
     "bind",
     "bodies",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints
 
+from etl.formats import FORMATS, Format
 from etl.mapping.steps import WrittenStep
 from etl.mapping.yamlfile import Loc, Places, plain
 
@@ -18,7 +19,6 @@ def _listed(value: Any) -> Any:
 Names = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1), BeforeValidator(_listed)]
 """One name or several."""
 Plain = Annotated[Any, BeforeValidator(plain)]
-Format = Literal["csv", "jsonl", "xlsx"]
 
 
 class Part(BaseModel):
@@ -35,7 +35,7 @@ class Source(Part):
     header_row: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     where: str | None = None
     """A SQL condition over the columns; the other rows are skipped."""
-    formats: Annotated[list[Format], Field(min_length=1)] = ["csv", "jsonl", "xlsx"]
+    formats: Annotated[list[Format], Field(min_length=1)] = [*FORMATS]
     """Detection considers the mapping for these formats only."""
     header: Annotated[list[str], Field(min_length=1)] | None = None
     """Detection considers the mapping only for tables whose columns are all among these."""

@@ -3,62 +3,49 @@
 They must never know the API, nor what any column means.
 """
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from etl.batch import Table
-from etl.errors import UsageError
-from etl.readers.sniff import FORMATS, sniff_format
+from etl.readers.options import ReadOptions, settle_options
+from etl.readers.sniff import sniff_format
 from etl.readers.source import Source, open_input
 from etl.readers.survey import Skipped, Survey
 
-__all__ = ["FORMATS", "ReadOptions", "Skipped", "Survey", "open_source"]
+__all__ = ["ReadOptions", "Skipped", "Survey", "open_source"]
+
+_ALL_FOUND_OUT = ReadOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """What the user says of a file instead of having it found out.
-
-    `format` is one of `FORMATS`; `sheet` a workbook's sheet, hidden ones too; `header_row` the row number of the
-    header; `delimiter` one character, `\\t` or `tab`; `encoding` a name that Python knows. None: the
-    content decides.
-    """
-
-    format: str | None = None
-    sheet: str | None = None
-    header_row: int | None = None
-    delimiter: str | None = None
-    encoding: str | None = None
-
-
-def open_source(file: str, options: ReadOptions = ReadOptions()) -> Survey:
+def open_source(file: str, options: ReadOptions = _ALL_FOUND_OUT, fallback: ReadOptions = _ALL_FOUND_OUT) -> Survey:
     """Survey a file: its format, its tables, their columns and first rows; `-` is standard input.
 
-    Raises FileError for a file that cannot be read exactly, UsageError for an option that does not go with it.
+    `options` are what the user said, `fallback` what a mapping says where the user says nothing and the format has
+    such a thing. Raises FileError for a file that cannot be read exactly, UsageError for an option that does not go
+    with it.
     """
     with ExitStack() as undo:
         source = open_input(file)
         undo.callback(source.close)
-        format_ = sniff_format(source, options.format)
-        if options.sheet is not None and format_ != "xlsx":
-            raise UsageError(f"{source.label} is no workbook and has no sheets.", "Leave out --sheet.")
-        tables, skipped = _survey_tables(source, format_, options)
+        format_, decision = sniff_format(source, options.format or fallback.format)
+        settled = settle_options(options, fallback, format_, source.label)
+        tables, skipped = _survey_tables(source, format_, settled)
         undo.pop_all()
-    return Survey(file, format_, source.sha256, source.size_bytes, tables, skipped, source)
+    return Survey(file, format_, (decision,), tuple(tables), tuple(skipped), source)
 
 
-def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[tuple[Table, ...], tuple[Skipped, ...]]:
-    if format_ == "xlsx":
-        from etl.readers.workbook import survey_workbook
+def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[Sequence[Table], Sequence[Skipped]]:
+    """The tables of a file. Libraries are loaded only for the format that needs them."""
+    match format_:
+        case "xlsx":
+            from etl.readers.workbook import survey_workbook
 
-        return survey_workbook(source, sheet=options.sheet, header_row=options.header_row)
-    if format_ == "jsonl":
-        from etl.readers.jsonlines import survey_json_lines
+            return survey_workbook(source, options)
+        case "jsonl":
+            from etl.readers.jsonlines import survey_json_lines
 
-        return (survey_json_lines(source, encoding=options.encoding),), ()
-    from etl.readers.delimited import survey_delimited
+            return [survey_json_lines(source, options)], ()
+        case _:
+            from etl.readers.delimited import survey_delimited
 
-    table = survey_delimited(
-        source, header_row=options.header_row, delimiter=options.delimiter, encoding=options.encoding
-    )
-    return (table,), ()
+            return [survey_delimited(source, options)], ()

@@ -18,13 +18,14 @@ from typing import NamedTuple, TextIO
 
 import polars as pl
 
-from etl.batch import RAW, Batch, Origin, column_letters
+from etl.batch import RAW, Batch, Decision, Origin, column_letters
 from etl.errors import FileError
 from etl.problems import Code, Problem
 from etl.readers.assembly import BLANKS, SAMPLE_ROWS, assemble, cell_problem, error_texts, in_batches
 from etl.readers.dialect import Dialect, sniff_dialect
 from etl.readers.encoding import decide_encoding, decode_head, open_text
-from etl.readers.header import SEARCHED_ROWS, Header, find_header
+from etl.readers.header import SEARCHED_ROWS, Header, find_header, header_decision
+from etl.readers.options import ReadOptions
 from etl.readers.quotes import find_open_quote, has_stray_quotes
 from etl.readers.source import Source
 
@@ -48,6 +49,7 @@ class DelimitedTable:
 
     origin: Origin
     sample: pl.DataFrame
+    decisions: tuple[Decision, ...]
     source: Source
     dialect: Dialect
     header: Header
@@ -61,16 +63,15 @@ class DelimitedTable:
                 yield _assemble(self.origin, self.header, self.width, held)
 
 
-def survey_delimited(
-    source: Source, *, header_row: int | None, delimiter: str | None, encoding: str | None
-) -> DelimitedTable:
+def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
     """The table of a delimited file. Reads the file once for its encoding, then its beginning.
 
     Raises FileError: undecodable, no certain delimiter, no certain header, a quote that does not close.
     """
-    codec = decide_encoding(source, encoding, western=True)
+    header_row = options.header_row
+    codec = decide_encoding(source, options.encoding, western=True)
     whole = len(source.head) == source.size_bytes
-    dialect = sniff_dialect(decode_head(source, codec), whole=whole, wanted=delimiter, label=source.label)
+    dialect = sniff_dialect(decode_head(source, codec), whole=whole, wanted=options.delimiter, label=source.label)
     head = _read_head(source, codec, dialect, header_row)
     if not head:
         raise FileError(f"{source.label} holds no rows: every line is blank.")
@@ -89,7 +90,8 @@ def survey_delimited(
         {"encoding": codec, "delimiter": dialect.delimiter, "line_end": dialect.line_end},
     )
     sample = _assemble(origin, header, width, rows).source
-    return DelimitedTable(origin, sample, source, dialect, header, width)
+    decisions = (header_decision(header, header_row),)
+    return DelimitedTable(origin, sample, decisions, source, dialect, header, width)
 
 
 def _usual_width(named: int, titles: int, rows: Sequence[Record]) -> int:

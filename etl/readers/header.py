@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from etl.batch import ERROR_COLUMN, OWN_COLUMNS, column_letters
+from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Certainty, Decision, column_letters
 from etl.errors import FileError
 
 SEARCHED_ROWS = 30
@@ -68,6 +68,14 @@ def _chosen_line(lines: Sequence[Line], chosen: int, place: str) -> int:
         if row == chosen:
             return at
     raise FileError(f"{place}: row {chosen}, given as the header, is empty.", "Name the row with the column names.")
+
+
+def header_decision(header: Header, told: int | None) -> Decision:
+    """Which row is the header, and why."""
+    if told is not None:
+        return Decision("header row", str(header.row), "said with --header-row", Certainty.TOLD)
+    why = "the first row whose cells name the columns below"
+    return Decision("header row", str(header.row), why, Certainty.LIKELY)
 
 
 class _Fit(Enum):

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, TYPES, Batch, Origin
+from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, TYPES, Batch, Decision, Origin
 from etl.errors import FileError
 from etl.problems import Code, Problem
 from etl.readers.assembly import SAMPLE_ROWS, assemble, cell_problem, in_batches
 from etl.readers.encoding import decide_encoding, open_text
 from etl.readers.header import MOST_COLUMNS, refuse_odd_names
 from etl.readers.json_text import Fault, Member, ObjectReader, is_encodable
+from etl.readers.options import ReadOptions
 from etl.readers.source import Source
 
 LINE_CHARACTERS = 64_000_000
@@ -40,6 +41,7 @@ class JsonLinesTable:
 
     origin: Origin
     sample: pl.DataFrame
+    decisions: tuple[Decision, ...]
     source: Source
 
     def batches(self) -> Iterator[Batch]:
@@ -49,12 +51,12 @@ class JsonLinesTable:
                 yield _assemble(self.origin, held)
 
 
-def survey_json_lines(source: Source, *, encoding: str | None) -> JsonLinesTable:
+def survey_json_lines(source: Source, options: ReadOptions) -> JsonLinesTable:
     """The table of a JSON Lines file. Reads the file through, twice (encoding, keys).
 
     Raises FileError: undecodable, no line that is an object, too many different keys.
     """
-    codec = decide_encoding(source, encoding, western=False)
+    codec = decide_encoding(source, options.encoding, western=False)
     columns: dict[str, None] = {}
     head: list[_Row] = []
     first_fault: tuple[int, str] | None = None
@@ -72,7 +74,7 @@ def survey_json_lines(source: Source, *, encoding: str | None) -> JsonLinesTable
         raise FileError(f"{source.label}: no line holds a JSON object with keys (line {line} {why}).")
     refuse_odd_names(columns, source.label)
     origin = Origin(source.file, None, "jsonl", tuple(columns), dialect={"encoding": codec, "line_end": "\n"})
-    return JsonLinesTable(origin, _assemble(origin, head).source, source)
+    return JsonLinesTable(origin, _assemble(origin, head).source, (), source)
 
 
 def _read_rows(source: Source, codec: str) -> Generator[_Row]:

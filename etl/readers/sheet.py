@@ -7,10 +7,10 @@ or are only coloured, costs nothing.
 import re
 from collections.abc import Callable, Generator, Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 from etl.errors import FileError
-from etl.readers.cell_values import CellReader, Fault, StoredCell
+from etl.readers.cell_values import CellReader, StoredCell
+from etl.readers.grid import Area, Cell, Row
 from etl.readers.xml_stream import feed, open_parser
 
 MOST_ROWS = 1_048_576
@@ -21,26 +21,6 @@ MOST_MERGES = 50_000
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']([A-Za-z0-9:$]+)[\"']")
 _AREA = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7}):\$?([A-Z]{1,3})\$?(\d{1,7})", re.IGNORECASE)
 _LONGEST_TAG_BYTES = 200
-
-
-class Cell(NamedTuple):
-    """A cell that holds something: its 1-based column, its text, what is wrong with it."""
-
-    column: int
-    text: str | None
-    fault: Fault | None
-
-
-Row = tuple[int, list[Cell]]
-
-
-class Area(NamedTuple):
-    """A merged area, 1-based, ends included."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
 
 
 def read_rows(chunks: Iterable[bytes], reader: CellReader) -> Generator[Row]:

@@ -7,11 +7,11 @@ import codecs
 import json
 import re
 
+from etl.batch import Certainty, Decision
 from etl.errors import FileError, UsageError
+from etl.formats import FORMATS
 from etl.readers.encoding import decode_head
 from etl.readers.source import Source
-
-FORMATS = ("csv", "jsonl", "xlsx")
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -43,8 +43,18 @@ _LINES_SUFFIXES = frozenset({".jsonl", ".ndjson", ".ldjson"})
 _READ = "Read are CSV (any separator), JSON Lines and Excel workbooks (.xlsx)."
 
 
-def sniff_format(source: Source, wanted: str | None) -> str:
-    """One of `FORMATS`. Raises FileError for a content that none of them is, UsageError for an unknown `wanted`."""
+def sniff_format(source: Source, wanted: str | None) -> tuple[str, Decision]:
+    """One of `FORMATS`, and why.
+
+    Raises FileError for a content that none of them is, UsageError for an unknown `wanted`.
+    """
+    found = _sniff(source, wanted)
+    if wanted is not None:
+        return found, Decision("format", found, "said with --format", Certainty.TOLD)
+    return found, Decision("format", found, "the content looks like it", Certainty.LIKELY)
+
+
+def _sniff(source: Source, wanted: str | None) -> str:
     if wanted is not None and wanted not in FORMATS:
         raise UsageError(f"The format {wanted!r} is not known.", f"Use one of {', '.join(FORMATS)}.")
     _refuse_binary(source)

@@ -1,4 +1,4 @@
-"""Source: an input that can be read more than once, known by its size and hash.
+"""Source: an input that can be read more than once and stays the same while it is read.
 
 It must never know what the bytes mean: that is for `sniff` and the readers.
 """
@@ -22,6 +22,7 @@ from etl.errors import FileError
 
 HEAD_BYTES = 1 << 16
 """How much of a file is kept at hand to tell its format."""
+_CHUNK_BYTES = 1 << 20
 _NEAR = 70
 """From this likeness (0 to 100) on, a name is offered as "did you mean"."""
 
@@ -34,21 +35,32 @@ class Source:
     label: str
     path: Path
     size_bytes: int
-    sha256: str
     head: bytes
     """The first `HEAD_BYTES` bytes."""
     stamp: tuple[int, ...]
-    """What the file system said of the file when it was hashed."""
+    """What the file system said of the file when it was first opened."""
     remove_spool: Callable[[], object] | None = None
     """Removes the private copy of an input that can be read only once."""
+    _sha256: str | None = None
 
     @property
     def suffix(self) -> str:
         """`.csv`; empty for standard input."""
         return "" if self.file == "-" else Path(self.file).suffix.lower()
 
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal, of the bytes that `open` gives. Reads the file through when it is first asked for."""
+        if self._sha256 is None:
+            digest = hashlib.sha256()
+            with self.open() as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+            self._sha256 = digest.hexdigest()
+        return self._sha256
+
     def open(self) -> BinaryIO:
-        """The bytes from the start. Raises FileError when the file is no longer the one that was hashed."""
+        """The bytes from the start. Raises FileError when the file is no longer the one that was found."""
         try:
             stream = self.path.open("rb")
         except OSError as error:
@@ -67,7 +79,10 @@ class Source:
 
 
 def open_input(file: str) -> Source:
-    """Find, spool (`-`, pipes) and hash an input. Raises FileError: missing, a folder, not allowed, empty."""
+    """Find an input, and spool what can be read only once (`-`, pipes).
+
+    Raises FileError: missing, a folder, not allowed, empty.
+    """
     if file == "-":
         return _spooled(file, "standard input", sys.stdin.buffer)
     if file.lower().startswith(("http://", "https://", "s3://", "gs://")):
@@ -86,7 +101,7 @@ def open_input(file: str) -> Source:
         raise FileError(f"{file} is a folder.", "Name the file inside it.")
     if not stat.S_ISREG(mode):
         raise FileError(f"{file} is not a file.")
-    return _hashed(file, file, path)
+    return _found(file, file, path)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -95,18 +110,16 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def _hashed(file: str, label: str, path: Path) -> Source:
+def _found(file: str, label: str, path: Path) -> Source:
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
-            stream.seek(0)
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             stamp = _stamp(os.fstat(stream.fileno()))
     except OSError as error:
         raise _unreadable(label, error) from error
     if not head:
         raise FileError(f"{label} is empty.")
-    return Source(file, label, path, stamp[0], sha256, head, stamp)
+    return Source(file, label, path, stamp[0], head, stamp)
 
 
 def _spooled(file: str, label: str, stream: BinaryIO) -> Source:
@@ -119,7 +132,7 @@ def _spooled(file: str, label: str, stream: BinaryIO) -> Source:
                 shutil.copyfileobj(stream, copy)
         except OSError as error:
             raise FileError(f"{label} cannot be kept for reading: {error.strerror or error}.") from error
-        source = _hashed(file, label, path)
+        source = _found(file, label, path)
         source.remove_spool = weakref.finalize(source, path.unlink, missing_ok=True)
         undo.pop_all()
     return source

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from etl.batch import Table
+from etl.batch import Decision, Table
 from etl.readers.source import Source
 
 
@@ -23,22 +23,30 @@ class Skipped:
 class Survey:
     """A file ready to be read. A context manager: closing it removes the private copy of standard input.
 
-    `sha256` (hexadecimal) and `size_bytes` are of the file as it came. The tables may be read more than once, until
-    the survey is closed.
+    `decisions` are those about the file as a whole (its format, how it is compressed); each table has its own. The
+    tables may be read more than once, until the survey is closed.
     """
 
     file: str
     format: str
-    sha256: str
-    size_bytes: int
+    decisions: tuple[Decision, ...]
     tables: tuple[Table, ...]
     skipped: tuple[Skipped, ...]
-    source: Source | None = field(default=None, repr=False)
+    source: Source = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal, of the file as it came. The first call reads it through."""
+        return self.source.sha256
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file as it came."""
+        return self.source.size_bytes
 
     def close(self) -> None:
         """Remove what was spooled."""
-        if self.source is not None:
-            self.source.close()
+        self.source.close()
 
     def __enter__(self) -> Self:
         return self

@@ -5,21 +5,16 @@ reader must tell (openpyxl sees no sheet in a Strict workbook and cannot say tha
 turns errors into empty text), and hold a whole sheet in memory.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-import polars as pl
-
-from etl.batch import Batch, Origin, column_letters
 from etl.errors import FileError
-from etl.problems import Code, Problem, Severity
-from etl.readers.assembly import BLANKS, SAMPLE_ROWS, assemble, cell_problem, in_batches
 from etl.readers.cell_values import CellReader, Shape, builtin_format, shape_of
-from etl.readers.header import SEARCHED_ROWS, Header, Line, find_header
+from etl.readers.grid import Area, GridTable, NoTableError, Row, open_grid
+from etl.readers.options import ReadOptions
 from etl.readers.package import Package, open_package
-from etl.readers.sheet import Area, Cell, Row, read_merged_areas, read_rows
+from etl.readers.sheet import read_merged_areas, read_rows
 from etl.readers.source import Source, nearest
 from etl.readers.strings import read_strings
 from etl.readers.survey import Skipped
@@ -42,64 +37,33 @@ class _Sheet:
     part: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkbookTable:
-    """One sheet as a table. Rows have the sheet's own numbers; rows that hold nothing are no rows."""
-
-    origin: Origin
-    sample: pl.DataFrame
-    source: Source
-    header: Header
-    part: str
-    reader: CellReader
-
-    def batches(self) -> Iterator[Batch]:
-        """All rows; each call reads the sheet again. Raises FileError where the sheet is damaged."""
-        with open_package(self.source) as package:
-            areas = read_merged_areas(package.stream(self.part), self.source.label)
-            with closing(read_rows(package.stream(self.part), self.reader)) as rows:
-                data = (row for row in rows if row[0] > self.header.row and _holds_anything(row, self.header))
-                for held in in_batches(data, lambda row: sum(len(cell.text or "") for cell in row[1])):
-                    yield _assemble(self.origin, self.header, held, areas)
-
-
-def survey_workbook(
-    source: Source, *, sheet: str | None, header_row: int | None
-) -> tuple[tuple[WorkbookTable, ...], tuple[Skipped, ...]]:
+def survey_workbook(source: Source, options: ReadOptions) -> tuple[tuple[GridTable, ...], tuple[Skipped, ...]]:
     """The tables of a workbook and the sheets left out. Reads the shared texts and the beginning of each sheet.
 
-    Without `sheet` the visible worksheets that have a header are tables. Raises FileError: damaged, hostile, no such
-    sheet, no sheet with a header.
+    Without `options.sheet` the visible worksheets that have a header are tables. Raises FileError: damaged, hostile,
+    no such sheet, no sheet with a header.
     """
-    tables: list[WorkbookTable] = []
+    tables: list[GridTable] = []
     skipped: list[Skipped] = []
     refused: list[FileError] = []
     with open_package(source) as package:
         workbook = package.workbook_part()
         sheets = _list_sheets(package, workbook)
-        name = _find_sheet(sheets, sheet, source.label) if sheet is not None else None
+        name = _find_sheet(sheets, options.sheet, source.label) if options.sheet else None
         reader = _open_cells(package, workbook)
         for one in sheets:
             reason = _KINDS.get(one.kind) or _why_not(one, name)
             if reason is None:
                 try:
-                    tables.append(_open_table(source, package, one, reader, header_row))
+                    tables.append(_open_sheet(source, one, reader, options.header_row))
                     continue
-                except _NoTableError as error:
+                except NoTableError as error:
                     refused.append(FileError(f"{source.label}, sheet {one.name}: {error}.", error.hint))
                     reason = str(error)
             skipped.append(Skipped(one.name, reason))
     if not tables:
         raise refused[0] if len(refused) == 1 else _no_table(source.label, name, skipped)
     return tuple(tables), tuple(skipped)
-
-
-class _NoTableError(Exception):
-    """A sheet that is no table; the argument says why."""
-
-    def __init__(self, why: str, hint: str = "") -> None:
-        super().__init__(why)
-        self.hint = hint
 
 
 def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
@@ -176,100 +140,13 @@ def _no_table(label: str, named: str | None, skipped: Sequence[Skipped]) -> File
     )
 
 
-def _open_table(
-    source: Source, package: Package, sheet: _Sheet, reader: CellReader, header_row: int | None
-) -> WorkbookTable:
-    head = _read_head(package, sheet.part, reader, header_row)
-    lines: list[Line] = [(row, _filled(cells)) for row, cells in head]
-    lines = [line for line in lines if line[1]]
-    if not lines:
-        raise _NoTableError("it is empty")
-    try:
-        header = find_header(lines, header_row, sheet.name)
-    except FileError as error:
-        raise _NoTableError(error.message.removeprefix(f"{sheet.name}: ").rstrip("."), error.hint) from error
-    origin = Origin(source.file, sheet.name, "xlsx", header.names, header.positions, header.row)
-    rows = [row for row in head if row[0] > header.row and _holds_anything(row, header)][:SAMPLE_ROWS]
-    sample = _assemble(origin, header, rows, []).source
-    return WorkbookTable(origin, sample, source, header, sheet.part, reader)
+def _open_sheet(source: Source, sheet: _Sheet, reader: CellReader, header_row: int | None) -> GridTable:
+    def rows() -> Generator[Row]:
+        with open_package(source) as package, closing(read_rows(package.stream(sheet.part), reader)) as found:
+            yield from found
 
+    def areas() -> Sequence[Area]:
+        with open_package(source) as package:
+            return read_merged_areas(package.stream(sheet.part), source.label)
 
-def _read_head(package: Package, part: str, reader: CellReader, header_row: int | None) -> list[Row]:
-    head: list[Row] = []
-    with closing(read_rows(package.stream(part), reader)) as rows:
-        for row in rows:
-            head.append(row)
-            if row[0] > (header_row or 0) and len(head) >= SEARCHED_ROWS + SAMPLE_ROWS:
-                break
-    return head
-
-
-def _filled(cells: Iterable[Cell]) -> dict[int, str]:
-    return {cell.column: cell.text for cell in cells if cell.text is not None and cell.text.strip(BLANKS)}
-
-
-def _holds_anything(row: Row, header: Header) -> bool:
-    return any(
-        cell.fault is not None or (cell.text is not None and cell.text.strip(BLANKS))
-        for cell in row[1]
-        if cell.column not in header.ignored
-    )
-
-
-def _assemble(origin: Origin, header: Header, rows: Sequence[Row], areas: Sequence[Area]) -> Batch:
-    at = {position: index for index, position in enumerate(header.positions)}
-    columns: list[list[str | None]] = [[None] * len(rows) for _ in header.positions]
-    found: list[Problem] = []
-    for place, (row, cells) in enumerate(rows):
-        for cell in cells:
-            index = at.get(cell.column)
-            if index is not None:
-                columns[index][place] = cell.text
-                if cell.fault is not None:
-                    name = header.names[index]
-                    message = f"{name} {cell.fault.message}"
-                    found.append(cell_problem(origin, row, name, cell.fault.code, message, cell.text))
-            elif cell.column not in header.ignored and cell.text is not None and cell.text.strip(BLANKS):
-                found.append(_unnamed(origin, row, cell, header))
-    numbers = [row for row, _ in rows]
-    for place, index, area in _covered(header.positions, numbers, areas, origin):
-        columns[index][place] = None
-        found.append(_merged(origin, numbers[place], header.names[index], area))
-    return assemble(origin, numbers, {}, columns, found)
-
-
-def _unnamed(origin: Origin, row: int, cell: Cell, header: Header) -> Problem:
-    letters = column_letters(cell.column)
-    message = (
-        f"column {letters} holds data but has no name in the header (row {header.row}); name the column or empty it"
-    )
-    problem = cell_problem(origin, row, None, Code.RAGGED_ROW, message, cell.text)
-    return problem._replace(cell=f"{origin.sheet}!{letters}{row}")
-
-
-def _covered(
-    positions: Sequence[int], rows: Sequence[int], areas: Sequence[Area], origin: Origin
-) -> Iterator[tuple[int, int, Area]]:
-    """Where merged areas cover cells of the table: place of the row, index of the column. Not their first cells."""
-    seen: set[tuple[int, int]] = set()
-    for area in areas:
-        places = range(bisect_left(rows, area.top), bisect_right(rows, area.bottom))
-        indexes = range(bisect_left(positions, area.left), bisect_right(positions, area.right))
-        for place in places:
-            for index in indexes:
-                if (rows[place], positions[index]) == (area.top, area.left):
-                    continue
-                if (place, index) in seen:
-                    raise FileError(f"{origin.file} is damaged: merged areas of the sheet {origin.sheet!r} overlap.")
-                seen.add((place, index))
-                yield place, index, area
-
-
-def _merged(origin: Origin, row: int, column: str, area: Area) -> Problem:
-    first = f"{column_letters(area.left)}{area.top}"
-    message = (
-        f"{column} is covered by the merged area {first}:{column_letters(area.right)}{area.bottom}, "
-        f"whose value is only in {first}; unmerge the cells and fill in the value where it is meant"
-    )
-    problem = cell_problem(origin, row, column, Code.MERGED_CELL, message, None)
-    return problem._replace(severity=Severity.WARNING)
+    return open_grid(source.file, sheet.name, "xlsx", rows, areas, header_row)

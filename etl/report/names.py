@@ -6,6 +6,7 @@ from collections.abc import Sequence
 REJECTS = "rejects"
 """The only file of rejects, without its ending; where there are several, the folder that holds them."""
 FORMATS = ("csv", "xlsx", "jsonl")
+"""What rejects are written in."""
 
 _NAME_LIMIT = 80
 _NAME_BYTES = 160

@@ -5,12 +5,14 @@ This file must never know how rows are sent, and changes no cell.
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
-from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, ROW, Batch, Origin
+from etl.batch import ERROR_COLUMN, LINE_KEY, OWN_COLUMNS, RAW, ROW, TYPES, Batch, Origin
+from etl.formats import RECORD_FORMATS, WORKBOOK_FORMATS
 from etl.report.folder import ReportFolder
-from etl.report.names import FORMATS, Place, name_of_file, name_of_table
+from etl.report.names import Place, name_of_file, name_of_table
 from etl.report.splice import splice_error
 from etl.report.spool import Cells, Spool
 from etl.tables import (
@@ -43,8 +45,12 @@ class Rejects:
         rows = batch.source.filter(pl.col(ROW).is_in(list(errors)))
         raws = rows[RAW].to_list() if RAW in rows.columns else [None] * rows.height
         sentences = [_spellable(errors[row], origin) for row in rows[ROW]]
-        if origin.format == "jsonl":
-            self._spool.append(table, map(_line_as_read, raws, sentences))
+        if origin.format in RECORD_FORMATS:
+            lines = (
+                raw if raw is not None else _line_of(row)
+                for raw, row in zip(raws, rows.iter_rows(named=True), strict=True)
+            )
+            self._spool.append(table, map(_line_as_read, lines, sentences))
         else:
             cells = (_placed(origin, row) for row in rows.select(origin.columns).iter_rows())
             self._spool.append(table, map(_cells_as_read, raws, cells, sentences))
@@ -56,8 +62,12 @@ class Rejects:
             files.setdefault(self._places[table][0], []).append(table)
         notes = []
         for file, tables in files.items():
+            own = self._origins[tables[0]].format
+            form = _written_form(own)
             try:
-                self._write_alike(file, tables)
+                self._write_alike(file, tables, form)
+                if form != own:
+                    notes.append(f"The rejects of {file} are written as {_SPOKEN[form]}: {own} cannot be written.")
             except DoesNotFitError as reason:
                 notes.append(f"The rejects of {file} are written as JSON Lines: {reason}.")
                 self._write_objects(file, tables)
@@ -67,11 +77,8 @@ class Rejects:
         """Let go of the rows. Never raises."""
         self._spool.close()
 
-    def _write_alike(self, name: str, tables: Sequence[int]) -> None:
-        """One file in the source's own format. Raises DoesNotFitError, and has left nothing behind then."""
-        form = self._origins[tables[0]].format
-        if form not in FORMATS:
-            raise DoesNotFitError(f"{form} cannot be written")
+    def _write_alike(self, name: str, tables: Sequence[int], form: str) -> None:
+        """One file for all tables of a source. Raises DoesNotFitError, and has left nothing behind then."""
         file = self._folder.new_file(f"{name_of_file(self._places, name)}.{form}")
         try:
             self._fill(file, tables, form)
@@ -106,9 +113,27 @@ class Rejects:
             file.seal()
 
 
-def _line_as_read(raw: str | None, error: str) -> Cells:
-    """JSON Lines: the line, with the error in it."""
-    return [splice_error((raw or "").rstrip("\r\n"), error)]
+def _written_form(format_: str) -> str:
+    """The source's own format, or the one nearest to it that is written: any spreadsheet program opens XLSX."""
+    if format_ in WORKBOOK_FORMATS:
+        return "xlsx"
+    return "jsonl" if format_ in RECORD_FORMATS else format_
+
+
+_SPOKEN = {"xlsx": "a workbook (.xlsx)", "jsonl": "JSON Lines"}
+
+
+def _line_of(row: Mapping[str, Any]) -> str:
+    """The object of a row whose own text was not kept, from its cells and their types."""
+    types = json.loads(row.get(TYPES) or "{}")
+    cells = {name: text for name, text in row.items() if name not in OWN_COLUMNS and text is not None}
+    members = (f"{json_text(name)}: {text if name in types else json_text(text)}" for name, text in cells.items())
+    return "{" + ", ".join(members) + "}"
+
+
+def _line_as_read(raw: str, error: str) -> Cells:
+    """Record formats: the object on its line, with the error in it."""
+    return [splice_error(raw.rstrip("\r\n"), error)]
 
 
 def _cells_as_read(raw: str | None, cells: Cells, error: str) -> Cells:
