@@ -96,7 +96,18 @@ def open_inputs(files: Sequence[str], options: ReadOptions | None = None, mappin
 
 def _as_told(source: maps.MappingSource) -> ReadOptions:
     """What a mapping says of how its files are read."""
-    return ReadOptions(header_row=source.header_row if isinstance(source.header_row, int) else None)
+    return ReadOptions(
+        format=source.format,
+        sheet=source.sheet,
+        header_row=source.header_row if isinstance(source.header_row, int) else None,
+        delimiter=source.delimiter,
+        quote=source.quote,
+        escape=source.escape,
+        encoding=source.encoding,
+        member=source.member,
+        records=source.records,
+        fill_merged=source.fill_merged,
+    )
 
 
 def _refuse_twins(surveys: Sequence[Survey]) -> None:

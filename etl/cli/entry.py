@@ -15,6 +15,7 @@ from etl.errors import EtlError, ExitCode
 from etl.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "inspect": ("etl.cli.inspect", "Show what a file is, how it is read, and which mapping fits."),
     "preview": ("etl.cli.preview", "Show the request bodies that a file would become."),
     "validate": ("etl.cli.validate", "Check a file and name every bad cell; nothing is sent."),
     "import": ("etl.cli.import_", "Check a file and create its rows in Coval; report what became of each."),
@@ -29,17 +30,21 @@ click.rich_click.OPTION_GROUPS = {
         {
             "name": "What is read",
             "options": [
-                "--resource",
-                "--mapping",
+                "--format",
                 "--sheet",
                 "--header-row",
-                "--format",
                 "--delimiter",
+                "--quote",
+                "--escape",
                 "--encoding",
-                "--set",
-                "--where",
-                "--limit",
+                "--member",
+                "--records",
+                "--fill-merged",
             ],
+        },
+        {
+            "name": "Which rows, and as what",
+            "options": ["--resource", "--mapping", "--set", "--where", "--limit"],
         },
         {"name": "How it is checked", "options": ["--test-set", "--create-missing", "--contract", "--strict"]},
         {
@@ -106,6 +111,7 @@ def cli() -> None:
 
     \b
     A first walk, without a key and without sending anything anywhere:
+      coval-etl inspect  cases.xlsx             what is in it?
       coval-etl validate cases.xlsx             which cells are wrong?
       coval-etl preview  cases.xlsx             what would be sent?
       coval-etl import   cases.xlsx --sandbox --test-set "My cases" --create-missing

@@ -13,12 +13,14 @@ from etl.api import Api
 from etl.checking import Fitted, open_inputs
 from etl.cli.options import (
     Checking,
+    Opening,
     Output,
     Reading,
     Sending,
     TargetFlags,
     checking_options,
     files_argument,
+    opening_options,
     output_options,
     reading_options,
     report_option,
@@ -38,6 +40,7 @@ from etl.resources import Contract
 
 @click.command("import")
 @files_argument
+@opening_options
 @reading_options
 @checking_options
 @target_options
@@ -47,6 +50,7 @@ from etl.resources import Contract
 def command(
     *,
     files: tuple[str, ...],
+    opening: Opening,
     reading: Reading,
     checking: Checking,
     target: TargetFlags,
@@ -64,7 +68,7 @@ def command(
         resource=reading.resource,
         mapping=reading.mapping,
         values=reading.values(),
-        sheet=reading.sheet,
+        sheet=opening.sheet,
         where=reading.where,
         limit=reading.limit,
         test_set=checking.test_set,
@@ -82,7 +86,9 @@ def command(
     screen = Screen(output)
     if target.api_key:
         screen.warn("--api-key can be seen by others on this machine; COVAL_API_KEY or --api-key-file cannot.")
-    typed = _Command(files, reading, target, sending, screen, Path(report_folder) if report_folder else None)
+    typed = _Command(
+        files, opening, reading.mapping, target, sending, screen, Path(report_folder) if report_folder else None
+    )
     summary, stopped = asyncio.run(typed.run(job))
     screen.show_outcome(summary, stopped)
     return int(summary.exit_code)
@@ -93,7 +99,8 @@ class _Command:
     """One call of the command: what was typed, and where it is shown."""
 
     files: tuple[str, ...]
-    reading: Reading
+    opening: Opening
+    mapping: str | None
     flags: TargetFlags
     sending: Sending
     screen: Screen
@@ -101,7 +108,7 @@ class _Command:
 
     async def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
         """Open the files and the API, plan or import, close everything. The summary, and why it ended early."""
-        with open_inputs(self.files, self.reading.options(), self.reading.mapping) as inputs:
+        with open_inputs(self.files, self.opening.options(), self.mapping) as inputs:
             async with (
                 leaving_on_term(),
                 opened_target(self.flags, job.contract) as (target, contract),

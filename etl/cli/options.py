@@ -20,29 +20,34 @@ CONTRACTS = ["auto", *(contract.value for contract in Contract)]
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """What the files are, where the user knows better than what their content shows."""
+
+    format: str | None
+    sheet: str | None
+    header_row: int | None
+    delimiter: str | None
+    quote: str | None
+    escape: str | None
+    encoding: str | None
+    member: str | None
+    records: str | None
+    fill_merged: bool
+
+    def options(self, *, glance: bool = False) -> ReadOptions:
+        """The same for the readers; `glance` where only the beginning of the files is wanted."""
+        return ReadOptions(**dataclasses.asdict(self), glance=glance)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """How the files are read and mapped, and which rows are taken."""
+    """How the rows are mapped, and which of them are taken."""
 
     resource: str | None
     mapping: str | None
-    sheet: str | None
-    header_row: int | None
-    format: str | None
-    delimiter: str | None
-    encoding: str | None
     settings: tuple[str, ...]
     where: str | None
     limit: int | None
-
-    def options(self) -> ReadOptions:
-        """How the files are to be read."""
-        return ReadOptions(
-            format=self.format,
-            sheet=self.sheet,
-            header_row=self.header_row,
-            delimiter=self.delimiter,
-            encoding=self.encoding,
-        )
 
     def values(self) -> dict[str, str]:
         """`--set` as a map. Raises UsageError for one without `=`."""
@@ -139,18 +144,9 @@ def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> C
 
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
-reading_options = gathered(
-    "reading",
-    Reading,
-    click.option(
-        "--resource",
-        type=click.Choice(list(RESOURCES)),
-        metavar="NAME",
-        help=f"What the rows are: {', '.join(RESOURCES)} (default: detected).",
-    ),
-    click.option("--mapping", metavar="NAME|FILE", help="A ready-made mapping or a mapping file (default: detected)."),
-    click.option("--sheet", metavar="NAME", help="The sheet to read (default: all visible sheets that fit)."),
-    click.option("--header-row", type=click.IntRange(min=1), metavar="N", help="The row that holds the column names."),
+opening_options = gathered(
+    "opening",
+    Opening,
     click.option(
         "--format",
         "format",
@@ -158,8 +154,32 @@ reading_options = gathered(
         metavar="NAME",
         help=f"What the input is: {', '.join(FORMATS)} (default: detected).",
     ),
+    click.option("--sheet", metavar="NAME", help="The sheet to read (default: all visible sheets that fit)."),
+    click.option("--header-row", type=click.IntRange(min=1), metavar="N", help="The row that holds the column names."),
     click.option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV file (default: detected)."),
+    click.option("--quote", metavar="CHAR", help="What encloses cells of a CSV file, or none (default: detected)."),
+    click.option("--escape", metavar="CHAR", help="What stands before a quote that is meant as text."),
     click.option("--encoding", metavar="NAME", help="The encoding of a text file (default: detected)."),
+    click.option("--member", metavar="NAME", help="The file inside a zip archive that holds several."),
+    click.option("--records", metavar="KEY", help="The key of a JSON or YAML document that holds the rows."),
+    click.option("--fill-merged", is_flag=True, help="The value of a merged area belongs to each of its cells."),
+)
+
+resource_option = click.option(
+    "--resource",
+    type=click.Choice(list(RESOURCES)),
+    metavar="NAME",
+    help=f"What the rows are: {', '.join(RESOURCES)} (default: detected).",
+)
+mapping_option = click.option(
+    "--mapping", metavar="NAME|FILE", help="A ready-made mapping or a mapping file (default: detected)."
+)
+
+reading_options = gathered(
+    "reading",
+    Reading,
+    resource_option,
+    mapping_option,
     click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A value for every row; repeatable."),
     click.option("--where", metavar="SQL", help="Take only rows for which this holds, e.g. \"Status = 'Ready'\"."),
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Take only the first N rows."),

@@ -6,24 +6,46 @@ from itertools import chain, islice
 
 import rich_click as click
 
-from etl.batch import OWN_COLUMNS, ROW, Table
+from etl.batch import ROW, TYPES, Table
 from etl.checking import Fitted, body_maker, check_rows, open_inputs
 from etl.cli.fitting import fit
-from etl.cli.options import Checking, Output, Reading, checking_options, files_argument, output_options, reading_options
+from etl.cli.options import (
+    Checking,
+    Opening,
+    Output,
+    Reading,
+    checking_options,
+    files_argument,
+    opening_options,
+    output_options,
+    reading_options,
+)
 from etl.cli.saying import write_out
 from etl.cli.screen import Screen
 from etl.resources import Contract
+from etl.tables import object_text
+
+GLANCED_ROWS = 200
+"""For so many rows only the beginning of a file is looked at, however long it is."""
 
 
 @click.command("preview")
 @files_argument
+@opening_options
 @reading_options
 @checking_options
 @output_options
 @click.option("--raw", is_flag=True, help="The rows as they were read, before mapping.")
 @click.option("--all", "all_rows", is_flag=True, help="Every row, not only the first ten.")
 def command(
-    *, files: tuple[str, ...], reading: Reading, checking: Checking, output: Output, raw: bool, all_rows: bool
+    *,
+    files: tuple[str, ...],
+    opening: Opening,
+    reading: Reading,
+    checking: Checking,
+    output: Output,
+    raw: bool,
+    all_rows: bool,
 ) -> None:
     """Show the request bodies that the mapping makes, as JSON Lines.
 
@@ -32,24 +54,29 @@ def command(
     """
     count = reading.limit if reading.limit is not None else (None if all_rows else 10)
     contract = checking.known_contract() or Contract.V2025_10
-    with open_inputs(files, reading.options(), reading.mapping) as inputs:
+    glance = count is not None and count <= GLANCED_ROWS
+    with open_inputs(files, opening.options(glance=glance), reading.mapping) as inputs:
         if raw:
             _show_rows([table for survey in inputs.surveys for table in survey.tables], count)
             return
-        fitted = fit(inputs, reading, checking, contract)
+        fitted = fit(inputs, opening, reading, checking, contract)
         Screen(output).say_what_is_read(fitted, inputs.left_out)
         _show_bodies(fitted, contract, reading.where, count)
 
 
 def _show_rows(tables: Sequence[Table], count: int | None) -> None:
+    """Each row with its number; values of record formats in the form in which the file has them."""
     rows = (
-        {name: value for name, value in row.items() if value is not None and (name == ROW or name not in OWN_COLUMNS)}
+        (batch.origin.columns, row)
         for table in tables
         for batch in table.batches()
         for row in batch.source.iter_rows(named=True)
     )
-    for row in islice(rows, count):
-        if not write_out(json.dumps(row, ensure_ascii=False) + "\n"):
+    for columns, row in islice(rows, count):
+        written = {ROW, *json.loads(row.get(TYPES) or "{}")}
+        names = (ROW, *columns)
+        cells = [str(row[ROW]), *(row[name] for name in columns)]
+        if not write_out(object_text(names, cells, written) + "\n"):
             return
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
@@ -98,7 +98,8 @@ class Screen:
         if self._silent:
             return
         # Unused columns were named when the table was read.
-        self._show_problems([group for group in summary.problems if group.code != Code.UNMAPPED_COLUMN])
+        for line in problem_lines([group for group in summary.problems if group.code != Code.UNMAPPED_COLUMN]):
+            self._console.print(line, soft_wrap=False)
         self._show_counts(summary)
         for note in summary.notes:
             self._console.print(Text(visible(note), style="yellow"))
@@ -107,19 +108,6 @@ class Screen:
             for rejects in summary.rejects:
                 line = f"         {rejects.relative_to(summary.folder)}: the rows to mend; import that file again"
                 self._console.print(Text(line, style="dim"))
-
-    def _show_problems(self, groups: Sequence[ProblemGroup]) -> None:
-        for group in groups[:GROUPS_SHOWN]:
-            mark = (
-                Text("error   ", style="red") if group.severity is Severity.ERROR else Text("warning ", style="yellow")
-            )
-            places = ", ".join(_place(example) for example in group.examples)
-            places += ", …" if group.rows > len(group.examples) else ""
-            rows = Text(f"{group.rows:>7,} {'rows' if group.rows > 1 else 'row ':4}  ", style="bold")
-            self._console.print(rows + mark + Text(places, style="bold"))
-            self._console.print(Padding(Text(visible(group.examples[0].message)), (0, 0, 0, 14)), soft_wrap=False)
-        if len(groups) > GROUPS_SHOWN:
-            self._console.print(Text(f"… and {len(groups) - GROUPS_SHOWN} more kinds of problem", style="dim"))
 
     def _show_counts(self, summary: Summary) -> None:
         counts = dict(summary.rows)
@@ -134,6 +122,19 @@ class Screen:
             retried = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
             noun = "request" if summary.requests.sent == 1 else "requests"
             self._console.print(Text(f"{summary.requests.sent:>9,} {noun}{retried}", style="dim"))
+
+
+def problem_lines(groups: Sequence[ProblemGroup]) -> Iterator[RenderableType]:
+    """Each kind of problem: in how many rows, where, and what would do."""
+    for group in groups[:GROUPS_SHOWN]:
+        mark = Text("error   ", style="red") if group.severity is Severity.ERROR else Text("warning ", style="yellow")
+        places = ", ".join(_place(example) for example in group.examples)
+        places += ", …" if group.rows > len(group.examples) else ""
+        rows = Text(f"{group.rows:>7,} {'rows' if group.rows > 1 else 'row ':4}  ", style="bold")
+        yield rows + mark + Text(places, style="bold")
+        yield Padding(Text(visible(group.examples[0].message)), (0, 0, 0, 14))
+    if len(groups) > GROUPS_SHOWN:
+        yield Text(f"… and {len(groups) - GROUPS_SHOWN} more kinds of problem", style="dim")
 
 
 def _place(example: Example) -> str:

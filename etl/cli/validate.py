@@ -9,10 +9,12 @@ from etl.checking import check_rows, lacks_test_set, missing_test_set, open_inpu
 from etl.cli.fitting import fit
 from etl.cli.options import (
     Checking,
+    Opening,
     Output,
     Reading,
     checking_options,
     files_argument,
+    opening_options,
     output_options,
     reading_options,
     report_option,
@@ -24,12 +26,19 @@ from etl.resources import Contract
 
 @click.command("validate")
 @files_argument
+@opening_options
 @reading_options
 @checking_options
 @report_option
 @output_options
 def command(
-    *, files: tuple[str, ...], reading: Reading, checking: Checking, report_folder: str | None, output: Output
+    *,
+    files: tuple[str, ...],
+    opening: Opening,
+    reading: Reading,
+    checking: Checking,
+    report_folder: str | None,
+    output: Output,
 ) -> int:
     """Check files and name every bad cell. Nothing is sent, no key is needed.
 
@@ -38,8 +47,8 @@ def command(
     started = datetime.now(UTC)
     contract = checking.known_contract() or Contract.V2025_10
     screen = Screen(output)
-    with open_inputs(files, reading.options(), reading.mapping) as inputs:
-        fitted = fit(inputs, reading, checking, contract)
+    with open_inputs(files, opening.options(), reading.mapping) as inputs:
+        fitted = fit(inputs, opening, reading, checking, contract)
         screen.say_what_is_read(fitted, inputs.left_out)
         folder = Path(report_folder) if report_folder else None
         read = 0

@@ -10,7 +10,7 @@ import polars as pl
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.mapping.matching import match_columns
-from etl.mapping.names import fold
+from etl.mapping.names import fold, likeness
 from etl.mapping.presets import presets
 from etl.mapping.spec import Mapping
 from etl.resources import RESOURCES, Contract
@@ -32,6 +32,15 @@ class Guess:
     mapping: Mapping
     score: float
     columns: dict[str, str]
+
+    def likeness(self, column: str) -> float:
+        """How like the column's name is to one that the mapping knows for its field: 1 written alike, 0 unused."""
+        if column not in self.columns:
+            return 0.0
+        rule = self.mapping.fields[self.columns[column]]
+        known = [fold(name) for name in (*(rule.from_ or ()), *(rule.from_one_of or ()))]
+        exact = fold(column) in known or rule.from_pattern is not None
+        return 1.0 if exact else max((likeness(fold(column), name) for name in known), default=0.0) / 100
 
 
 def guess(
@@ -93,7 +102,7 @@ def _score(mapping: Mapping, used: set[str], share: float) -> float:
 def _is_for(mapping: Mapping, origin: Origin, columns: list[str], *, chosen: bool) -> bool:
     """Whether a mapping that is particular about sheet, format and header considers the table at all."""
     source = mapping.source
-    if source.sheet is not None and (origin.sheet is None or fold(source.sheet) != fold(origin.sheet)):
+    if source.sheet is not None and origin.sheet is not None and fold(source.sheet) != fold(origin.sheet):
         return False
     if chosen:
         return True

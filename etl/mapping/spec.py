@@ -18,6 +18,7 @@ def _listed(value: Any) -> Any:
 
 Names = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1), BeforeValidator(_listed)]
 """One name or several."""
+OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)] | Literal["tab", "\\t"]
 Plain = Annotated[Any, BeforeValidator(plain)]
 
 
@@ -28,11 +29,23 @@ class Part(BaseModel):
 
 
 class Source(Part):
-    """`source`: which tables the mapping is for, and which rows of them."""
+    """`source`: which tables the mapping is for, how they are read, and which rows of them are taken.
+
+    How they are read means what the flags of the same names mean (`etl.readers.ReadOptions`); a flag outweighs it.
+    None: the content decides.
+    """
 
     sheet: str | None = None
     """The sheet of a workbook; None: every sheet that fits."""
     header_row: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    format: Format | None = None
+    delimiter: OneCharacter | None = None
+    quote: OneCharacter | Literal["none"] | None = None
+    escape: OneCharacter | None = None
+    encoding: str | None = None
+    member: str | None = None
+    records: str | None = None
+    fill_merged: bool = False
     where: str | None = None
     """A SQL condition over the columns; the other rows are skipped."""
     formats: Annotated[list[Format], Field(min_length=1)] = [*FORMATS]

@@ -4,12 +4,11 @@ This file must never know how rows are sent, and changes no cell.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from etl.batch import ERROR_COLUMN, LINE_KEY, OWN_COLUMNS, RAW, ROW, TYPES, Batch, Origin
+from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, ROW, TYPES, Batch, Origin
 from etl.formats import RECORD_FORMATS, WORKBOOK_FORMATS
 from etl.report.folder import ReportFolder
 from etl.report.names import Place, name_of_file, name_of_table
@@ -43,15 +42,11 @@ class Rejects:
             return
         origin = self._origins.setdefault(table, batch.origin)
         rows = batch.source.filter(pl.col(ROW).is_in(list(errors)))
-        raws = rows[RAW].to_list() if RAW in rows.columns else [None] * rows.height
         sentences = [_spellable(errors[row], origin) for row in rows[ROW]]
         if origin.format in RECORD_FORMATS:
-            lines = (
-                raw if raw is not None else _line_of(row)
-                for raw, row in zip(raws, rows.iter_rows(named=True), strict=True)
-            )
-            self._spool.append(table, map(_line_as_read, lines, sentences))
+            self._spool.append(table, map(_line_as_read, _lines(rows, origin.columns), sentences))
         else:
+            raws = rows[RAW].to_list() if RAW in rows.columns else [None] * rows.height
             cells = (_placed(origin, row) for row in rows.select(origin.columns).iter_rows())
             self._spool.append(table, map(_cells_as_read, raws, cells, sentences))
 
@@ -123,12 +118,13 @@ def _written_form(format_: str) -> str:
 _SPOKEN = {"xlsx": "a workbook (.xlsx)", "jsonl": "JSON Lines"}
 
 
-def _line_of(row: Mapping[str, Any]) -> str:
-    """The object of a row whose own text was not kept, from its cells and their types."""
-    types = json.loads(row.get(TYPES) or "{}")
-    cells = {name: text for name, text in row.items() if name not in OWN_COLUMNS and text is not None}
-    members = (f"{json_text(name)}: {text if name in types else json_text(text)}" for name, text in cells.items())
-    return "{" + ", ".join(members) + "}"
+def _lines(rows: pl.DataFrame, columns: Sequence[str]) -> Iterator[str]:
+    """Record formats: each row's own text, or, where the reader kept none, its object from cells and types."""
+    for row in rows.iter_rows(named=True):
+        raw = row.get(RAW)
+        if raw is None:
+            raw = object_text(columns, [row[name] for name in columns], json.loads(row.get(TYPES) or "{}"))
+        yield raw
 
 
 def _line_as_read(raw: str, error: str) -> Cells:

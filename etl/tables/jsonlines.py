@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import islice
 from json.encoder import encode_basestring
 
@@ -29,6 +29,11 @@ def write_lines(file: NewFile, lines: Iterable[str], encoding: str = "utf-8") ->
         file.write(encoder.encode("\n".join(chunk) + "\n"))
 
 
-def object_text(columns: Sequence[str], cells: Sequence[str | None]) -> str:
-    """A row as a JSON object of strings; a blank cell has no key."""
-    return json_text({column: cell for column, cell in zip(columns, cells, strict=True) if cell is not None})
+def object_text(columns: Sequence[str], cells: Sequence[str | None], written: Container[str] = ()) -> str:
+    """A row as a JSON object of strings; a blank cell has no key. The cells of `written` columns are JSON already."""
+    members = (
+        f"{string_text(column)}:{cell if column in written else string_text(cell)}"
+        for column, cell in zip(columns, cells, strict=True)
+        if cell is not None
+    )
+    return "{" + ",".join(members) + "}"

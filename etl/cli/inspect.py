@@ -1,0 +1,146 @@
+"""`coval-etl inspect`: what a file is and how it is read, on one screen. It must never change the file or send it."""
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+
+import rich_click as click
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from etl.batch import Certainty, Decision
+from etl.checking import open_inputs
+from etl.cli.options import Opening, Output, mapping_option, opening_options, output_options, resource_option
+from etl.cli.saying import visible, write_out
+from etl.cli.screen import problem_lines, stdout
+from etl.inspecting import ColumnFacts, Inspection, TableFacts, inspect_file
+
+_CERTAINTIES = {
+    Certainty.TOLD: ("as told", "cyan"),
+    Certainty.CERTAIN: ("certain", "green"),
+    Certainty.LIKELY: ("likely", "yellow"),
+}
+_SAMPLE_WIDTH = 34
+
+
+@click.command("inspect")
+@click.argument("file", metavar="FILE")
+@opening_options
+@resource_option
+@mapping_option
+@output_options
+@click.option("--all", "all_rows", is_flag=True, help="Read a large file to its end, not only its first rows.")
+def command(
+    *, file: str, opening: Opening, resource: str | None, mapping: str | None, output: Output, all_rows: bool
+) -> None:
+    """Show what a file is: format, encoding, sheets, header, columns, and which mapping fits.
+
+    Every decision is shown with its evidence, and how sure it is; the flags above overrule it. Nothing is sent.
+    """
+    with open_inputs((file,), opening.options(glance=not all_rows), mapping) as inputs:
+        (survey,) = inputs.surveys
+        facts = inspect_file(survey, resource=resource, mapping=mapping, whole=all_rows)
+    if output.as_json:
+        write_out(json.dumps(facts.to_json(), ensure_ascii=False, indent=2) + "\n")
+        return
+    console = stdout(plain=output.plain)
+    with console.capture() as shown:
+        console.print(_page(facts, file), soft_wrap=False)
+    write_out("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
+
+
+def _page(facts: Inspection, file: str) -> RenderableType:
+    head = Text(visible(facts.file), style="bold") + Text(f"  {_size(facts.size_bytes)}")
+    parts: list[RenderableType] = [head, _decisions(facts.decisions)]
+    if facts.sha256 is not None:
+        parts.append(Text(f"  sha256 {facts.sha256}", style="dim"))
+    for table in facts.tables:
+        parts += [Text(), *_table(table)]
+    if facts.skipped:
+        parts.append(Text())
+        parts += [
+            Text("Not read ", style="bold") + Text(f"{visible(one.sheet)}: {visible(one.reason)}", style="dim")
+            for one in facts.skipped
+        ]
+    parts += [Text(), _next_step(facts, file)]
+    return Group(*parts)
+
+
+def _size(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
+
+
+def _decisions(decisions: Iterable[Decision]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    for one in decisions:
+        words, style = _CERTAINTIES[one.certainty]
+        grid.add_row(
+            Text(f"  {one.subject}", style="dim"),
+            Text(visible(one.value)),
+            Text(words, style=style),
+            Text(visible(one.evidence), style="dim"),
+        )
+    return grid
+
+
+def _table(table: TableFacts) -> Sequence[RenderableType]:
+    rows = f"{table.rows:,} {'row' if table.rows == 1 else 'rows'}" if table.whole else f"more than {table.rows:,} rows"
+    name = f"Sheet {visible(table.sheet)}  " if table.sheet else ""
+    head = Text(f"{name}{rows}, {len(table.columns):,} columns", style="bold")
+    parts: list[RenderableType] = [head, *([_decisions(table.decisions)] if table.decisions else [])]
+    parts += [Text(), _columns(table), Text(), _fit(table)]
+    if table.problems:
+        parts += [Text(), *problem_lines(table.problems)]
+    return parts
+
+
+def _columns(table: TableFacts) -> RenderableType:
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    lettered = any(column.letters for column in table.columns)
+    for heading in ("  ", *(["col"] if lettered else []), "column", "filled", "for example", "becomes"):
+        grid.add_column(heading, justify="right" if heading == "filled" else "left", overflow="fold")
+    for column in table.columns:
+        cells = [Text("  ")]
+        if lettered:
+            cells.append(Text(column.letters or "", style="dim"))
+        cells += [Text(visible(column.name)), Text(f"{column.filled:,}"), Text(_example(column), style="dim")]
+        grid.add_row(*cells, _field(column))
+    return grid
+
+
+def _example(column: ColumnFacts) -> str:
+    if not column.samples:
+        return ""
+    sample = visible(column.samples[0])
+    return sample if len(sample) <= _SAMPLE_WIDTH else f"{sample[: _SAMPLE_WIDTH - 1]}…"
+
+
+def _field(column: ColumnFacts) -> Text:
+    if column.field is None:
+        return Text("not used", style="yellow") if column.filled else Text("empty", style="dim")
+    if column.likeness == 1:
+        return Text(column.field, style="green")
+    return Text(column.field, style="green") + Text(f"  {column.likeness:.0%} alike", style="yellow")
+
+
+def _fit(table: TableFacts) -> Text:
+    best = table.best
+    others = [guess for guess in table.guesses if guess is not best and guess.score > 0]
+    also = "; ".join(f"{guess.mapping.name} {guess.score:.0%}" for guess in others)
+    if best is None:
+        return Text("  No mapping fits", style="yellow") + Text(f" (nearest: {also})" if also else "", style="dim")
+    line = Text("  Looks like ") + Text(best.mapping.resource, style="bold green")
+    line += Text(f": mapping {best.mapping.name}, {best.score:.0%}")
+    return line + Text(f"  (else {also})" if also else "", style="dim")
+
+
+def _next_step(facts: Inspection, file: str) -> Text:
+    if any(table.best for table in facts.tables):
+        return Text(f"Next: coval-etl validate {shlex.quote(file)}", style="dim")
+    return Text("Next: write a mapping of a few lines, and give it with --mapping; the README shows one.", style="dim")

@@ -1,0 +1,219 @@
+"""File -> facts: what a file is, how it was read and why, what its columns hold, which mapping fits.
+
+It must never know the terminal, and changes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from etl import mapping as maps
+from etl.batch import Batch, Decision, Table, column_letters
+from etl.mapping import Guess
+from etl.quoting import show_value
+from etl.readers import Skipped, Survey
+from etl.report import ProblemGroup, ProblemGroups
+
+READ_WHOLE_BYTES = 64 << 20
+"""Larger files are read as far as the first batch, unless all of it is asked for."""
+SAMPLES = 3
+"""How many values of a column are shown."""
+CANDIDATES = 3
+"""How many mappings are named, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """A column: its name, its letters in a spreadsheet program (None: it has none), what it holds.
+
+    `filled` counts the cells that hold something, `longest` is in characters, `samples` are the first different values,
+    cut short and without secrets. `field` is what the best mapping makes of it; `likeness` (0 to 1) how like the name
+    is to one that this mapping knows.
+    """
+
+    name: str
+    letters: str | None
+    filled: int
+    longest: int
+    samples: tuple[str, ...]
+    field: str | None
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """A table: its rows (`whole`: all of them were read), its columns, what is wrong, which mappings fit best."""
+
+    sheet: str | None
+    rows: int
+    whole: bool
+    header_row: int | None
+    decisions: tuple[Decision, ...]
+    columns: tuple[ColumnFacts, ...]
+    problems: tuple[ProblemGroup, ...]
+    guesses: tuple[Guess, ...]
+
+    @property
+    def best(self) -> Guess | None:
+        """The mapping that an import would take; None where none fits."""
+        return self.guesses[0] if self.guesses and self.guesses[0].score >= maps.FITS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A file. `sha256` is None where not all of it was read."""
+
+    file: str
+    format: str
+    size_bytes: int
+    sha256: str | None
+    decisions: tuple[Decision, ...]
+    tables: tuple[TableFacts, ...]
+    skipped: tuple[Skipped, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `inspect --json`."""
+        return {
+            "file": self.file,
+            "format": self.format,
+            "size_bytes": self.size_bytes,
+            "sha256": self.sha256,
+            "decisions": [_decision(one) for one in self.decisions],
+            "tables": [_table(one) for one in self.tables],
+            "skipped": [{"sheet": one.sheet, "reason": one.reason} for one in self.skipped],
+        }
+
+
+def inspect_file(survey: Survey, *, resource: str | None, mapping: str | None, whole: bool) -> Inspection:
+    """The facts of a surveyed file. `resource` and `mapping` narrow which mappings are tried.
+
+    `whole` reads it to its end however large it is. Raises FileError where it breaks off, MappingError for a mapping
+    that is none.
+    """
+    candidates = (maps.load_mapping(mapping),) if mapping else None
+    whole = whole or survey.size_bytes <= READ_WHOLE_BYTES
+    tables = []
+    for table in survey.tables:
+        guesses = maps.guess(table.origin, table.sample, resource, candidates)
+        tables.append(_inspect_table(table, tuple(guesses[:CANDIDATES]), whole=whole))
+    return Inspection(
+        file=survey.file,
+        format=survey.format,
+        size_bytes=survey.size_bytes,
+        sha256=survey.sha256 if whole else None,
+        decisions=survey.decisions,
+        tables=tuple(tables),
+        skipped=survey.skipped,
+    )
+
+
+def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> TableFacts:
+    origin = table.origin
+    counts = _Counts(origin.columns)
+    problems = ProblemGroups()
+    ended = True
+    for number, batch in enumerate(table.batches()):
+        if number and not whole:
+            ended = False
+            break
+        counts.add(batch)
+        problems.add(origin.file, batch.problems)
+    best = guesses[0] if guesses and guesses[0].score >= maps.FITS else None
+    columns = [
+        ColumnFacts(
+            name=name,
+            letters=column_letters(origin.positions[at]) if origin.positions else None,
+            filled=counts.filled[name],
+            longest=counts.longest[name],
+            samples=tuple(_samples(name, table.sample)),
+            field=best.columns.get(name) if best else None,
+            likeness=best.likeness(name) if best else 0.0,
+        )
+        for at, name in enumerate(origin.columns)
+    ]
+    return TableFacts(
+        sheet=origin.sheet,
+        rows=counts.rows,
+        whole=ended,
+        header_row=origin.header_row,
+        decisions=table.decisions,
+        columns=tuple(columns),
+        problems=problems.worst_first(),
+        guesses=guesses,
+    )
+
+
+class _Counts:
+    """How many cells of each column hold something, and the longest, batch by batch."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.rows = 0
+        self.filled = dict.fromkeys(columns, 0)
+        self.longest = dict.fromkeys(columns, 0)
+
+    def add(self, batch: Batch) -> None:
+        self.rows += len(batch)
+        for name in self.filled:
+            cells = batch.source.get_column(name)
+            self.filled[name] += cells.len() - cells.null_count()
+            longest = cells.str.len_chars().max()
+            self.longest[name] = max(self.longest[name], int(str(longest or 0)))
+
+
+def _samples(name: str, sample: pl.DataFrame) -> Iterator[str]:
+    different = sample.get_column(name).drop_nulls().unique(maintain_order=True).head(SAMPLES)
+    for value in different:
+        yield show_value(name, value) or ""
+
+
+def _decision(decision: Decision) -> dict[str, str]:
+    return {
+        "subject": decision.subject,
+        "value": decision.value,
+        "evidence": decision.evidence,
+        "certainty": decision.certainty.value,
+    }
+
+
+def _table(table: TableFacts) -> dict[str, Any]:
+    best = table.best
+    return {
+        "sheet": table.sheet,
+        "rows": table.rows,
+        "rows_are_all": table.whole,
+        "header_row": table.header_row,
+        "resource": best.mapping.resource if best else None,
+        "mapping": best.mapping.name if best else None,
+        "candidates": [
+            {"mapping": guess.mapping.name, "resource": guess.mapping.resource, "confidence": guess.score}
+            for guess in table.guesses
+        ],
+        "decisions": [_decision(one) for one in table.decisions],
+        "columns": [
+            {
+                "name": column.name,
+                "letters": column.letters,
+                "filled": column.filled,
+                "longest": column.longest,
+                "samples": list(column.samples),
+                "field": column.field,
+                "confidence": round(column.likeness, 2) if column.field else None,
+            }
+            for column in table.columns
+        ],
+        "problems": [
+            {
+                "severity": group.severity.value,
+                "code": group.code,
+                "column": group.column,
+                "rows": group.rows,
+                "examples": [
+                    {"row": one.row, "cell": one.cell, "value": one.value, "message": one.message}
+                    for one in group.examples
+                ],
+            }
+            for group in table.problems
+        ],
+    }
