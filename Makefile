@@ -1,6 +1,6 @@
 # The one entrance for people and for CI. Everything is installed into .venv from uv.lock.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lock wheel setup-ci clean
+.PHONY: help install demo test fuzz check format lock wheel setup-ci clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +23,10 @@ demo: $(STAMP) ## Import a messy workbook into a local sandbox and show what bec
 test: $(STAMP) ## Run every test; says loudly what this machine cannot run
 	$(BIN)/pytest
 
+SECONDS_EACH ?= 600
+fuzz: $(STAMP) ## Read damaged files of every format, 10 minutes each (KINDS="csv xlsx" SECONDS_EACH=60 for less)
+	$(BIN)/python -m tests.fuzz $(KINDS) --seconds $(SECONDS_EACH)
+
 check: $(STAMP) ## Lint, types, fences, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -44,4 +48,4 @@ setup-ci: ## Install what only Debian has (needs root): browser, office
 	sh tools/setup-ci.sh
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz

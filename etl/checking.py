@@ -100,6 +100,7 @@ def _as_told(source: maps.MappingSource) -> ReadOptions:
         format=source.format,
         sheet=source.sheet,
         header_row=source.header_row if isinstance(source.header_row, int) else None,
+        columns=tuple(source.columns) if source.columns else None,
         delimiter=source.delimiter,
         quote=source.quote,
         escape=source.escape,
@@ -111,13 +112,19 @@ def _as_told(source: maps.MappingSource) -> ReadOptions:
 
 
 def _refuse_twins(surveys: Sequence[Survey]) -> None:
-    """Files of one size are compared by their hash; others cannot be the same, and are not read for it."""
-    sizes = Counter(survey.size_bytes for survey in surveys)
-    alike = [survey for survey in surveys if sizes[survey.size_bytes] > 1]
-    hashes = Counter(survey.sha256 for survey in alike)
-    twice = {survey.file for survey in alike if hashes[survey.sha256] > 1}
+    """Contents of one size are compared by their hash; others cannot be the same, and are not read for it.
+
+    What is packed counts unpacked: cases.csv.gz is a twin of cases.csv.
+    """
+    sizes = Counter(survey.content_size_bytes for survey in surveys)
+    alike = [survey for survey in surveys if sizes[survey.content_size_bytes] > 1]
+    hashes = Counter(survey.content_sha256 for survey in alike)
+    twice = {survey.file for survey in alike if hashes[survey.content_sha256] > 1}
     if twice:
         raise UsageError(f"The same content is given twice: {', '.join(sorted(twice))}.", "Name each file once.")
+    for name, times in Counter(survey.file for survey in surveys).items():
+        if times > 1:  # only what is never shown, behind the ?, tells them apart: no report could
+            raise UsageError(f"{name} is given {times} times, with another end.", "Give one of them at a time.")
 
 
 def choose_mappings(

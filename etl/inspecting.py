@@ -13,11 +13,9 @@ from etl import mapping as maps
 from etl.batch import Batch, Decision, Table, column_letters
 from etl.mapping import Guess
 from etl.quoting import show_value
-from etl.readers import Skipped, Survey
+from etl.readers import READ_WHOLE_BYTES, Skipped, Survey
 from etl.report import ProblemGroup, ProblemGroups
 
-READ_WHOLE_BYTES = 64 << 20
-"""Larger files are read as far as the first batch, unless all of it is asked for."""
 SAMPLES = 3
 """How many values of a column are shown."""
 CANDIDATES = 3
@@ -89,11 +87,11 @@ class Inspection:
 def inspect_file(survey: Survey, *, resource: str | None, mapping: str | None, whole: bool) -> Inspection:
     """The facts of a surveyed file. `resource` and `mapping` narrow which mappings are tried.
 
-    `whole` reads it to its end however large it is. Raises FileError where it breaks off, MappingError for a mapping
-    that is none.
+    `whole` reads it to its end however large it is; else, of a large one, the first batch is read. Raises FileError
+    where it breaks off, MappingError for a mapping that is none.
     """
     candidates = (maps.load_mapping(mapping),) if mapping else None
-    whole = whole or survey.size_bytes <= READ_WHOLE_BYTES
+    whole = whole or survey.content_size_bytes <= READ_WHOLE_BYTES
     tables = []
     for table in survey.tables:
         guesses = maps.guess(table.origin, table.sample, resource, candidates)

@@ -65,7 +65,8 @@ def table_key(job: ImportJob, target: Target, fitted: Fitted) -> str:
     40 hexadecimal digits of a SHA-256. Which rows are taken, in which order of files, by which mapping does not count:
     a row is the same row when its body is the same.
     """
-    what = [job.target, target.workspace, fitted.survey.sha256, fitted.table.origin.sheet, fitted.resource.name]
+    content = fitted.survey.content_sha256  # of what was unpacked: cases.csv.gz holds the same rows as cases.csv
+    what = [job.target, target.workspace, content, fitted.table.origin.sheet, fitted.resource.name]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:40]
 
 

@@ -39,6 +39,12 @@ class Code(StrEnum):
     """A NUL or another control character that JSON text should not hold."""
     MERGED_CELL = "merged_cell"
     """A cell covered by a merged area inside the data: empty as stored, though a person sees a value."""
+    SCIENTIFIC_NUMBER = "scientific_number"
+    """`9.45E+12` where an id or a phone number was meant: the spreadsheet has cut its digits."""
+    DATE_FOR_ID = "date_for_id"
+    """A date in a column of ids: the spreadsheet has taken an id for one."""
+    PHONE_WITHOUT_PLUS = "phone_without_plus"
+    """The digits of an international phone number, its `+` lost in a number cell."""
     # mapping
     WRONG_TYPE = "wrong_type"
     """A value of another type than the field has: a number where a list should be."""

@@ -1,9 +1,6 @@
 """Readers: what every format must do alike, and what a file must be to be read at all."""
 
-import bz2
-import gzip
 import io
-import lzma
 import os
 import sys
 from collections.abc import Callable
@@ -141,54 +138,11 @@ class TestAFileThatCannotBeRead:
     def test_has_a_name_that_no_file_can_have(self) -> None:
         assert "cannot be read" in refusal("a\0b.csv").message
 
-    def test_is_an_address(self) -> None:
-        assert "only local files" in refusal("https://example.com/cases.csv").message
-
     @pytest.mark.parametrize("content", [b"", b" \r\n\n", b"\xef\xbb\xbf\n"])
     def test_is_empty(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "cases.csv"
         path.write_bytes(content)
         assert refusal(path).message == f"{path} is empty."
-
-    @pytest.mark.parametrize(
-        ("content", "what"),
-        [
-            (gzip.compress(b"a,b\n1,2\n", mtime=0), "compressed with gzip"),
-            (bz2.compress(b"a,b\n1,2\n"), "compressed with bzip2"),
-            (lzma.compress(b"a,b\n1,2\n"), "compressed with xz"),
-            (b"\x28\xb5\x2f\xfd\x04\x00", "compressed with Zstandard"),
-            (b"PAR1\x15\x04", "a Parquet file"),
-            (b"%PDF-1.7\n", "a PDF document"),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old format of Excel"),
-            (b"<!DOCTYPE html><table><tr><td>a</td></tr></table>", "is HTML or XML"),
-            (bytes(range(256)) * 4, "is not UTF-8"),
-            (b"\0" * 64, "NUL bytes"),
-        ],
-    )
-    @pytest.mark.parametrize("format_", [None, "csv"])
-    def test_is_of_another_kind(self, tmp_path: Path, content: bytes, what: str, format_: str | None) -> None:
-        path = tmp_path / "cases"
-        path.write_bytes(content)
-        assert what in refusal(path, ReadOptions(format_)).message
-
-    @pytest.mark.parametrize(
-        ("content", "what"), [('[{"a": 1}]', "one JSON document"), ('{\n  "a": 1\n}', "not JSON Lines")]
-    )
-    def test_is_a_json_document(self, tmp_path: Path, content: str, what: str) -> None:
-        for name in ("cases", "cases.json", "cases.txt"):
-            (tmp_path / name).write_text(content)
-            assert what in refusal(tmp_path / name).message
-
-    def test_is_a_workbook_by_name_only(self, tmp_path: Path) -> None:
-        for name, content in (("a.xlsx", b"a,b\n1,2\n"), ("a.xls", b"<html><table>")):
-            (tmp_path / name).write_bytes(content)
-            assert "although its name says it is a workbook" in refusal(tmp_path / name).message
-
-    def test_has_an_unknown_suffix(self, tmp_path: Path) -> None:
-        (tmp_path / "a.yaml").write_text("a: 1\n")
-        error = refusal(tmp_path / "a.yaml")
-        assert "is not known" in error.message
-        assert "--format csv" in error.hint
 
 
 class TestOptions:

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from etl.batch import Batch
 from etl.readers import ReadOptions, open_source
+from etl.readers.dialect import Dialect
 from etl.readers.quotes import has_stray_quotes
 from tests.reading_talk import DEFAULT, cells, found, read, refusal
+
+COMMA = Dialect(",", '"', "", "\n", sep_line=False)
 
 
 def read_bytes(folder: Path, content: str | bytes, options: ReadOptions = DEFAULT) -> list[Batch]:
@@ -141,12 +144,6 @@ class TestEncoding:
         message = refuse_bytes(tmp_path, b"id,input\n1,\x81\n", ReadOptions(encoding="cp1252"))
         assert "is not cp1252: line 2 holds the byte 0x81" in message
 
-    def test_of_utf16_without_a_mark_is_asked_for(self, tmp_path: Path) -> None:
-        content = "id,input\n1,hello\n".encode("utf-16-le")
-        assert "--encoding utf-16-le" in refuse_bytes(tmp_path, content)
-        assert cells(read_bytes(tmp_path, content, ReadOptions(encoding="utf-16-le"))) == [("1", "hello")]
-        assert "--encoding utf-16-le" in refuse_bytes(tmp_path, content, ReadOptions(encoding="utf-16"))
-
 
 class TestHeader:
     def test_is_found_under_titles_and_notes(self, tmp_path: Path) -> None:
@@ -182,6 +179,78 @@ class TestHeader:
         text = refuse_bytes(tmp_path, content)
         assert message in text
         assert "--header-row" in text
+
+    @pytest.mark.parametrize(
+        ("content", "message", "flag"),
+        [
+            (
+                "Case,,Result,\nid,input,expected,score\n1,a,b,2\n",
+                "rows 1 and 2 look like one header",
+                "--header-row 2",
+            ),
+            ("id,input,n,m\n(text),(text),(1-5),(s)\n1,a,2,3\n2,b,3,4\n3,c,3,4\n4,d,1,2\n", "rows 1 and 2", "-row 2"),
+            ("id,input,n\nkey,words,count\n1,a,2\n2,b,3\n3,c,3\n4,d,1\n", "rows 1 and 2 look like", "--header-row 2"),
+            ("id,Customer,,\n,First,Last,Phone\n1,a,b,c\n", "column A holds data (row 3: '1')", "--header-row"),
+            ("1,2\n3,4\n", "no row looks like a header", "--columns NAME"),
+            (
+                "TC,SCENARIO\nTD,SCENARIO\nTE,SCRIPT\nTF,SCENARIO\n",
+                "'SCENARIO' is also in the rows 2 and 4",
+                "--columns",
+            ),
+            ("id,text,id\n1,2,3\n", "the columns A and C have the same name 'id'", "--header-row 1 --columns NAME"),
+        ],
+    )
+    def test_in_two_rows_or_in_none_is_refused_with_the_flag_that_helps(
+        self, tmp_path: Path, content: str, message: str, flag: str
+    ) -> None:
+        text = refuse_bytes(tmp_path, content)
+        assert message in text
+        assert flag in text
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "Owner:,Ana,\nid,input,notes\n1,a,\n",
+            "Calls of May,,\nid,input,notes\n1,a,\n",
+            "id,input,notes\nT1,a,free\nT2,b,5\nT3,c,6\nT4,d,7\n",
+            "id,input,notes\n1,notes,x\n2,b,c\n3,d,e\n",
+        ],
+    )
+    def test_is_not_mistaken_for_two(self, tmp_path: Path, content: str) -> None:
+        assert read_bytes(tmp_path, content)[0].origin.columns == ("id", "input", "notes")
+
+    def test_may_be_missing_where_the_names_are_told(self, tmp_path: Path) -> None:
+        options = ReadOptions(columns=("id", "input"))
+        (batch,) = read_bytes(tmp_path, "1,a\n2,b\n3\n", options)
+        assert cells([batch])[:2] == [("1", "a"), ("2", "b")]
+        assert batch.source["_row"].to_list() == [1, 2, 3]
+        assert (batch.origin.header_row, batch.origin.cell("input", 1)) == (None, "B1")
+        assert found([batch]) == [(3, "ragged_row", None)]
+
+    def test_is_passed_over_where_the_names_are_told(self, tmp_path: Path) -> None:
+        options = ReadOptions(header_row=2, columns=("id", "input"))
+        (batch,) = read_bytes(tmp_path, "Calls\nx,x\n1,a\n", options)
+        assert (batch.origin.columns, cells([batch])) == (("id", "input"), [("1", "a")])
+
+    @pytest.mark.parametrize(
+        ("columns", "message"),
+        [
+            (("id",), "column B holds data (row 1: 'a') but has no name among those that were given"),
+            (("id", "input", "notes"), "3 names were given, and the records have 2 cells"),
+            (("id", "id"), "have the same name"),
+            (("id", ""), "may not be called ''"),
+        ],
+    )
+    def test_told_must_fit(self, tmp_path: Path, columns: tuple[str, ...], message: str) -> None:
+        assert message in refuse_bytes(tmp_path, "1,a\n2,b\n", ReadOptions(columns=columns))
+
+    @pytest.mark.parametrize("options", [ReadOptions(columns=("id", "input")), ReadOptions(header_row=3), DEFAULT])
+    def test_of_rejects_is_their_first_row_whatever_is_told_of_the_file(
+        self, tmp_path: Path, options: ReadOptions
+    ) -> None:
+        (batch,) = read_bytes(tmp_path, "id,input,_coval_etl_error\n1,a,too long\n2,b,x\n3,c,y\n", options)
+        assert (batch.origin.columns, len(batch), batch.source["_row"][0]) == (("id", "input"), 3, 2)
+        assert batch.problems.is_empty()
 
     def test_empty_columns_at_its_end_are_cut(self, tmp_path: Path) -> None:
         for text in ("id,input,,\n1,a,,\n2,b,,\n", "id,input,,\n1,a\n2,b\n"):
@@ -242,8 +311,8 @@ class TestRecordsThatDoNotFit:
 
 
 def test_stray_quotes_are_told_from_signs_for_inches() -> None:
-    assert not any(has_stray_quotes(text, ",") for text in ('5",6"', '24" x 36",b', '"a ""b",c"', 'say "hi",b', ""))
-    assert all(has_stray_quotes(text, ",") for text in ('1,a"b,c"', 'a, "b, c", d'))
+    assert not any(has_stray_quotes(text, COMMA) for text in ('5",6"', '24" x 36",b', '"a ""b",c"', 'say "hi",b', ""))
+    assert all(has_stray_quotes(text, COMMA) for text in ('1,a"b,c"', 'a, "b, c", d'))
 
 
 def test_a_cell_of_ten_megabytes_is_read(tmp_path: Path) -> None:

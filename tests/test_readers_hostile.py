@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl.readers import ReadOptions
+from tests.reading_binary import ole_file
 from tests.reading_talk import ROWS, pack, parts_of, read, refusal, write_xlsx
 
 
@@ -17,13 +18,9 @@ class TestAFileIsRefused:
         error = refusal(path, ReadOptions(header_row=99))
         assert "row 99, given as the header, is empty" in error.message
 
-    def test_when_it_is_another_kind_of_archive(self, tmp_path: Path) -> None:
-        assert "is a zip archive" in refusal(pack(tmp_path / "a.zip", {"cases.csv": "a,b\n1,2\n"})).message
-        assert "an OpenDocument file" in refusal(pack(tmp_path / "a.ods", {"mimetype": "x", "content.xml": ""})).message
-
     def test_when_it_is_protected_with_a_password(self, tmp_path: Path) -> None:
         path = tmp_path / "cases.xlsx"
-        path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage".encode("utf-16-le"))
+        path.write_bytes(ole_file("EncryptedPackage", bytes(5_000)))
         assert refusal(path).message == f"{path} is protected with a password."
 
     @pytest.mark.parametrize("cut", [60, 900])

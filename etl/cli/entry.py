@@ -33,6 +33,7 @@ click.rich_click.OPTION_GROUPS = {
                 "--format",
                 "--sheet",
                 "--header-row",
+                "--columns",
                 "--delimiter",
                 "--quote",
                 "--escape",

@@ -1,5 +1,6 @@
 """Flags that mean the same in every command, gathered into small values. It must never act on them."""
 
+import csv
 import dataclasses
 import functools
 import os
@@ -26,6 +27,7 @@ class Opening:
     format: str | None
     sheet: str | None
     header_row: int | None
+    columns: tuple[str, ...] | None
     delimiter: str | None
     quote: str | None
     escape: str | None
@@ -142,6 +144,13 @@ def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> C
     return decorate
 
 
+def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """`a,b` as names; one that holds a comma stands in quotes."""
+    if value is None:
+        return None
+    return tuple(name.strip() for name in next(csv.reader([value]), []))
+
+
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 opening_options = gathered(
@@ -156,6 +165,12 @@ opening_options = gathered(
     ),
     click.option("--sheet", metavar="NAME", help="The sheet to read (default: all visible sheets that fit)."),
     click.option("--header-row", type=click.IntRange(min=1), metavar="N", help="The row that holds the column names."),
+    click.option(
+        "--columns",
+        callback=_names,
+        metavar="NAME,...",
+        help="The names of the columns, where no row holds them.",
+    ),
     click.option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV file (default: detected)."),
     click.option("--quote", metavar="CHAR", help="What encloses cells of a CSV file, or none (default: detected)."),
     click.option("--escape", metavar="CHAR", help="What stands before a quote that is meant as text."),

@@ -38,6 +38,7 @@ class Source(Part):
     sheet: str | None = None
     """The sheet of a workbook; None: every sheet that fits."""
     header_row: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    columns: Annotated[list[str], Field(min_length=1)] | None = None
     format: Format | None = None
     delimiter: OneCharacter | None = None
     quote: OneCharacter | Literal["none"] | None = None

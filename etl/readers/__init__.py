@@ -5,33 +5,42 @@ They must never know the API, nor what any column means.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from etl.batch import Table
+from etl.errors import FileError
+from etl.readers.opening import open_input
 from etl.readers.options import ReadOptions, settle_options
-from etl.readers.sniff import sniff_format
-from etl.readers.source import Source, open_input
+from etl.readers.sniff import SPOKEN, sniff_format
+from etl.readers.source import Source
 from etl.readers.survey import Skipped, Survey
 
-__all__ = ["ReadOptions", "Skipped", "Survey", "open_source"]
+__all__ = ["READ_WHOLE_BYTES", "ReadOptions", "Skipped", "Survey", "open_source"]
 
 _ALL_FOUND_OUT = ReadOptions()
+READ_WHOLE_BYTES = 64 << 20
+"""Up to this size a file is looked at whole where a glance would do: it takes no time, and nothing shows late."""
 
 
 def open_source(file: str, options: ReadOptions = _ALL_FOUND_OUT, fallback: ReadOptions = _ALL_FOUND_OUT) -> Survey:
-    """Survey a file: its format, its tables, their columns and first rows; `-` is standard input.
+    """Survey a file: its format, its tables, their columns and first rows.
+
+    `file` is a path, `-` for standard input, or an http(s)://, s3://, gs:// or az:// address; what is compressed is
+    unpacked.
 
     `options` are what the user said, `fallback` what a mapping says where the user says nothing and the format has
     such a thing. Raises FileError for a file that cannot be read exactly, UsageError for an option that does not go
     with it.
     """
     with ExitStack() as undo:
-        source = open_input(file)
+        source = open_input(file, options.member, fallback.member)
         undo.callback(source.close)
-        format_, decision = sniff_format(source, options.format or fallback.format)
+        format_, decision = sniff_format(source, options, fallback)
         settled = settle_options(options, fallback, format_, source.label)
+        settled = replace(settled, glance=settled.glance and source.size_bytes > READ_WHOLE_BYTES)
         tables, skipped = _survey_tables(source, format_, settled)
         undo.pop_all()
-    return Survey(file, format_, (decision,), tuple(tables), tuple(skipped), source)
+    return Survey(source.file, format_, (*source.decisions, decision), tuple(tables), tuple(skipped), source)
 
 
 def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[Sequence[Table], Sequence[Skipped]]:
@@ -41,11 +50,48 @@ def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[
             from etl.readers.workbook import survey_workbook
 
             return survey_workbook(source, options)
+        case "xls":
+            from etl.readers.xls_workbook import survey_xls
+
+            return survey_xls(source, options)
+        case "xlsb":
+            from etl.readers.xlsb_workbook import survey_xlsb
+
+            return survey_xlsb(source, options)
+        case "ods":
+            from etl.readers.opendocument import survey_ods
+
+            return survey_ods(source, options)
+        case _:
+            return [_survey_table(source, format_, options)], ()
+
+
+def _survey_table(source: Source, format_: str, options: ReadOptions) -> Table:
+    """The one table of a file whose format has no sheets."""
+    match format_:
+        case "csv":
+            from etl.readers.delimited import survey_delimited
+
+            return survey_delimited(source, options)
         case "jsonl":
             from etl.readers.jsonlines import survey_json_lines
 
-            return [survey_json_lines(source, options)], ()
-        case _:
-            from etl.readers.delimited import survey_delimited
+            return survey_json_lines(source, options)
+        case "json":
+            from etl.readers.json_document import survey_json
 
-            return [survey_delimited(source, options)], ()
+            return survey_json(source, options)
+        case "yaml":
+            from etl.readers.yaml_document import survey_yaml
+
+            return survey_yaml(source, options)
+        case "parquet":
+            from etl.readers.columnar import survey_parquet
+
+            return survey_parquet(source, options)
+        case "arrow":
+            from etl.readers.columnar import survey_arrow
+
+            return survey_arrow(source, options)
+        case _:
+            raise FileError(f"{source.label} is {SPOKEN[format_]}, which is not read.")

@@ -4,7 +4,7 @@ It must never know the format of the file; what it checks (control characters) h
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import polars as pl
@@ -47,11 +47,15 @@ def in_batches(records: Iterable[Record], weigh: Callable[[Record], int]) -> Ite
         yield held
 
 
+Texts = Sequence[str | None] | pl.Series
+"""The cells of a column, from the first row to the last."""
+
+
 def assemble(
     origin: Origin,
-    rows: Sequence[int],
-    own: dict[str, Sequence[str | None]],
-    columns: Sequence[Sequence[str | None]],
+    rows: Sequence[int] | pl.Series,
+    own: Mapping[str, Texts],
+    columns: Sequence[Texts],
     found: Iterable[Problem],
 ) -> Batch:
     """A batch from row numbers, our own columns (`_raw`, `_types`) and the file's, in the order of `origin.columns`."""
@@ -62,6 +66,14 @@ def assemble(
             *(pl.Series(name, values, dtype=pl.String) for name, values in zip(origin.columns, columns, strict=True)),
         ]
     )
+    return assemble_frame(origin, frame, found)
+
+
+def assemble_frame(origin: Origin, frame: pl.DataFrame, found: Iterable[Problem] = ()) -> Batch:
+    """A batch from a frame as `Batch.source` describes it: `_row`, our own columns, those of `origin.columns`.
+
+    What no reader lets pass is added to the problems `found`: control characters.
+    """
     return Batch(origin, frame, frame, problem.joined([problem.frame_of(found), _control_characters(frame, origin)]))
 
 
@@ -79,23 +91,33 @@ def error_message(text: str) -> str:
 def error_texts(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
     """A problem for each cell that is a spreadsheet error saved as text. Any spreadsheet program takes it for one."""
     found: list[Problem] = []
-    for column in origin.columns:
-        cells = frame.get_column(column)
-        hit = cells.is_in(list(SPREADSHEET_ERRORS)).fill_null(value=False)
-        for row, value in zip(frame.get_column(ROW).filter(hit), cells.filter(hit), strict=True):
-            found.append(cell_problem(origin, row, column, Code.ERROR_CELL, f"{column} {error_message(value)}", value))
+    for column, row, value in _cells_where(frame, origin.columns, lambda cell: cell.is_in(list(SPREADSHEET_ERRORS))):
+        found.append(cell_problem(origin, row, column, Code.ERROR_CELL, f"{column} {error_message(value)}", value))
     return problem.frame_of(found)
 
 
 def _control_characters(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
     found: list[Problem] = []
-    for column in origin.columns:
-        cells = frame.get_column(column)
-        hit = cells.str.contains(CONTROL).fill_null(value=False)
-        if not hit.any():
-            continue
-        for row, value in zip(frame.get_column(ROW).filter(hit), cells.filter(hit), strict=True):
-            at, sign = next((at, char) for at, char in enumerate(value, 1) if re.fullmatch(CONTROL, char))
-            message = f"{column} holds the control character U+{ord(sign):04X} (character {at}); remove it"
-            found.append(cell_problem(origin, row, column, Code.CONTROL_CHARACTER, message, value))
+    for column, row, value in _cells_where(frame, origin.columns, _holds_control):
+        at, sign = next((at, char) for at, char in enumerate(value, 1) if re.fullmatch(CONTROL, char))
+        message = f"{column} holds the control character U+{ord(sign):04X} (character {at}); remove it"
+        found.append(cell_problem(origin, row, column, Code.CONTROL_CHARACTER, message, value))
     return problem.frame_of(found)
+
+
+def _holds_control(cell: pl.Expr) -> pl.Expr:
+    """Whether a cell holds a control character; the pattern is tried only where a byte below space or DEL is seen."""
+    least = cell.cast(pl.Binary).cast(pl.List(pl.UInt8)).list.min()
+    seen = (least < ord(" ")) | cell.str.contains("\x7f", literal=True)
+    return pl.when(seen).then(cell).str.contains(CONTROL)
+
+
+def _cells_where(
+    frame: pl.DataFrame, columns: Sequence[str], holds: Callable[[pl.Expr], pl.Expr]
+) -> Iterator[tuple[str, int, str]]:
+    """Column, row and text of the cells for which something holds. All columns are looked through at once."""
+    hits = frame.select(holds(pl.col(column)).any() for column in columns).row(0)
+    for column, hit in zip(columns, hits, strict=True):
+        if hit:
+            cells = frame.filter(holds(pl.col(column))).select(ROW, column)
+            yield from ((column, row, value) for row, value in cells.iter_rows())

@@ -8,32 +8,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
-from functools import lru_cache
 from typing import NamedTuple
 
-from openpyxl.styles.numbers import BUILTIN_FORMATS
-
 from etl.errors import FileError
-from etl.problems import Code
+from etl.problems import Code, Severity
 from etl.readers.assembly import SPREADSHEET_ERRORS, error_message
+from etl.readers.number_formats import Shape, builtin_format, shape_of
 
-
-class Shape(Enum):
-    """What a number format makes of a number."""
-
-    NUMBER = auto()
-    DATE = auto()
-    TIME = auto()
-    DATE_AND_TIME = auto()
-    DURATION = auto()
+__all__ = ["CellReader", "Fault", "Shape", "StoredCell", "Value", "builtin_format", "shape_of"]
 
 
 class Fault(NamedTuple):
-    """What is wrong with a cell."""
+    """What is wrong with a cell. A warning where its value is certain, but may not be what a person means by it."""
 
     code: Code
     message: str
+    severity: Severity = Severity.ERROR
 
 
 class StoredCell(NamedTuple):
@@ -47,48 +37,19 @@ class StoredCell(NamedTuple):
 
 Value = tuple[str | None, Fault | None]
 
-_LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]')
-_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]")
-_HALF_DAY = re.compile(r"am/pm|a/p")
-_EXPONENT = re.compile(r"e[+-]")
-_EAST_ASIAN = {
-    **dict.fromkeys((*range(27, 32), 36, *range(50, 55), 57, 58), "yyyy/m/d"),
-    **dict.fromkeys((*range(32, 36), 55, 56), "h:mm"),
-}
-"""Built-in formats of Chinese, Japanese, Korean and Thai Excel, which files name without spelling out."""
-
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+_PLACE = re.compile(r"\s*\d{1,10}\s*", re.ASCII)
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SAFE_WHOLE = 10**15
 _FROM_1900 = datetime.fromisoformat("1899-12-30")
 _FROM_1904 = datetime.fromisoformat("1904-01-01")
-_LAST_DAY = 2_958_466
-"""One past 9999-12-31, as Excel counts days."""
+_DAYS_UNTIL_1904 = (_FROM_1904 - _FROM_1900).days
 _LEAP_DAY = 60
 """Excel counts a 29 February 1900 that never was: days from 1 to 59 are one off, day 60 is no date."""
-
-
-@lru_cache(maxsize=4096)
-def shape_of(number_format: str) -> Shape:
-    """The shape that a format code gives, by its first section: `yyyy-mm-dd -> DATE`, `[h]:mm -> DURATION`."""
-    code = _LITERALS.sub("", number_format.partition(";")[0].lower())
-    if _ELAPSED.search(code):
-        return Shape.DURATION
-    clock = bool(_HALF_DAY.search(code))
-    code = _EXPONENT.sub("", _HALF_DAY.sub("", code))
-    if code.strip() in {"general", "standard"}:
-        return Shape.NUMBER
-    clock = clock or "h" in code or "s" in code
-    day = "y" in code or "d" in code or ("m" in code and not clock)
-    if day:
-        return Shape.DATE_AND_TIME if clock else Shape.DATE
-    return Shape.TIME if clock else Shape.NUMBER
-
-
-def builtin_format(number: int) -> str:
-    """The code of a format that a workbook names by number only."""
-    return str(_EAST_ASIAN.get(number) or BUILTIN_FORMATS.get(number, "General"))
+_MOST_DAYS = 1e7
+"""Of a duration; numbers beyond are no durations, and lose their seconds."""
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +57,8 @@ class CellReader:
     """Reads the cells of one workbook.
 
     `strings` is its table of texts, `shapes` the shape of each cell style, `from_1904` its calendar, `uncalculated`
-    whether it asks to be calculated when opened, so that a cached 0 may be a program's stand-in for a result.
+    whether it asks to be calculated when opened, so that a cached 0 may be a program's stand-in for a result, `digits`
+    how many digits of a whole number each cell style shows at least (none: what they show is not looked at).
     """
 
     strings: Sequence[str]
@@ -104,6 +66,7 @@ class CellReader:
     from_1904: bool
     uncalculated: bool
     label: str
+    digits: Sequence[int] = ()
 
     def read(self, cell: StoredCell) -> Value:
         """The text of a cell (None: empty) and what is wrong with it. Raises FileError where references are damaged."""
@@ -137,12 +100,11 @@ class CellReader:
         return self.uncalculated and cell.kind == "n" and cell.text == "0"
 
     def _shared(self, text: str) -> str:
-        try:
-            number = int(text)
-            if number >= 0:
-                return self.strings[number]
-        except (ValueError, IndexError):
-            pass
+        if _PLACE.fullmatch(text):
+            try:
+                return self.strings[int(text)]
+            except IndexError:
+                pass
         raise FileError(f"{self.label} is damaged: a cell names text {text[:20]}, which the workbook does not hold.")
 
     def _shape(self, style: int) -> Shape:
@@ -157,40 +119,70 @@ class CellReader:
             return text, Fault(Code.ERROR_CELL, f"is stored as a number, but is none: {text[:40]}")
         shape = self._shape(style)
         if shape is Shape.NUMBER:
-            return _number_text(text.strip())
+            return _number_text(text.strip(), self.digits[style] if self.digits else 0)
+        value = float(text)
         if shape is Shape.DURATION:
-            return _duration_text(float(text)), None
-        moment = self._moment(float(text), shape)
+            if abs(value) > _MOST_DAYS:
+                return text, _misformatted("duration", text)
+            return _duration_text(value), None
+        moment = self._moment(value, shape)
         if moment is None:
-            return text, Fault(Code.ERROR_CELL, f"is formatted as a date, but {text} is no date; correct the cell")
-        return _moment_text(
-            moment, shape, dayless=float(text) < 1 and (shape is Shape.TIME or not self.from_1904)
-        ), None
+            return text, _misformatted("date", text)
+        return _moment_text(moment, shape, dayless=value < 1 and (shape is Shape.TIME or not self.from_1904)), None
 
     def _moment(self, serial: float, shape: Shape) -> datetime | None:
         """The moment that a serial number means, to the millisecond; None where it is no date."""
-        if not 0 <= serial < _LAST_DAY:
+        if not self.from_1904 and ((serial < 1 and shape is Shape.DATE) or _LEAP_DAY <= serial < _LEAP_DAY + 1):
             return None
-        if not self.from_1904:
-            if (serial < 1 and shape is Shape.DATE) or _LEAP_DAY <= serial < _LEAP_DAY + 1:
-                return None
-            serial += 1 <= serial < _LEAP_DAY
-        return (_FROM_1904 if self.from_1904 else _FROM_1900) + timedelta(milliseconds=round(serial * 86_400_000))
+        span = serial_span_ms(from_1904=self.from_1904)
+        if not 0 <= serial < span / DAY_MS:
+            return None
+        passed = round((serial + (not self.from_1904 and 1 <= serial < _LEAP_DAY)) * DAY_MS)
+        return serial_start(from_1904=self.from_1904) + timedelta(milliseconds=passed) if passed < span else None
 
 
-def _number_text(text: str) -> Value:
-    """A number with all its digits: whole ones without a point, others in the shortest form of the same double."""
+def serial_start(*, from_1904: bool) -> datetime:
+    """The day that serial numbers count from; from 1900 on it holds for those past the leap day that never was."""
+    return _FROM_1904 if from_1904 else _FROM_1900
+
+
+def serial_span_ms(*, from_1904: bool) -> int:
+    """How many milliseconds there are from that day to the end of the year 9999."""
+    return (2_958_466 - (_DAYS_UNTIL_1904 if from_1904 else 0)) * DAY_MS
+
+
+def _misformatted(what: str, text: str) -> Fault:
+    return Fault(Code.ERROR_CELL, f"is formatted as a {what}, but {text[:40]} is no {what}; correct the cell")
+
+
+def _number_text(text: str, digits: int) -> Value:
+    """A number with all its digits: whole ones without a point, others in the shortest form of the same double.
+
+    `digits` is how many its format shows at least.
+    """
     if text.lstrip("+-").isdigit() and len(text) <= 16:
         whole = int(text)
         if abs(whole) < _SAFE_WHOLE:
-            return str(whole), None
+            return _whole_text(whole, digits)
     value = float(text)
     if abs(value) >= _SAFE_WHOLE:
         return text, Fault(
             Code.LOSSY_NUMBER,
-            f"is stored as the number {text}, of which a spreadsheet keeps 15 digits; type it again as text",
+            f"is stored as the number {text[:40]}, of which a spreadsheet keeps 15 digits; type it again as text",
         )
-    return (str(int(value)) if value.is_integer() else repr(value)), None
+    return _whole_text(int(value), digits) if value.is_integer() else (repr(value), None)
+
+
+def _whole_text(whole: int, digits: int) -> Value:
+    text = str(whole)
+    if len(text.lstrip("-")) >= digits or digits < 2:
+        return text, None
+    return text, Fault(
+        Code.LOSSY_NUMBER,
+        f"is stored as the number {text}, and only its format shows it with {digits} digits; "
+        "type it again as text if the zeros belong to it",
+        Severity.WARNING,
+    )
 
 
 def _duration_text(days: float) -> str:

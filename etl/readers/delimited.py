@@ -7,40 +7,33 @@ Row numbers count records, as a spreadsheet program does: the first is 1, titles
 line breaks inside quotes is one. A `sep=` line is not a record.
 """
 
-import csv
 import json
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, TextIO
 
 import polars as pl
 
-from etl.batch import RAW, Batch, Decision, Origin, column_letters
+from etl.batch import RAW, ROW, Batch, Decision, Origin, column_letters
 from etl.errors import FileError
-from etl.problems import Code, Problem
-from etl.readers.assembly import BLANKS, SAMPLE_ROWS, assemble, cell_problem, error_texts, in_batches
-from etl.readers.dialect import Dialect, sniff_dialect
-from etl.readers.encoding import decide_encoding, decode_head, open_text
+from etl.problems import Code, Problem, joined
+from etl.readers.ahead import read_ahead
+from etl.readers.assembly import BATCH_ROWS, BLANKS, SAMPLE_ROWS, assemble, cell_problem, error_texts
+from etl.readers.blocks import Utf8Blocks
+from etl.readers.damage import find_damage
+from etl.readers.dialect import Dialect, told_dialect
+from etl.readers.encoding import decode_head, find_encoding
 from etl.readers.header import SEARCHED_ROWS, Header, find_header, header_decision
 from etl.readers.options import ReadOptions
-from etl.readers.quotes import find_open_quote, has_stray_quotes
+from etl.readers.records import Record
+from etl.readers.sniff_dialect import sniff_dialect
 from etl.readers.source import Source
+from etl.readers.split import Part, open_records, read_parts
 
-CELL_CHARACTERS = 32_000_000
-"""A longer cell is taken for a quote that never closes."""
 _HEAD_RECORDS = 10_000
 """The header and the sample must be found among so many records, blank ones counted."""
-
-
-class Record(NamedTuple):
-    """A record: its number, its cells, and whether quotes stand in it where none should."""
-
-    row: int
-    cells: list[str]
-    stray_quotes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +50,57 @@ class DelimitedTable:
 
     def batches(self) -> Iterator[Batch]:
         """All rows; each call reads the file again. Raises FileError for a quote that does not close."""
-        with closing(_read_records(self.source, self.origin.dialect["encoding"], self.dialect)) as records:
-            rows = (record for record in records if record.row > self.header.row and not _is_blank(record.cells))
-            for held in in_batches(rows, lambda record: sum(map(len, record.cells))):
-                yield _assemble(self.origin, self.header, self.width, held)
+        parts = read_parts(self.source, self.origin.dialect["encoding"], self.dialect, self.width, self.header.row)
+        with closing(read_ahead(parts)) as ahead:
+            for part in ahead:
+                yield from self._batches(part)
+
+    def _batches(self, part: Part) -> Iterator[Batch]:
+        records = [record for record in part.records if not _is_blank(record.cells)]
+        if part.frame is None:
+            if records:
+                yield _assemble(self.origin, self.header, self.width, records)
+            return
+        rows = _without_blank(part.frame)
+        if unnamed := _unnamed(self.header, self.width):
+            held = pl.any_horizontal(pl.col(str(at)).is_not_null() for at in unnamed)
+            odd = rows.filter(held).iter_rows()
+            records += [Record(row, [cell or "" for cell in cells], stray_quotes=False) for row, *cells in odd]
+            rows = rows.filter(~held)
+        frame = rows.select(
+            ROW,
+            pl.lit(None, dtype=pl.String).alias(RAW),
+            *(
+                pl.col(str(at - 1)).alias(name)
+                for at, name in zip(self.header.positions, self.header.names, strict=True)
+            ),
+        )
+        problems = joined([error_texts(frame, self.origin), find_damage(frame, self.origin)])
+        if records:
+            others = _assemble(self.origin, self.header, self.width, records)
+            frame = pl.concat([frame, others.source]).sort(ROW)
+            problems = joined([problems, others.problems])
+        yield from _in_slices(Batch(self.origin, frame, frame, problems))
+
+
+def _in_slices(batch: Batch) -> Iterator[Batch]:
+    for frame in batch.source.iter_slices(BATCH_ROWS):
+        first, last = frame[ROW][0], frame[ROW][-1]
+        problems = batch.problems.filter(pl.col("row").is_between(first, last))
+        yield Batch(batch.origin, frame, frame, problems)
+
+
+def _without_blank(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that hold anything. Few rows begin with a blank cell, and only those are looked at whole."""
+    blank = pl.all().exclude(ROW).str.strip_chars(BLANKS).fill_null("") == ""
+    suspects = rows.filter(pl.col("0").str.strip_chars(BLANKS).fill_null("") == "")
+    blanks = suspects.filter(pl.all_horizontal(blank))[ROW]
+    return rows.filter(~pl.col(ROW).is_in(blanks.implode())) if blanks.len() else rows
+
+
+def _unnamed(header: Header, width: int) -> list[int]:
+    """The cells, from 0, that belong to no column."""
+    return [at for at in range(width) if at + 1 not in header.positions and at + 1 not in header.ignored]
 
 
 def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
@@ -69,28 +109,30 @@ def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
     Raises FileError: undecodable, no certain delimiter, no certain header, a quote that does not close.
     """
     header_row = options.header_row
-    codec = decide_encoding(source, options.encoding, western=True)
+    codec, encoding = find_encoding(source, options.encoding, western=True, glance=options.glance)
     whole = len(source.head) == source.size_bytes
-    dialect = sniff_dialect(decode_head(source, codec), whole=whole, wanted=options.delimiter, label=source.label)
+    told = told_dialect(options)
+    dialect, signs = sniff_dialect(decode_head(source, codec), whole=whole, told=told, label=source.label)
     head = _read_head(source, codec, dialect, header_row)
     if not head:
         raise FileError(f"{source.label} holds no rows: every line is blank.")
     lines = [(row, {at: cell for at, cell in enumerate(cells, 1) if cell.strip(BLANKS)}) for row, cells, _ in head]
-    header = find_header(lines, header_row, source.label, {record.row: len(record.cells) for record in head})
-    titles = next(record.cells for record in head if record.row == header.row)
+    widths = {record.row: len(record.cells) for record in head}
+    header = find_header(lines, header_row, source.label, widths, options.columns)
     rows = [record for record in head if record.row > header.row][:SAMPLE_ROWS]
-    width = _usual_width(max(header.positions), len(titles), rows)
+    named = max(header.positions)
+    width = _usual_width(named, widths[header.row] if options.columns is None else max(named, *widths.values()), rows)
     origin = Origin(
         source.file,
         None,
         "csv",
         header.names,
         header.positions,
-        header.row,
-        {"encoding": codec, "delimiter": dialect.delimiter, "line_end": dialect.line_end},
+        header.row or None,
+        {"encoding": codec, **told.spelled_like(dialect)},
     )
     sample = _assemble(origin, header, width, rows).source
-    decisions = (header_decision(header, header_row),)
+    decisions = (encoding, *signs, header_decision(header, header_row, options.columns))
     return DelimitedTable(origin, sample, decisions, source, dialect, header, width)
 
 
@@ -108,8 +150,9 @@ def _read_head(source: Source, codec: str, dialect: Dialect, header_row: int | N
     """The first records that hold anything: enough to find the header and to fill the sample."""
     first = header_row or 0
     head: list[Record] = []
-    with closing(_read_records(source, codec, dialect)) as records:
-        for record in islice(records, first + _HEAD_RECORDS):
+    with Utf8Blocks(source, codec) as blocks:
+        records = open_records(blocks, dialect, source.label)
+        for record in islice(iter(records.read, None), first + _HEAD_RECORDS):
             if not _is_blank(record.cells):
                 head.append(record)
             if record.row > first and len(head) >= SEARCHED_ROWS + SAMPLE_ROWS:
@@ -123,7 +166,7 @@ def _is_blank(cells: Sequence[str]) -> bool:
 
 def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Record]) -> Batch:
     """Rows of the table's columns. A record that does not fit fills its columns as far as it goes and is kept whole."""
-    unnamed = [at for at in range(width) if at + 1 not in header.positions and at + 1 not in header.ignored]
+    unnamed = _unnamed(header, width)
     rows: list[int] = []
     raws: list[str | None] = []
     filled: list[list[str]] = []
@@ -139,7 +182,7 @@ def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Reco
     by_column = list(zip(*filled, strict=True)) if filled else [()] * width
     columns = [[cell or None for cell in by_column[position - 1]] for position in header.positions]
     batch = assemble(origin, rows, {RAW: raws}, columns, found)
-    return batch.with_problems(error_texts(batch.source, origin))
+    return batch.with_problems(error_texts(batch.source, origin), find_damage(batch.source, origin))
 
 
 def _misfit(record: Record, width: int, unnamed: Sequence[int], header: Header) -> str | None:
@@ -158,78 +201,3 @@ def _misfit(record: Record, width: int, unnamed: Sequence[int], header: Header) 
         if cells[at]:
             return f"column {column_letters(at + 1)} holds data but has no name in the header (row {header.row})"
     return None
-
-
-class _Lines:
-    """The physical lines of a text, remembering those of the record in hand, so that an open quote can be named."""
-
-    def __init__(self, text: TextIO, label: str) -> None:
-        self._text = text
-        self._label = label
-        self._held: list[str] = []
-        self._before = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(CELL_CHARACTERS)
-        if not line:
-            raise StopIteration
-        if not self._before and not self._held:
-            line = line.removeprefix("\ufeff")
-        self._held.append(line)
-        return line
-
-    def start_record(self) -> None:
-        self._before += len(self._held)
-        self._held.clear()
-
-    def record(self) -> str:
-        """The text of the record in hand."""
-        return "".join(self._held)
-
-    def explain(self, error: csv.Error, delimiter: str) -> FileError:
-        """Where the quote opened that csv could not make sense of."""
-        line = self._before + _line_of(self._held, find_open_quote(self.record(), delimiter))
-        last = self._before + len(self._held)
-        if "end of data" in str(error) or "field limit" in str(error):
-            return FileError(
-                f"{self._label}: the quote that opens in line {line} never closes.",
-                'Close it; a quote inside a quoted cell is written twice: "".',
-            )
-        return FileError(
-            f"{self._label}: in line {last}, text follows the quote that closes a cell (opened in line {line}).",
-            'A quote inside a quoted cell is written twice: "".',
-        )
-
-
-def _line_of(lines: Sequence[str], offset: int) -> int:
-    """The number, from 1, of the line that holds the character at `offset`."""
-    for number, line in enumerate(lines, 1):
-        offset -= len(line)
-        if offset < 0:
-            return number
-    return len(lines)
-
-
-def _read_records(source: Source, codec: str, dialect: Dialect) -> Generator[Record]:
-    """Every record with its number. The one place that knows which library splits the text."""
-    csv.field_size_limit(CELL_CHARACTERS)  # the limit is the process's, 131,072 unless told
-    with open_text(source, codec, newline="") as text:
-        lines = _Lines(text, source.label)
-        if dialect.sep_line:
-            next(lines)
-        reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
-        number = 0
-        while True:
-            lines.start_record()
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                raise lines.explain(error, dialect.delimiter) from error
-            if cells is None:
-                return
-            number += 1
-            stray = '"' in "".join(cells) and has_stray_quotes(lines.record(), dialect.delimiter)
-            yield Record(number, cells, stray)

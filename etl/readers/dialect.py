@@ -1,115 +1,95 @@
-"""Dialect: what separates the cells and ends the lines of a delimited file, counted in its first 64 KB.
+"""Dialect: what separates the cells, encloses them and ends the lines of a delimited file.
 
-It must never know what the columns are called or mean.
+It must never know how that was found out.
 """
 
-import csv
-import io
-import re
-from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from etl.errors import FileError, UsageError
+from etl.errors import UsageError
+from etl.readers.options import ReadOptions
 
-DELIMITERS = (",", ";", "\t", "|")
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+NO_QUOTE = "none"
+"""What a user says where quotes are plain text."""
 _SPELLED = {"\\t": "\t", "tab": "\t"}
-_SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
-_QUOTED = re.compile(r'"[^"]*"')
-_CLEAR_SHARE = 0.5
-"""At least so many of the records must have the same number of cells."""
+_NAMES = {
+    ",": "comma",
+    ";": "semicolon",
+    "\t": "tab",
+    "|": "bar",
+    ":": "colon",
+    "^": "caret",
+    "~": "tilde",
+    " ": "space",
+    '"': "double quote",
+    "'": "single quote",
+    "\\": "backslash",
+    "\n": "LF",
+    "\r\n": "CRLF",
+    "\r": "CR",
+    "": NO_QUOTE,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """`sep_line`: the file begins with Excel's own `sep=;` line, which no spreadsheet program shows as a row."""
 
     delimiter: str
+    quote: str
+    """Empty: cells are never in quotes."""
+    escape: str
+    """Stands before a quote that is meant as text; empty: such a quote is written twice."""
     line_end: str
     sep_line: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Score:
-    delimiter: str
-    share: float
-    """The part of the records that have the commonest number of cells."""
-    width: int
-    """That number."""
-    prose: bool
-    """Mostly followed by a space, as a comma in a sentence is."""
-    opens_alone: bool
-    """The first record has one cell only."""
-    sound: bool
-    """Quotes open and close where cells do."""
+class Told(NamedTuple):
+    """What the user says of a dialect; None: nothing. `quote` and `escape` empty: there is none."""
+
+    delimiter: str | None
+    quote: str | None
+    escape: str | None
+
+    def spelled_like(self, dialect: Dialect) -> dict[str, str]:
+        """How rows are written so that the same command reads them back, as in `Origin.dialect`.
+
+        What was told is told again. What was found out about quotes need not show in a few rows: those are written in
+        the usual way, which is found out just as well.
+        """
+        return {
+            "delimiter": dialect.delimiter,
+            "quote": '"' if self.quote is None else self.quote,
+            "escape": self.escape or "",
+            "line_end": dialect.line_end,
+        }
 
 
-def sniff_dialect(sample: str, *, whole: bool, wanted: str | None, label: str) -> Dialect:
-    """The dialect of a text by its start; `whole` says that the sample is all of it.
-
-    Raises FileError where two readings are equally good, UsageError for a `wanted` delimiter that cannot be one.
-    """
-    told = _SEP_LINE.match(sample)
-    if wanted is not None:
-        delimiter = _checked(wanted)
-    elif told:
-        delimiter = told.group(1)
-    else:
-        delimiter = _most_consistent(sample, whole=whole, label=label)
-    return Dialect(delimiter, _line_end(sample), told is not None)
-
-
-def _checked(wanted: str) -> str:
-    delimiter = _SPELLED.get(wanted.lower(), wanted)
-    if len(delimiter) != 1 or delimiter in '"\r\n\0':
-        raise UsageError(f"{wanted!r} cannot separate cells.", "Give one character, for example --delimiter ';'")
-    return delimiter
-
-
-def _most_consistent(sample: str, *, whole: bool, label: str) -> str:
-    scores = [_score(sample, delimiter, whole=whole) for delimiter in DELIMITERS]
-    if any(score.sound for score in scores):
-        scores = [score for score in scores if score.sound]
-    scores = [score for score in scores if score.width > 1]
-    if not scores:
-        return ","  # one column: nothing is separated, and a stray comma will be named as a ragged row
-    best = max(scores, key=lambda score: (score.share, not score.prose, score.width))
-    rivals = [
-        score
-        for score in scores
-        if score is not best and (score.share, score.prose, score.width) == (best.share, best.prose, best.width)
-    ]
-    if rivals or best.share < _CLEAR_SHARE or (best.prose and best.opens_alone):
-        found = " or ".join(_NAMES[score.delimiter] for score in [best, *rivals])
-        found = found if rivals else f"{found}, or nothing"
-        raise FileError(
-            f"{label}: it is not certain what separates the columns ({found}?).",
-            "Say it with --delimiter, for example --delimiter ';' or --delimiter tab",
+def told_dialect(options: ReadOptions) -> Told:
+    """What the options say. Raises UsageError for signs that cannot be what they are said to be."""
+    told = Told(
+        _sign(options.delimiter, "separate cells", "--delimiter ';' or --delimiter tab", none=False),
+        _sign(options.quote, "enclose cells", '--quote "\'" or --quote none', none=True),
+        _sign(options.escape, "stand before a quote", "--escape '\\'", none=True),
+    )
+    if told.delimiter and told.delimiter in {told.quote, told.escape}:
+        raise UsageError(
+            f"{told.delimiter!r} cannot both separate cells and stand inside them.", "Leave out one of them."
         )
-    return best.delimiter
+    if told.quote and told.quote == told.escape:
+        return told._replace(escape="")  # a quote before a quote is what is always read
+    return told
 
 
-def _score(sample: str, delimiter: str, *, whole: bool) -> _Score:
-    widths: list[int] = []
-    sound = True
-    try:
-        records = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
-        widths.extend(len(record) for record in records if any(cell.strip() for cell in record))
-    except csv.Error as error:
-        sound = not whole and "unexpected end" in str(error)
-    else:
-        if not whole and len(widths) > 1:
-            widths.pop()  # the sample ends within this record
-    if not widths:
-        return _Score(delimiter, 0, 0, prose=False, opens_alone=False, sound=sound)
-    width, count = max(Counter(widths).items(), key=lambda found: (found[1], found[0]))
-    bare = _QUOTED.sub('""', sample)
-    prose = 2 * bare.count(f"{delimiter} ") > bare.count(delimiter)
-    return _Score(delimiter, count / len(widths), width, prose=prose, opens_alone=widths[0] == 1, sound=sound)
+def sign_name(sign: str) -> str:
+    """`comma`, `U+001F`: a sign as a person would say it."""
+    return _NAMES.get(sign) or (sign if sign.isprintable() else f"U+{ord(sign):04X}")
 
 
-def _line_end(sample: str) -> str:
-    bare = _QUOTED.sub("", sample)
-    windows = bare.count("\r\n")
-    ends = {"\n": bare.count("\n") - windows, "\r\n": windows, "\r": bare.count("\r") - windows}
-    return max(ends, key=lambda end: ends[end])
+def _sign(wanted: str | None, purpose: str, example: str, *, none: bool) -> str | None:
+    if wanted is None:
+        return None
+    if none and wanted.lower() == NO_QUOTE:
+        return ""
+    sign = _SPELLED.get(wanted.lower(), wanted)
+    if len(sign) != 1 or sign in "\r\n\0":
+        raise UsageError(f"{wanted!r} cannot {purpose}.", f"Give one character, for example {example}")
+    return sign

@@ -2,19 +2,27 @@
 
 It must never know what the text says beyond which letters occur, and it never replaces a byte it cannot read.
 
-The ladder: a byte order mark decides; else UTF-8, strictly, over the whole file; else, for delimited text only,
-Windows-1252 where nothing in the file speaks against it; else the user is asked.
+The ladder: a byte order mark decides; else UTF-16, where every second byte is zero and all of it is text; else UTF-8,
+strictly, over the whole file; else, for delimited text only, Windows-1252 where nothing in the file speaks against
+it; else the user is asked. At a glance, the beginning stands for the whole file.
 """
 
 import codecs
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import polars as pl
+
+from etl.batch import Certainty, Decision
 from etl.errors import FileError, UsageError
+from etl.readers.code_pages import likely_names
 from etl.readers.source import Source
 
 _CHUNK_BYTES = 1 << 20
+_GLANCED_BYTES = 8 << 20
+"""At a glance, Windows-1252 is concluded from so much."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -63,36 +71,85 @@ _SIGNS = bytes.fromhex(
 _APOSTROPHE_DOT_AND_SPACE = bytes.fromhex("92 b7 a0")
 _PUNCTUATION = frozenset((_SIGNS + _APOSTROPHE_DOT_AND_SPACE).decode("cp1252")) - frozenset("¡¿ªº")
 """The signs of every Western language; those of Spanish and its neighbours stand with their letters."""
-_INSIDE_A_WORD = re.compile(rf"[^\W\d_][{_SIGNS.decode('cp1252')}][^\W\d_]")
+_WESTERN_LETTERS = bytes(
+    byte for byte in range(256) if re.match(r"[^\W\d_]", bytes([byte]).decode("cp1252", "replace"))
+)
+_INSIDE_A_WORD = re.compile(rb"(?<=[%b])[%b](?=[%b])" % (_WESTERN_LETTERS, _SIGNS, _WESTERN_LETTERS))
 """Signs that no one writes between two letters: there, the byte is a letter of another code page."""
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 _UTF8_PAIR = re.compile(rb"[\xc3-\xf4][\x80-\xbf]")
+_ASCII = bytes(range(128))
+_NO_WESTERN = frozenset(b"\x81\x8d\x8f\x90\x9d")
+"""Bytes that mean nothing in Windows-1252."""
+_SPOKEN = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16 LE",
+    "utf-16-be": "UTF-16 BE",
+    "utf-32": "UTF-32",
+    "cp1252": "Windows-1252",
+}
+_GUESSED_BYTES = 1 << 15
+"""So much before and behind a byte that cannot be read is looked at for a hint."""
+_WIDE_SHARE = 0.05
+"""At least this part of the pairs of bytes has a zero on one side, and none on the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """The first byte that cannot be read; `offset` from 0."""
+    """The first byte that cannot be read; `offset` from 0. `is_cut`: the file ends within a character."""
 
     offset: int
     value: int | None
+    is_cut: bool
+
+
+def find_encoding(source: Source, wanted: str | None, *, western: bool, glance: bool = False) -> tuple[str, Decision]:
+    """The codec that reads the whole file, byte order mark removed, and why it is this one.
+
+    `western` allows Windows-1252 to be concluded; `glance`: only the beginning is looked at. Raises FileError naming
+    line and byte where the text cannot be read, UsageError for an encoding that does not exist. Reads the file once
+    (twice for Windows-1252), at a glance hardly at all.
+    """
+    marked = next((codec for mark, codec in _MARKS if source.head.startswith(mark)), None)
+    if wanted:
+        codec = _known(wanted, marked)
+        return _proven(source, codec, "said with --encoding", Certainty.TOLD, glance=glance)
+    if marked:
+        return _proven(source, marked, "byte order mark", Certainty.CERTAIN, glance=glance)
+    if wide := _unmarked_utf16(source):
+        return _proven(source, wide, "every character of it has two bytes", Certainty.LIKELY, glance=glance)
+    fault = _first_fault(source, "utf-8", glance=glance)
+    if fault is None:
+        why = f"the first {len(source.head):,} bytes are valid" if glance else "every byte is valid UTF-8"
+        whole = not glance or len(source.head) == source.size_bytes
+        return "utf-8", _decision("utf-8", why, Certainty.CERTAIN if whole else Certainty.LIKELY)
+    if western and not fault.is_cut and _looks_western(source, _GLANCED_BYTES if glance else source.size_bytes):
+        why = "the bytes fit Windows-1252 and no other Western reading"
+        return "cp1252", _decision("cp1252", why, Certainty.LIKELY)
+    raise _undecodable(source, "utf-8", fault)
 
 
 def decide_encoding(source: Source, wanted: str | None, *, western: bool) -> str:
-    """The codec that reads the whole file, byte order mark removed.
+    """The codec alone, as `find_encoding` finds it."""
+    return find_encoding(source, wanted, western=western)[0]
 
-    `western` allows Windows-1252 to be concluded. Raises FileError naming line and byte where the text cannot be read,
-    UsageError for an encoding that does not exist. Reads the file once (twice for Windows-1252).
-    """
-    marked = next((codec for mark, codec in _MARKS if source.head.startswith(mark)), None)
-    codec = _known(wanted, marked) if wanted else marked or "utf-8"
-    if not wanted and not marked:
-        _refuse_unmarked_utf16(source)
-    fault = _first_fault(source, codec)
+
+def undecodable(source: Source, codec: str) -> FileError:
+    """What to say of a file that turned out not to be what its codec reads: names the line and the byte."""
+    fault = _first_fault(source, codec, glance=False)
     if fault is None:
-        return codec
-    if codec == "utf-8" and not wanted and western and _looks_western(source):
-        return "cp1252"
-    raise _undecodable(source, codec, fault)
+        return FileError(f"{source.label} has changed.", "Start again when it is no longer written to.")
+    return _undecodable(source, codec, fault)
+
+
+def as_text(data: bytes) -> pl.Series | None:
+    """UTF-8 as one text (String, length 1); None where it is not valid. Several times as fast as `bytes.decode`."""
+    try:
+        return pl.Series([data], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def open_text(source: Source, codec: str, newline: str | None) -> io.TextIOWrapper:
@@ -118,33 +175,61 @@ def _known(wanted: str, marked: str | None) -> str:
     return marked if marked is not None and _WITH_MARK.get(codec, codec) == marked else codec
 
 
-def _refuse_unmarked_utf16(source: Source) -> None:
-    """NUL bytes decode as UTF-8; where every second byte is one, that is not what the file says."""
+def _decision(codec: str, evidence: str, certainty: Certainty) -> Decision:
+    return Decision("encoding", _SPOKEN.get(codec, codec), evidence, certainty)
+
+
+def _proven(source: Source, codec: str, evidence: str, certainty: Certainty, *, glance: bool) -> tuple[str, Decision]:
+    fault = _first_fault(source, codec, glance=glance)
+    if fault is not None:
+        raise _undecodable(source, codec, fault)
+    return codec, _decision(codec, evidence, certainty)
+
+
+def _unmarked_utf16(source: Source) -> str | None:
+    """UTF-16 without a mark, where the zero bytes stand on one side only and all of the beginning is printable.
+
+    NUL bytes decode as UTF-8, but where every second byte is one, that is not what the file says. Raises FileError
+    where it may be UTF-16, or no text at all.
+    """
     sample = source.head[: len(source.head) // 2 * 2]
-    if sample.count(0) * 5 < len(sample) or not sample:
-        return
     even, odd = sample[::2].count(0), sample[1::2].count(0)
+    codec = "utf-16-le" if odd > even else "utf-16-be"
+    if not min(even, odd) and 2 * max(even, odd) > _WIDE_SHARE * len(sample):
+        text = codecs.getincrementaldecoder(codec)("replace").decode(sample)
+        if all(char.isprintable() or char in "\t\r\n" for char in text):
+            return codec
+    if 5 * (even + odd) < len(sample) or not sample:
+        return None
     if min(even, odd) * 10 < max(even, odd):
-        guess = "utf-16-le" if odd > even else "utf-16-be"
-        raise FileError(f"{source.label} looks like UTF-16 without a byte order mark.", f"If it is: --encoding {guess}")
+        raise FileError(f"{source.label} looks like UTF-16 without a byte order mark.", f"If it is: --encoding {codec}")
     raise FileError(f"{source.label} is not text: a large part of it is NUL bytes.")
 
 
-def _first_fault(source: Source, codec: str) -> _Fault | None:
-    decoder = codecs.getincrementaldecoder(codec)("strict")
-    fed = 0
+def _chunks(source: Source, limit: int) -> Iterator[bytes]:
     with source.open() as stream:
-        while True:
-            chunk = stream.read(_CHUNK_BYTES)
-            fed += len(chunk)
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                return _Fault(fed - len(error.object) + error.start, error.object[error.start])
-            except UnicodeError:  # UTF-16 or UTF-32 asked for, and no mark to say which
-                return _Fault(0, None)
-            if not chunk:
-                return None
+        while limit > 0 and (chunk := stream.read(min(_CHUNK_BYTES, limit))):
+            yield chunk
+            limit -= len(chunk)
+
+
+def _first_fault(source: Source, codec: str, *, glance: bool) -> _Fault | None:
+    """The first byte that the codec cannot read; at a glance, among the first."""
+    part = glance and len(source.head) < source.size_bytes
+    decoder = codecs.getincrementaldecoder(codec)("strict")
+    read = 0
+    try:
+        for chunk in [source.head] if part else _chunks(source, source.size_bytes):
+            read += len(chunk)
+            if codec != "utf-8" or decoder.getstate()[0] or as_text(chunk) is None:
+                decoder.decode(chunk)
+        decoder.decode(b"", final=not part)
+    except UnicodeDecodeError as error:
+        is_cut = error.reason == "unexpected end of data"
+        return _Fault(read - len(error.object) + error.start, error.object[error.start], is_cut)
+    except UnicodeError:  # UTF-16 or UTF-32 asked for, and no mark to say which
+        return _Fault(0, None, is_cut=False)
+    return None
 
 
 def _undecodable(source: Source, codec: str, fault: _Fault) -> FileError:
@@ -155,42 +240,52 @@ def _undecodable(source: Source, codec: str, fault: _Fault) -> FileError:
     return FileError(
         f"{source.label} is not {name}: line {line} holds the byte 0x{fault.value:02X} "
         f"(byte {fault.offset + 1} of the file).",
-        "Say what it is with --encoding, for example --encoding cp1252 for a file from Windows in Western Europe.",
+        _encoding_hint(source, name, fault),
     )
+
+
+def _encoding_hint(source: Source, name: str, fault: _Fault) -> str:
+    """What would do: another encoding, by the names that are most likely, or mending the line."""
+    if fault.is_cut:
+        return "The file ends in the middle of a character: part of it may be missing."
+    with source.open() as stream:
+        stream.seek(max(fault.offset - _GUESSED_BYTES, 0))
+        before, behind = stream.read(min(fault.offset, _GUESSED_BYTES)), stream.read(_GUESSED_BYTES)
+    if name == "UTF-8" and not before.isascii():
+        return "What stands before it is UTF-8: mend that line, or say what all of it is with --encoding."
+    lines = (before.rpartition(b"\n")[2] + behind).rpartition(b"\n")
+    names = likely_names(lines[0] or lines[2])
+    likely = f", most likely {' or '.join(names)}" if names else ""
+    return f"Say what it is with --encoding{likely}."
 
 
 def _line_at(source: Source, codec: str, offset: int) -> int:
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(codec)("replace"), translate=True)
-    line, left = 1, offset
-    with source.open() as stream:
-        while left and (chunk := stream.read(min(left, _CHUNK_BYTES))):
-            line += decoder.decode(chunk).count("\n")
-            left -= len(chunk)
+    line = 1
+    for chunk in _chunks(source, offset):
+        line += decoder.decode(chunk).count("\n")
     return line + decoder.decode(b"", final=True).count("\n")
 
 
-def _looks_western(source: Source) -> bool:
+def _looks_western(source: Source, limit: int) -> bool:
     """Whether Windows-1252 is the one reading: every sign has its place, every letter fits one Western language.
 
     Letters on which the neighbouring code pages agree cannot be wrong; the others must all be of one language, or the
     file may just as well be Czech, Polish or Turkish. Pairs of bytes that are UTF-8 mean a damaged UTF-8 file; and
     where they mostly come in twos and more, it may be Chinese or Cyrillic.
     """
-    decoder = codecs.getincrementaldecoder("cp1252")("strict")
-    letters: set[str] = set()
+    seen: set[int] = set()
     runs = alone = 0
-    tail = ""
-    with source.open() as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            try:
-                text = tail + decoder.decode(chunk)
-            except UnicodeDecodeError:
-                return False
-            if _UTF8_PAIR.search(chunk) or _INSIDE_A_WORD.search(text):
-                return False
-            letters.update(char for char in set(text) if char > "\x7f")
-            lengths = [len(run) for run in _HIGH_RUN.findall(chunk)]
-            runs, alone = runs + len(lengths), alone + lengths.count(1)
-            tail = text[-2:]
-    rest = letters - _ALIKE
+    tail = b""
+    for chunk in _chunks(source, limit):
+        window = tail + chunk
+        tail = chunk[-2:]
+        if window.isascii():
+            continue
+        seen.update(chunk.translate(None, _ASCII))
+        if seen & _NO_WESTERN or _UTF8_PAIR.search(window) or _INSIDE_A_WORD.search(window):
+            return False
+        lengths = [len(run) for run in _HIGH_RUN.findall(chunk)]
+        runs, alone = runs + len(lengths), alone + lengths.count(1)
+    rest = set(bytes(seen).decode("cp1252")) - _ALIKE
     return 2 * alone >= runs and any(rest <= language | _PUNCTUATION for language in _LANGUAGES)

@@ -24,6 +24,11 @@ _COVERS = 0.6
 _NARROW = 2 / 3
 """Above a header, only rows at most this full, in its measure, are titles and notes; fuller ones look like data."""
 
+_FEW_ROWS = 3
+"""So many rows below say what a column holds."""
+_SAY_WHICH = "Say which row holds the column names: --header-row N; if there is none: --columns NAME,NAME,…"
+_GIVE_ALL = "Give a name for each cell of a record."
+
 _NUMBER = re.compile(r"[-+]?[\s\d.,'%€$£]*\d[\s\d.,'%€$£]*(?:[eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?|\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?")
 _NO_NAMES = frozenset({"true", "false", "null", "n/a"})
@@ -34,7 +39,7 @@ Line = tuple[int, Mapping[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header's row number, the columns' names and their 1-based numbers, in file order."""
+    """The header's row number (0: there is none), the columns' names and their 1-based numbers, in file order."""
 
     row: int
     names: tuple[str, ...]
@@ -44,23 +49,49 @@ class Header:
 
 
 def find_header(
-    lines: Sequence[Line], chosen: int | None, place: str, widths: Mapping[int, int] | None = None
+    lines: Sequence[Line],
+    chosen: int | None,
+    place: str,
+    widths: Mapping[int, int] | None = None,
+    told: Sequence[str] | None = None,
 ) -> Header:
     """The header of a table whose first rows are `lines` (rows that hold nothing left out).
 
-    `chosen` is the row number that the user gave. `widths` gives the number of cells of each row where records have
-    one (delimited text): cells beyond the header's are then ragged, not unnamed. `place` names the table in sentences.
-    Raises FileError where no row is a header, where it is not certain, and for names that are twice or missing.
+    `chosen` is the row number that the user gave, `told` the names: then no row holds them, or the chosen one is
+    passed over. `widths` gives the number of cells of each row where records have one (delimited text): cells beyond
+    the header's are then ragged, not unnamed. `place` names the table in sentences. Raises FileError where no row is a
+    header, where it is not certain, and for names that are twice or missing.
     """
+    if lines and ERROR_COLUMN in lines[0][1].values():
+        chosen = lines[0][0]  # rejects begin with their header, wherever that of the file was said to be
+    if told is not None:
+        return _told_header(lines, chosen, place, widths, told)
     at = _chosen_line(lines, chosen, place) if chosen is not None else _likely_line(lines, place, widths)
     row, cells = lines[at]
     names = {position: " ".join(text.split()) for position, text in cells.items()}
     ignored = frozenset(position for position, name in names.items() if name == ERROR_COLUMN)
     kept = {position: names[position] for position in sorted(names) if position not in ignored}
     _refuse_names(kept, row, place)
-    _refuse_second_header(lines[at + 1 : at + 2], cells, row, place)
-    _refuse_unnamed(lines[at + 1 :], names, row, place, widths[row] if widths else None)
+    _refuse_repeated_header(lines[at + 1 : at + 2], cells, row, place)
+    _refuse_unnamed(lines[at + 1 :], names.keys(), f"in the header (row {row})", place, widths[row] if widths else None)
+    if chosen is None:
+        _refuse_doubtful(lines, at, place)
     return Header(row, tuple(kept.values()), tuple(kept), ignored)
+
+
+def _told_header(
+    lines: Sequence[Line], chosen: int | None, place: str, widths: Mapping[int, int] | None, told: Sequence[str]
+) -> Header:
+    row, passed = (0, {}) if chosen is None else lines[_chosen_line(lines, chosen, place)]
+    ignored = frozenset(position for position, text in passed.items() if text == ERROR_COLUMN)
+    names = {position: " ".join(text.split()) for position, text in enumerate(told, 1)}
+    _refuse_names(names, row, place)
+    data = [line for line in lines if line[0] > row]
+    usual = _usual(widths)
+    if usual is not None and usual < len(names):
+        raise FileError(f"{place}: {len(names)} names were given, and the records have {usual} cells.", _GIVE_ALL)
+    _refuse_unnamed(data, names.keys() | ignored, "among those that were given", place, usual)
+    return Header(row, tuple(names.values()), tuple(names), ignored)
 
 
 def _chosen_line(lines: Sequence[Line], chosen: int, place: str) -> int:
@@ -70,12 +101,15 @@ def _chosen_line(lines: Sequence[Line], chosen: int, place: str) -> int:
     raise FileError(f"{place}: row {chosen}, given as the header, is empty.", "Name the row with the column names.")
 
 
-def header_decision(header: Header, told: int | None) -> Decision:
+def header_decision(header: Header, chosen: int | None, told: Sequence[str] | None = None) -> Decision:
     """Which row is the header, and why."""
+    value = str(header.row) if header.row else "none"
     if told is not None:
-        return Decision("header row", str(header.row), "said with --header-row", Certainty.TOLD)
+        return Decision("header row", value, "the names were given with --columns", Certainty.TOLD)
+    if chosen is not None:
+        return Decision("header row", value, "said with --header-row", Certainty.TOLD)
     why = "the first row whose cells name the columns below"
-    return Decision("header row", str(header.row), why, Certainty.LIKELY)
+    return Decision("header row", value, why, Certainty.LIKELY)
 
 
 class _Fit(Enum):
@@ -90,7 +124,7 @@ class _Fit(Enum):
 
 
 def _likely_line(lines: Sequence[Line], place: str, widths: Mapping[int, int] | None) -> int:
-    usual = Counter(widths.values()).most_common(1)[0][0] if widths else None
+    usual = _usual(widths)
     first: dict[_Fit, int] = {}
     for at, (row, cells) in enumerate(lines[:SEARCHED_ROWS]):
         if _names_columns(cells):
@@ -103,9 +137,13 @@ def _likely_line(lines: Sequence[Line], place: str, widths: Mapping[int, int] | 
                 break
     best = _best(lines, first)
     if best is None:
-        raise FileError(f"{place}: no row looks like a header.", "Say which row holds the column names: --header-row N")
+        raise FileError(f"{place}: no row looks like a header.", _SAY_WHICH)
     _refuse_data_above(lines, best, place)
     return best
+
+
+def _usual(widths: Mapping[int, int] | None) -> int | None:
+    return Counter(widths.values()).most_common(1)[0][0] if widths else None
 
 
 def _fit(named: AbstractSet[int], data: AbstractSet[int], *, wide: bool) -> _Fit | None:
@@ -150,15 +188,15 @@ def _is_name(text: str) -> bool:
 
 def _refuse_names(names: Mapping[int, str], row: int, place: str) -> None:
     if not names:
-        raise FileError(f"{place}: row {row} names no columns.", "Say which row does: --header-row N")
+        raise FileError(f"{place}: row {row} names no columns.", _SAY_WHICH)
     if len(names) > MOST_COLUMNS:
         raise FileError(f"{place}: row {row} names {len(names)} columns; at most {MOST_COLUMNS:,} are read.")
     name, count = Counter(names.values()).most_common(1)[0]
     if count > 1:
         twice = " and ".join(column_letters(position) for position, other in names.items() if other == name)
         raise FileError(
-            f"{place}: the columns {twice} have the same name {name!r} (row {row}).",
-            "Give each its own name, or say which row holds the names: --header-row N",
+            f"{place}: the columns {twice} have the same name {_short(name)!r} (row {row}).",
+            f"Give each its own name in the file, or here: --header-row {row} --columns NAME,NAME,…",
         )
     refuse_odd_names(names.values(), place)
 
@@ -173,7 +211,7 @@ def refuse_odd_names(names: Iterable[str], place: str) -> None:
             raise FileError(f"{place}: a column may not be called {name!r}.", "Give the column another name.")
 
 
-def _refuse_second_header(below: Sequence[Line], titles: Mapping[int, str], row: int, place: str) -> None:
+def _refuse_repeated_header(below: Sequence[Line], titles: Mapping[int, str], row: int, place: str) -> None:
     for number, cells in below:
         alike = sum(titles.get(position) == text for position, text in cells.items())
         if alike >= 2 and 2 * alike >= len(titles):
@@ -183,15 +221,56 @@ def _refuse_second_header(below: Sequence[Line], titles: Mapping[int, str], row:
             )
 
 
-def _refuse_unnamed(data: Sequence[Line], names: Mapping[int, str], row: int, place: str, width: int | None) -> None:
+def _refuse_unnamed(data: Sequence[Line], names: AbstractSet[int], where: str, place: str, width: int | None) -> None:
     for number, cells in data:
         for position, text in cells.items():
             if position not in names and (width is None or position <= width):
                 raise FileError(
                     f"{place}: column {column_letters(position)} holds data (row {number}: {_short(text)!r}) "
-                    f"but has no name in the header (row {row}).",
+                    f"but has no name {where}.",
                     "Name the column, empty it, or say which row holds the names: --header-row N",
                 )
+
+
+def _refuse_doubtful(lines: Sequence[Line], at: int, place: str) -> None:
+    """Refuse (FileError) a likely header that may be one of two, or data: `lines[at]`."""
+    row, titles = lines[at]
+    if at and (above := lines[at - 1])[0] == row - 1 and _is_group_row(above[1], titles):
+        raise _two_rows(place, row - 1, row, row)
+    below = lines[at + 1 :]
+    if len(below) > _FEW_ROWS and below[0][0] == row + 1 and _is_second_row(below[0][1], below[1:]):
+        raise _two_rows(place, row, row + 1, row + 1)
+    for position, name in titles.items():
+        alike = [number for number, cells in below if cells.get(position) == name]
+        if len(alike) > 1:
+            raise FileError(
+                f"{place}: row {row} could be the header, but its {_short(name)!r} is also in the rows "
+                f"{alike[0]} and {alike[1]} of column {column_letters(position)}.",
+                f"If it is the header: --header-row {row}; if there is none: --columns NAME,NAME,…",
+            )
+
+
+def _two_rows(place: str, first: int, second: int, likely: int) -> FileError:
+    return FileError(
+        f"{place}: the rows {first} and {second} look like one header in two rows.",
+        f"Say which one names the columns, for example --header-row {likely}",
+    )
+
+
+def _is_group_row(above: Mapping[int, str], titles: Mapping[int, str]) -> bool:
+    """Whether the row over the names holds names of groups of them. A note, `Owner: Ana`, stands in the first two."""
+    spread = len(above) > 1 and max(above) > 2
+    return spread and above.keys() <= titles.keys() and all(map(_is_name, above.values()))
+
+
+def _is_second_row(cells: Mapping[int, str], data: Sequence[Line]) -> bool:
+    """Whether a row below the names says more of the columns: `(text)`, or words where all that follows is numbers."""
+    if all(text.strip().startswith("(") and text.strip().endswith(")") for text in cells.values()):
+        return True
+    if not all(map(_is_name, cells.values())):
+        return False
+    columns = ([row[position] for _, row in data if position in row] for position in cells)
+    return sum(len(below) >= _FEW_ROWS and not any(map(_is_name, below)) for below in columns) > 1
 
 
 def _short(text: str) -> str:

@@ -23,16 +23,38 @@ _PLAIN_KEY = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
 _SIGN = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{\]}]', re.DOTALL)
 _CONTROL = re.compile(CONTROL)
+_MAY_BE_CONTROL = re.compile(r"\\[ubf]")
+"""How half and control characters are written inside a value: as escapes. One that is not is seen in the column."""
 _TYPES = {"n": "null", "t": "boolean", "f": "boolean", "[": "array", "{": "object"}
 
 
+class What(NamedTuple):
+    """How sentences call a text that is to hold one object, and what else they say of it."""
+
+    name: str
+    object: str = "a JSON object"
+    beginning: str = "it must begin with {"
+    """Why a text that begins with another sign holds none."""
+    form: str = "{…}"
+    """How a person writes one."""
+
+
+LINE = What("line")
+RECORD = What("record")
+ITEM = What("item", "a map", "it is a list or a single value", "- key: value")
+
+
 class Member(NamedTuple):
-    """A key and its value: plain text for a string, else the JSON text. `start` and `end` enclose it in the line."""
+    """A key and its value: `text` is plain for a string, else the JSON text.
+
+    `start` and `end` enclose the member in its line, `value` is where the value begins.
+    """
 
     key: str
     text: str
     type: str
     start: int
+    value: int
     end: int
 
 
@@ -61,9 +83,10 @@ class _NotAnObjectError(ValueError):
 
 
 class ObjectReader:
-    """Reads lines that hold one JSON object each. Not to be shared between threads."""
+    """Reads texts that hold one JSON object each; `what` sentences call them. Not to be shared between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: What = LINE) -> None:
+        self._what = what
         self._twice: list[str] = []
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self._take_pairs,
@@ -77,7 +100,7 @@ class ObjectReader:
         try:
             members, faults = self._read_members(line)
         except _NotAnObjectError as error:
-            message = f"the line is not a JSON object: {error} (character {error.at + 1})"
+            message = f"the {self._what.name} is not {self._what.object}: {error} (character {error.at + 1})"
             return ParsedLine(faults=(Fault(Code.MALFORMED_JSON, None, message),))
         return ParsedLine(tuple(members), tuple(faults))
 
@@ -85,10 +108,10 @@ class ObjectReader:
         _refuse_depth(line)
         at = _skip_space(line, 0)
         if line[at : at + 1] != "{":
-            raise _NotAnObjectError("a line must begin with {", at)
+            raise _NotAnObjectError(self._what.beginning, at)
         members: list[Member] = []
         faults: list[Fault] = []
-        escaped = "\\u" in line
+        escaped = _MAY_BE_CONTROL.search(line) is not None
         at = _skip_space(line, at + 1)
         sign = line[at : at + 1]
         if sign == "}":
@@ -115,8 +138,8 @@ class ObjectReader:
         self._twice.clear()
         value, end = self._decode(line, at)
         if isinstance(value, str):
-            return Member(key, value, "string", start, end), value
-        return Member(key, line[at:end], _TYPES.get(line[at], "number"), start, end), value
+            return Member(key, value, "string", start, at, end), value
+        return Member(key, line[at:end], _TYPES.get(line[at], "number"), start, at, end), value
 
     def _read_key(self, line: str, start: int) -> tuple[str, int]:
         """A key that is escaped or wrong, and where its value begins."""
@@ -177,7 +200,7 @@ def _read_sign(line: str, at: int) -> tuple[str, int]:
     found = _SIGN.match(line, at)
     if found is None:
         at = _skip_space(line, at)
-        raise _NotAnObjectError("',' or '}' is missing" if line[at:] else "the line ends too early", at)
+        raise _NotAnObjectError("',' or '}' is missing" if line[at:] else "it ends too early", at)
     return found.group(1), found.end()
 
 
@@ -195,7 +218,7 @@ def _character_faults(member: Member, value: object) -> Iterator[Fault]:
     if not all(map(is_encodable, texts)):
         message = f"{member.key} holds half a character (a lone surrogate such as \\ud800)"
         yield Fault(Code.CONTROL_CHARACTER, member.key, message)
-    if not isinstance(value, str) and any(map(_CONTROL.search, texts)):
+    if not isinstance(value, str) and not _CONTROL.search(member.text) and any(map(_CONTROL.search, texts)):
         yield Fault(Code.CONTROL_CHARACTER, member.key, f"{member.key} holds a control character inside; remove it")
 
 

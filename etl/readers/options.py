@@ -10,9 +10,9 @@ from etl.formats import CELL_FORMATS, WORKBOOK_FORMATS
 class ReadOptions:
     """How a file is to be read; None (False): the content decides.
 
-    `format` is one of `etl.formats.FORMATS`. `glance`: only the beginning is looked at before the first batch, as for
-    a preview; what shows later (a byte that is no text, a new key) then stops the reading or is left out of the
-    columns.
+    `format` is one of `etl.formats.FORMATS`. `glance`: of a large file only the beginning is looked at before the first
+    batch, as for a preview; what shows later (a byte that is no text, a new key) then stops the reading or is left out
+    of the columns.
     """
 
     format: str | None = None
@@ -20,6 +20,8 @@ class ReadOptions:
     """A workbook's sheet, hidden ones too."""
     header_row: int | None = None
     """The row number of the header."""
+    columns: tuple[str, ...] | None = None
+    """The names of the columns, from the first on, where no row holds them, or instead of those in `header_row`."""
     delimiter: str | None = None
     """What separates cells: one character, `\\t` or `tab`."""
     quote: str | None = None
@@ -41,6 +43,7 @@ _GOES_WITH = {
     "sheet": (WORKBOOK_FORMATS, "no workbook"),
     "fill_merged": (WORKBOOK_FORMATS, "no workbook"),
     "header_row": (CELL_FORMATS, "no table of cells"),
+    "columns": (CELL_FORMATS, "no table of cells"),
     "delimiter": (("csv",), "no delimited text"),
     "quote": (("csv",), "no delimited text"),
     "escape": (("csv",), "no delimited text"),
@@ -55,7 +58,7 @@ def settle_options(told: ReadOptions, fallback: ReadOptions, format_: str, label
 
     Raises UsageError for one that was told and means nothing for the format.
     """
-    settled: dict[str, str | int | bool] = {}
+    settled: dict[str, str | int | bool | tuple[str, ...] | None] = {}
     for name, (formats, what) in _GOES_WITH.items():
         value = getattr(told, name)
         if format_ in formats:

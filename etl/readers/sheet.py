@@ -1,7 +1,8 @@
-"""Sheet: the rows of one worksheet part, streamed, and the areas that are merged in it.
+"""Sheet: the rows of one worksheet part, streamed.
 
 It must never know which row is the header. Cells that hold nothing are left out, so a sheet whose cells lie far apart,
-or are only coloured, costs nothing.
+or are only coloured, costs nothing. Rows of a plain form are read in columns, all others element by element; the
+second way is the one that says what a sheet means, the first must say the same.
 """
 
 import re
@@ -9,55 +10,45 @@ from collections.abc import Callable, Generator, Iterable
 from functools import lru_cache
 
 from etl.errors import FileError
+from etl.readers.cell_columns import ColumnReader
 from etl.readers.cell_values import CellReader, StoredCell
-from etl.readers.grid import Area, Cell, Row
-from etl.readers.xml_stream import feed, open_parser
+from etl.readers.merged import MOST_MERGES
+from etl.readers.plain_rows import MOST_ROWS, MOST_SHEET_COLUMNS, read_plain_rows
+from etl.readers.plain_tags import PlainTags
+from etl.readers.stretch import Cell, Row, Stretch, stretch_of
+from etl.readers.xml_list import ItemList, read_list
+from etl.readers.xml_stream import MOST_DEPTH, XmlFeed, feed, open_parser, refuse_depth, refuse_length
 
-MOST_ROWS = 1_048_576
-MOST_SHEET_COLUMNS = 16_384
-"""The size of a sheet; a cell beyond is damage."""
-MOST_MERGES = 50_000
+__all__ = ["MOST_MERGES", "MOST_ROWS", "MOST_SHEET_COLUMNS", "column_number", "read_rows", "read_stretches"]
 
-_MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']([A-Za-z0-9:$]+)[\"']")
-_AREA = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7}):\$?([A-Z]{1,3})\$?(\d{1,7})", re.IGNORECASE)
-_LONGEST_TAG_BYTES = 200
+_MOST_LETTERS = 3
+_WHOLE = re.compile(r"\s*\d{1,10}\s*", re.ASCII)
+_ROWS = ItemList(item="row ", name="sheetData")
+
+
+def read_stretches(chunks: Iterable[bytes], columns: ColumnReader) -> Generator[Stretch]:
+    """The rows that hold anything, rising. Raises FileError where the part contradicts itself."""
+    collector = _Collector(columns.reader)
+    parser = open_parser(collector.start, collector.end, collector.text.append)
+    tags = PlainTags()
+    tags.listen(parser)
+
+    def prove(content: bytes, prefix: str) -> Stretch | None:
+        stored = read_plain_rows(content, prefix, tags, collector.row)
+        if stored is None:
+            return None
+        collector.row = stored.last_row
+        return columns.read(stored)
+
+    return read_list(chunks, _ROWS, XmlFeed(parser), collector, prove)
 
 
 def read_rows(chunks: Iterable[bytes], reader: CellReader) -> Generator[Row]:
-    """The rows that hold anything, rising. Raises FileError where the part contradicts itself."""
+    """The same rows, all of them element by element."""
     collector = _Collector(reader)
     parser = open_parser(collector.start, collector.end, collector.text.append)
     for _ in feed(parser, chunks):
-        yield from collector.take()
-
-
-def read_merged_areas(chunks: Iterable[bytes], label: str) -> list[Area]:
-    """The merged areas of more than one cell, by their first row.
-
-    Their list stands behind the rows that it is needed for, hence a pass of its own. Raises
-    FileError for more than `MOST_MERGES`.
-    """
-    areas: list[Area] = []
-    tail = b""
-    for chunk in chunks:
-        text = tail + chunk
-        end = 0
-        for found in _MERGE.finditer(text):
-            end = found.end()
-            areas += _area(found.group(1).decode("ascii"))
-        if len(areas) > MOST_MERGES:
-            raise FileError(f"{label} has more than {MOST_MERGES:,} merged areas.", "Unmerge them.")
-        tail = text[max(end, len(text) - _LONGEST_TAG_BYTES) :]
-    return sorted(areas)
-
-
-def _area(text: str) -> list[Area]:
-    found = _AREA.fullmatch(text)
-    if found is None:
-        return []
-    left, top, right, bottom = found.groups()
-    area = Area(int(top), column_number(left.upper()), int(bottom), column_number(right.upper()))
-    return [area] if (area.top, area.left) != (area.bottom, area.right) else []
+        yield from collector.take_rows()
 
 
 @lru_cache(maxsize=MOST_SHEET_COLUMNS)
@@ -75,33 +66,57 @@ class _Collector:
     def __init__(self, reader: CellReader) -> None:
         self.text: list[str] = []
         """The pieces of text since the last value began; the parser appends to it."""
+        self.row = 0
+        """The number of the last row."""
         self._reader = reader
         self._done: list[Row] = []
-        self._row = 0
+        self._depth = 0
+        self._list = ""
+        self._list_depth = 0
+        """How deep the list of rows is open; 0 where it is not."""
         self._column = 0
         self._cells: dict[int, Cell] = {}
         self._kind = "n"
         self._style = 0
         self._value: str | None = None
-        self._inline: str | None = None
+        self._runs: list[str] = []
         self._formula = False
         self._phonetic = False
         self._starts: dict[str, Callable[[dict[str, str]], None]] = {}
         self._ends: dict[str, Callable[[], None]] = {}
 
-    def take(self) -> list[Row]:
+    @property
+    def between_items(self) -> bool:
+        return self._depth == self._list_depth > 0
+
+    def take(self) -> Stretch | None:
+        """The same as `take_rows`, as a stretch."""
+        rows = self.take_rows()
+        return stretch_of(rows) if rows else None
+
+    def take_rows(self) -> list[Row]:
         """The rows completed since the last call."""
+        refuse_length(self.text)
+        refuse_length(self._runs)
         done, self._done = self._done, []
         return done
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
         if not self._starts:
             self._watch(name.rpartition(" ")[0])
         action = self._starts.get(name)
         if action is not None:
             action(attributes)
+        elif name == self._list:
+            self._list_depth = self._depth
+        if self._depth > MOST_DEPTH:
+            refuse_depth(self._depth)
 
     def end(self, name: str) -> None:
+        if self._depth == self._list_depth:
+            self._list_depth = 0
+        self._depth -= 1
         action = self._ends.get(name)
         if action is not None:
             action()
@@ -109,6 +124,7 @@ class _Collector:
     def _watch(self, namespace: str) -> None:
         """Listen to the elements of the root's own namespace: Transitional and Strict workbooks differ in it."""
         begin, stop = f"{namespace} ".lstrip(), self._ends
+        self._list = f"{begin}sheetData"
         self._starts = {
             f"{begin}row": self._start_row,
             f"{begin}c": self._start_cell,
@@ -124,14 +140,14 @@ class _Collector:
         stop[f"{begin}rPh"] = self._end_phonetic
 
     def _start_row(self, attributes: dict[str, str]) -> None:
-        row = self._whole(attributes["r"]) if "r" in attributes else self._row + 1
-        if not self._row < row <= MOST_ROWS:
-            raise self._damaged(f"row {row} follows row {self._row}")
-        self._row, self._column, self._cells = row, 0, {}
+        row = self._whole(attributes["r"]) if "r" in attributes else self.row + 1
+        if not self.row < row <= MOST_ROWS:
+            raise self._damaged(f"row {row} follows row {self.row}")
+        self.row, self._column, self._cells = row, 0, {}
 
     def _end_row(self) -> None:
         if self._cells:
-            self._done.append((self._row, list(self._cells.values())))
+            self._done.append((self.row, list(self._cells.values())))
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
@@ -139,21 +155,21 @@ class _Collector:
             self._column += 1
         else:
             letters = reference.rstrip("0123456789")
+            if reference != f"{letters}{self.row}" or not letters.isalpha() or len(letters) > _MOST_LETTERS:
+                raise self._damaged(f"row {self.row} holds a cell called {reference[:20]}")
             self._column = column_number(letters.upper())
-            if reference != f"{letters}{self._row}" or not letters.isalpha():
-                raise self._damaged(f"row {self._row} holds a cell called {reference[:20]}")
         if not 1 <= self._column <= MOST_SHEET_COLUMNS or self._column in self._cells:
-            raise self._damaged(f"row {self._row} holds a cell twice, or one outside the sheet")
+            raise self._damaged(f"row {self.row} holds a cell twice, or one outside the sheet")
         self._kind = attributes.get("t", "n")
         style = attributes.get("s")
         self._style = self._whole(style) if style else 0
         self._value = None
-        self._inline = None
+        self._runs = []
         self._formula = False
 
     def _end_cell(self) -> None:
-        if self._kind == "inlineStr" and self._inline is not None:
-            self._value = self._inline
+        if self._kind == "inlineStr" and self._runs:
+            self._value = "".join(self._runs)
         if self._value is None and not self._formula:
             return
         text, fault = self._reader.read(StoredCell(self._kind, self._value, self._style, self._formula))
@@ -171,7 +187,7 @@ class _Collector:
 
     def _end_text(self) -> None:
         if not self._phonetic:
-            self._inline = (self._inline or "") + "".join(self.text)
+            self._runs.append("".join(self.text))
 
     def _start_phonetic(self, _: dict[str, str]) -> None:
         self._phonetic = True
@@ -180,10 +196,9 @@ class _Collector:
         self._phonetic = False
 
     def _whole(self, text: str) -> int:
-        try:
-            return int(text)
-        except ValueError as error:
-            raise self._damaged(f"{text[:20]!r} stands where a number belongs") from error
+        if not _WHOLE.fullmatch(text):
+            raise self._damaged(f"{text[:20]!r} stands where a number belongs")
+        return int(text)
 
     def _damaged(self, why: str) -> FileError:
         return FileError(f"{self._reader.label} is damaged: {why}.", "Open it in a spreadsheet program and save it.")

@@ -1,145 +1,213 @@
 """Sniff: which format a file has, by its content, then by its name.
 
-It must never trust a name over the content, and never hand a compressed or binary file on as text.
+It must never trust a name over a content that is certain, and never hands a file on as what it is not: what no reader
+reads is refused with what it is.
 """
-
-import codecs
-import json
-import re
 
 from etl.batch import Certainty, Decision
 from etl.errors import FileError, UsageError
-from etl.formats import FORMATS
-from etl.readers.encoding import decode_head
+from etl.formats import FORMATS, Format
+from etl.readers.archive import ZIP, open_archive, tell_contents
+from etl.readers.compound import open_compound
+from etl.readers.options import ReadOptions
+from etl.readers.sniff_text import Finding, tell_text
 from etl.readers.source import Source
 
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-"""The name of the stream in which a password-protected .xlsx lies, in the directory of its OLE file."""
-
-_COMPRESSED = (
-    (b"\x1f\x8b", "compressed with gzip", "gunzip"),
-    (b"\x28\xb5\x2f\xfd", "compressed with Zstandard", "unzstd"),
-    (b"\xfd7zXZ\x00", "compressed with xz", "unxz"),
-    (b"BZh", "compressed with bzip2", "bunzip2"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "7z x"),
-    (b"Rar!\x1a\x07", "a RAR archive", "unrar x"),
+SPOKEN: dict[str, str] = {
+    "csv": "CSV",
+    "xlsx": "an Excel workbook",
+    "xls": "an Excel workbook of the old format (.xls)",
+    "xlsb": "a binary Excel workbook (.xlsb)",
+    "ods": "an OpenDocument spreadsheet (.ods)",
+    "jsonl": "JSON Lines",
+    "json": "a JSON document",
+    "yaml": "YAML",
+    "parquet": "a Parquet file",
+    "arrow": "an Arrow file",
+}
+"""The formats in words."""
+READ = (
+    "Read are CSV (any separator), JSON Lines, JSON, YAML, workbooks (.xlsx, .xls, .xlsb, .ods), Parquet and Arrow, "
+    "also compressed."
 )
-_BINARY = (
-    (b"PAR1", "a Parquet file"),
-    (b"ARROW1", "an Arrow file"),
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_TEXTS = frozenset({"csv", "jsonl", "json", "yaml"})
+_ENDINGS: dict[str, tuple[str, ...]] = {
+    "csv": (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat"),
+    "xlsx": (".xlsx", ".xlsm", ".xltx", ".xltm"),
+    "xls": (".xls", ".xlt"),
+    "xlsb": (".xlsb",),
+    "ods": (".ods", ".ots"),
+    "jsonl": (".jsonl", ".ndjson", ".ldjson", ".jsonlines"),
+    "json": (".json",),
+    "yaml": (".yaml", ".yml"),
+    "parquet": (".parquet", ".pq", ".parq"),
+    "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
+}
+"""The endings of names that go with a format."""
+
+_MAGIC = (
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"%PDF-", "a PDF document"),
+    (b"{\\rtf", "a Rich Text document"),
     (b"Obj\x01", "an Avro file"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive (unpack it: 7z x FILE)"),
+    (b"Rar!\x1a\x07", "a RAR archive (unpack it: unrar x FILE)"),
+    (b"\x04\x22\x4d\x18", "compressed with LZ4 (unpack it: unlz4 FILE)"),
+    (b"LZIP\x01", "compressed with lzip (unpack it: lzip -d FILE)"),
+    (b"\x1f\x9d", "compressed with compress (unpack it: uncompress FILE)"),
+    (b"\x1f\x8b", "compressed with an unknown kind of gzip"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
-    (b"{\\rtf", "a Rich Text document"),
+    (b"GIF87a", "a picture"),
+    (b"GIF89a", "a picture"),
+    (b"II*\x00", "a picture"),
+    (b"MM\x00*", "a picture"),
+    (b"ID3\x02", "a sound file"),
+    (b"ID3\x03", "a sound file"),
+    (b"ID3\x04", "a sound file"),
+    (b"OggS\x00", "a sound file"),
+    (b"fLaC\x00", "a sound file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy file"),
+    (b"\x80\x04\x95", "a Python pickle, which may hold a program"),
+    (b"\x80\x05\x95", "a Python pickle, which may hold a program"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90\x00", "a program"),
+    (b"\x09\x00\x04\x00", "a worksheet of Excel 2"),
+    (b"\x09\x02\x06\x00", "a worksheet of Excel 3"),
+    (b"\x09\x04\x06\x00", "a worksheet of Excel 4"),
+    (b"\x09\x08\x08\x00", "a worksheet of Excel 5 outside its file"),
+    (b"\x09\x08\x10\x00", "a worksheet of Excel 97 outside its file"),
+    (b"\x00\x00\x02\x00", "a worksheet of Lotus 1-2-3 or Quattro Pro"),
+    (b"\x00\x00\x1a\x00", "a worksheet of Lotus 1-2-3"),
 )
-_MARKUP = re.compile(r"<(?:!doctype|\?xml|html|head|body|table|meta|style|script|!--)", re.IGNORECASE)
-_DELIMITED_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv"})
-_TEXT_SUFFIXES = frozenset({"", ".txt", ".dat"})
-_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson", ".ldjson"})
-_READ = "Read are CSV (any separator), JSON Lines and Excel workbooks (.xlsx)."
+"""First bytes that no text and no format that is read begins with."""
+_OLD_OFFICE = (
+    ("WordDocument", "a Word document of the old format (.doc)"),
+    ("PowerPoint Document", "a presentation of the old format (.ppt)"),
+    ("VisioDocument", "a Visio drawing"),
+    ("__properties_version1.0", "an Outlook message"),
+)
 
 
-def sniff_format(source: Source, wanted: str | None) -> tuple[str, Decision]:
-    """One of `FORMATS`, and why.
+def sniff_format(source: Source, told: ReadOptions, fallback: ReadOptions) -> tuple[Format, Decision]:
+    """One of `FORMATS`, and why. `told` by the user, `fallback` by a mapping: their `format` and `encoding` count.
 
-    Raises FileError for a content that none of them is, UsageError for an unknown `wanted`.
+    Raises FileError for a content that none of them is, or not the one that was told; UsageError for an unknown one.
     """
-    found = _sniff(source, wanted)
-    if wanted is not None:
-        return found, Decision("format", found, "said with --format", Certainty.TOLD)
-    return found, Decision("format", found, "the content looks like it", Certainty.LIKELY)
-
-
-def _sniff(source: Source, wanted: str | None) -> str:
+    wanted = told.format or fallback.format
+    by_whom = "--format" if told.format else "`format` in the mapping"
     if wanted is not None and wanted not in FORMATS:
         raise UsageError(f"The format {wanted!r} is not known.", f"Use one of {', '.join(FORMATS)}.")
-    _refuse_binary(source)
-    if source.head.startswith(_ZIP):
-        if wanted not in {None, "xlsx"}:
-            raise FileError(
-                f"{source.label} is a zip file or a workbook, not {_spoken(wanted)}.", "Leave out --format."
-            )
-        return "xlsx"
-    text = _head_text(source)
-    if not text.strip("\ufeff \t\r\n") and len(source.head) == source.size_bytes:
-        raise FileError(f"{source.label} is empty.")
-    if wanted == "xlsx":
-        raise FileError(f"{source.label} is text, not an Excel workbook.", "Leave out --format, or save it as .xlsx.")
-    _refuse_markup(source, text)
-    return wanted or _text_format(source, text.lstrip("\ufeff \t\r\n"))
+    found = _tell_binary(source) or tell_text(source, told.encoding or fallback.encoding)
+    if wanted is not None:
+        _refuse_other(source, found, wanted, by_whom)
+        evidence = f"said with {by_whom}" if told.format else "said in the mapping"
+        return wanted, Decision("format", wanted, evidence, Certainty.TOLD)
+    if found.format is None:
+        raise found.refusal or _unknown(source)
+    return found.format, Decision("format", found.format, _with_name(source, found), found.certainty)
 
 
-def _spoken(format_: str | None) -> str:
-    return "JSON Lines" if format_ == "jsonl" else "CSV"
+def _with_name(source: Source, found: Finding) -> str:
+    """The evidence, and a word on a name that says something else."""
+    own = [format_ for format_, endings in _ENDINGS.items() if source.suffix in endings]
+    if not own or found.format in own:
+        return found.evidence
+    return f"{found.evidence}, although its name ends in {source.suffix}"
 
 
-def _refuse_binary(source: Source) -> None:
-    for magic, what, command in _COMPRESSED:
-        if source.head.startswith(magic):
-            raise FileError(f"{source.label} is {what}.", f"Unpack it first: {command} FILE")
-    for magic, what in _BINARY:
-        if source.head.startswith(magic):
-            raise FileError(f"{source.label} is {what}.", _READ)
-    if source.head.startswith(_OLE):
-        with source.open() as stream:
-            locked = _ENCRYPTED in stream.read(1 << 24)
-        if locked:
-            raise FileError(f"{source.label} is protected with a password.", "Save a copy without the password.")
-        raise FileError(
-            f"{source.label} is a workbook in the old format of Excel 97-2003.", "Open it and save it as .xlsx."
-        )
-
-
-def _head_text(source: Source) -> str:
-    for mark, codec in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
-        if source.head.startswith(mark):
-            return decode_head(source, codec)
-    return decode_head(source, "utf-8")
-
-
-def _refuse_markup(source: Source, text: str) -> None:
-    if not _MARKUP.match(text.lstrip("\ufeff \t\r\n")):
+def _refuse_other(source: Source, found: Finding, wanted: str, by_whom: str) -> None:
+    """Raise where the content is certainly not what it was said to be."""
+    if found.format is None and wanted in _TEXTS:
         return
-    named = " although its name says it is a workbook" if source.suffix in {".xls", ".xlsx", ".xlsm"} else ""
-    raise FileError(f"{source.label} is HTML or XML{named}.", "Open it in a spreadsheet program and save it as .xlsx.")
+    if found.format == wanted or (found.format in _TEXTS and wanted in _TEXTS and not _contradicts(found, wanted)):
+        return
+    what = "text" if found.format is None or found.format == "csv" else SPOKEN[found.format]
+    raise FileError(f"{source.label} is {what}, not {SPOKEN[wanted]}.", f"Leave out {by_whom}.")
 
 
-def _text_format(source: Source, start: str) -> str:
-    suffix = source.suffix
-    if suffix in _LINES_SUFFIXES or (start.startswith("{") and _is_object(start)):
-        return "jsonl"
-    if suffix in _DELIMITED_SUFFIXES:
-        return "csv"
-    if start.startswith("{"):
-        raise FileError(
-            f"{source.label} is not JSON Lines: its first line is no whole JSON object.",
-            "Write one object a line: jq -c . FILE (or say --format jsonl if only that line is bad).",
-        )
-    if suffix == ".json" or re.match(r"\[\s*[\[{\"\]]", start):
-        raise FileError(f"{source.label} is one JSON document, not JSON Lines.", "One object a line: jq -c '.[]' FILE")
-    if suffix in _TEXT_SUFFIXES:
-        return "csv"
-    raise _wrong_suffix(source)
+def _contradicts(found: Finding, wanted: str) -> bool:
+    """Whether a text that is certainly JSON cannot be meant as `wanted`. Every JSON document is YAML, too."""
+    if found.certainty is not Certainty.CERTAIN or wanted == "yaml":
+        return False
+    return found.format == "json" or (found.format == "jsonl" and wanted == "csv")
 
 
-def _is_object(start: str) -> bool:
-    """Whether the first line is a JSON object, as far as the head shows it."""
-    line, _, rest = start.replace("\r", "\n").partition("\n")
-    try:
-        return isinstance(json.loads(line, parse_int=str, parse_constant=str), dict)
-    except json.JSONDecodeError:
-        return not rest and len(start) > 10_000 and re.match(r'\{\s*"', line) is not None
-    except RecursionError:
-        return True
+def _tell_binary(source: Source) -> Finding | None:
+    """What the first bytes (and the last) say; None for text. Raises FileError for what is not read."""
+    head = source.head
+    if head.startswith(ZIP):
+        return _tell_zip(source)
+    if head.startswith(_OLE):
+        return _tell_ole(source)
+    columns = _tell_columns(source)
+    if columns is not None:
+        return columns
+    what = next((what for magic, what in _MAGIC if head.startswith(magic)), None)
+    what = what or _tell_container(head)
+    if what is not None:
+        raise FileError(f"{source.label} is {what}.", READ)
+    return None
 
 
-def _wrong_suffix(source: Source) -> FileError:
-    if source.suffix in {".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"}:
-        return FileError(
-            f"{source.label} is text, although its name says it is a workbook.", "If it is delimited text: --format csv"
-        )
-    return FileError(f"The format of {source.label} is not known.", f"{_READ} If it is delimited text: --format csv")
+def _tell_container(head: bytes) -> str | None:
+    """Files whose mark is not their first bytes."""
+    if head[257:262] == b"ustar":
+        return "a tar archive (unpack it: tar -xf FILE)"
+    if head[:4] in {b"RIFF", b"FORM"} and head[8:12] in {b"WAVE", b"AVI ", b"WEBP", b"AIFF"}:
+        return "a picture" if head[8:12] == b"WEBP" else "a sound or video file"
+    return "a sound or video file" if head[4:8] == b"ftyp" else None
+
+
+def _tell_zip(source: Source) -> Finding:
+    with open_archive(source) as archive:
+        contents = tell_contents(archive)
+    if contents.format is None:
+        hint = "Export it as .xlsx or .csv." if "Numbers" in contents.what else READ
+        raise FileError(f"{source.label} is {contents.what or 'a zip archive of files'}.", hint)
+    return Finding(contents.format, contents.evidence, Certainty.CERTAIN)
+
+
+def _tell_ole(source: Source) -> Finding:
+    with open_compound(source) as streams:
+        if "Workbook" in streams or "Book" in streams:
+            return Finding("xls", "an old Office file with a workbook in it", Certainty.CERTAIN)
+        if "EncryptedPackage" in streams:
+            raise FileError(f"{source.label} is protected with a password.", "Save a copy without the password.")
+        what = next((what for name, what in _OLD_OFFICE if name in streams), "an old Office file without a workbook")
+    raise FileError(f"{source.label} is {what}.", READ)
+
+
+def _tell_columns(source: Source) -> Finding | None:
+    """Parquet and Arrow. Their marks are letters, so that a text could begin with them: the end has to agree."""
+    head = source.head
+    if head.startswith(b"\xff\xff\xff\xff") and _is_arrow_stream(source):
+        return Finding("arrow", "it begins as an Arrow stream", Certainty.CERTAIN)
+    mark = next((mark for mark in (b"PAR1", b"PARE", b"ARROW1", b"FEA1") if head.startswith(mark)), None)
+    if mark is None:
+        return None
+    with source.open() as stream:
+        stream.seek(max(0, source.size_bytes - len(mark)))
+        whole = stream.read() == mark and source.size_bytes >= 2 * len(mark)
+    if not whole and b"\0" not in head:
+        return None
+    what = {b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file"}.get(mark)
+    if what is None:
+        kind = "an encrypted Parquet file" if mark == b"PARE" else "a Feather file of version 1"
+        raise FileError(f"{source.label} is {kind}, which is not read.", READ)
+    if not whole:
+        raise FileError(f"{source.label} is cut off: it begins as {what} and does not end as one.", "Copy it again.")
+    return Finding("parquet" if mark == b"PAR1" else "arrow", f"it begins and ends as {what}", Certainty.CERTAIN)
+
+
+def _is_arrow_stream(source: Source) -> bool:
+    """Whether a first message of a credible length follows the mark."""
+    length = int.from_bytes(source.head[4:8], "little")
+    return 0 < length < source.size_bytes and length % 8 == 0
+
+
+def _unknown(source: Source) -> FileError:
+    return FileError(f"The format of {source.label} is not known.", f"{READ} If it is delimited text: --format csv")

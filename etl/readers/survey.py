@@ -21,10 +21,11 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A file ready to be read. A context manager: closing it removes the private copy of standard input.
+    """A file ready to be read. A context manager: closing it removes what was downloaded, unpacked or piped in.
 
-    `decisions` are those about the file as a whole (its format, how it is compressed); each table has its own. The
-    tables may be read more than once, until the survey is closed.
+    `file` is what the user typed, without what may be a secret in an address. `decisions` are those about the file as
+    a whole (its format, how it is compressed); each table has its own. The tables may be read more than once, until
+    the survey is closed.
     """
 
     file: str
@@ -40,8 +41,18 @@ class Survey:
         return self.source.sha256
 
     @property
+    def content_sha256(self) -> str:
+        """Hexadecimal, of what was packed in it; of the file where nothing was. The first call reads it through."""
+        return self.source.content_sha256
+
+    @property
     def size_bytes(self) -> int:
         """The size of the file as it came."""
+        return (self.source.packed or self.source).size_bytes
+
+    @property
+    def content_size_bytes(self) -> int:
+        """The size of what was packed in it; of the file where nothing was."""
         return self.source.size_bytes
 
     def close(self) -> None:

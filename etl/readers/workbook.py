@@ -1,23 +1,41 @@
 """Workbook: the visible sheets of an Excel file as tables, each cell as the file itself stores it.
 
-It must never know what a sheet is about. The parts are read directly, in one pass: the libraries at hand hide what a
-reader must tell (openpyxl sees no sheet in a Strict workbook and cannot say that a formula has no result; calamine
-turns errors into empty text), and hold a whole sheet in memory.
+It must never know what a sheet is about. The parts are read directly: the libraries at hand hide what a reader must
+tell (openpyxl sees no sheet in a Strict workbook and cannot say that a formula has no result; calamine turns errors
+into empty text), and hold a whole sheet in memory.
 """
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import polars as pl
+
+from etl.batch import Certainty, Decision, column_letters
 from etl.errors import FileError
-from etl.readers.cell_values import CellReader, Shape, builtin_format, shape_of
-from etl.readers.grid import Area, GridTable, NoTableError, Row, open_grid
+from etl.readers.cell_columns import ColumnReader
+from etl.readers.cell_values import CellReader
+from etl.readers.grid import Area, GridTable, open_columns
+from etl.readers.number_formats import builtin_format, shape_of, shown_digits
 from etl.readers.options import ReadOptions
-from etl.readers.package import Package, open_package
-from etl.readers.sheet import read_merged_areas, read_rows
-from etl.readers.source import Source, nearest
-from etl.readers.strings import read_strings
+from etl.readers.package import MOST_PARTS, Package, open_package
+from etl.readers.shared_texts import SharedTexts
+from etl.readers.sheet import read_stretches
+from etl.readers.sheet_facts import SheetFacts, scan_sheet
+from etl.readers.sheets import ListedSheet, Visibility, open_sheets
+from etl.readers.source import Source
+from etl.readers.stretch import Stretch
+from etl.readers.strings import read_texts
 from etl.readers.survey import Skipped
+
+MOST_STYLES = 100_000
+"""Spreadsheet programs stop at 65,490."""
+_CELL_BYTES = 16
+"""A cell that names a text takes at least so many: `<c t="s"><v>0</v></c>`."""
+_PACKED_RATIO = 30
+"""Of the part with the texts, inflated to compressed size; those of words without a pattern reach 10."""
+GLANCED_BYTES = 64 << 20
+"""A larger sheet is not looked through where only its beginning is wanted."""
 
 _TRUE = frozenset({"1", "true", "on"})
 _KINDS = {
@@ -27,6 +45,7 @@ _KINDS = {
     "xlMacrosheet": "it is a macro sheet",
     "xlIntlMacrosheet": "it is a macro sheet",
 }
+_VISIBILITY = {"visible": Visibility.VISIBLE, "hidden": Visibility.HIDDEN, "veryHidden": Visibility.DEEPLY_HIDDEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +57,24 @@ class _Sheet:
 
 
 def survey_workbook(source: Source, options: ReadOptions) -> tuple[tuple[GridTable, ...], tuple[Skipped, ...]]:
-    """The tables of a workbook and the sheets left out. Reads the shared texts and the beginning of each sheet.
+    """The tables of a workbook and the sheets left out.
 
-    Without `options.sheet` the visible worksheets that have a header are tables. Raises FileError: damaged, hostile,
-    no such sheet, no sheet with a header.
+    Reads the shared texts and the beginning of each sheet, and looks each sheet through for what stands behind its
+    rows; with `options.glance` only the first texts, and large sheets are not looked through. Without `options.sheet`
+    the visible worksheets that have a header are tables. Raises FileError: damaged, hostile, no such sheet, no sheet
+    with a header.
     """
-    tables: list[GridTable] = []
-    skipped: list[Skipped] = []
-    refused: list[FileError] = []
     with open_package(source) as package:
         workbook = package.workbook_part()
         sheets = _list_sheets(package, workbook)
-        name = _find_sheet(sheets, options.sheet, source.label) if options.sheet else None
-        reader = _open_cells(package, workbook)
-        for one in sheets:
-            reason = _KINDS.get(one.kind) or _why_not(one, name)
-            if reason is None:
-                try:
-                    tables.append(_open_sheet(source, one, reader, options.header_row))
-                    continue
-                except NoTableError as error:
-                    refused.append(FileError(f"{source.label}, sheet {one.name}: {error}.", error.hint))
-                    reason = str(error)
-            skipped.append(Skipped(one.name, reason))
-    if not tables:
-        raise refused[0] if len(refused) == 1 else _no_table(source.label, name, skipped)
-    return tuple(tables), tuple(skipped)
+        columns = _open_cells(source, package, workbook, sheets)
+        if not options.glance:
+            columns.texts.load()
+
+        def open_sheet(at: int) -> GridTable:
+            return _open_sheet(source, package, sheets[at], columns, options)
+
+        return open_sheets(source.label, [_listed(sheet) for sheet in sheets], options.sheet, open_sheet)
 
 
 def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
@@ -75,78 +86,95 @@ def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
         name, relation = tag.attributes.get("name", ""), parts.get(tag.attributes.get("id", ""))
         kind, part = (relation.kind, relation.target) if relation else ("", "")
         sheets.append(_Sheet(name, tag.attributes.get("state", "visible"), kind, part))
-    if not sheets:
-        raise FileError(f"{package.label} has no sheets.")
+        if len(sheets) > MOST_PARTS:
+            raise FileError(f"{package.label} is refused: it lists more than {MOST_PARTS:,} sheets.")
     return sheets
 
 
-def _open_cells(package: Package, workbook: str) -> CellReader:
+def _listed(sheet: _Sheet) -> ListedSheet:
+    return ListedSheet(sheet.name, _VISIBILITY.get(sheet.state, Visibility.VISIBLE), _KINDS.get(sheet.kind, ""))
+
+
+def _open_cells(source: Source, package: Package, workbook: str, sheets: Sequence[_Sheet]) -> ColumnReader:
     """What cells refer to: texts, number formats, the calendar."""
     parts = {relation.kind: relation.target for relation in package.relations(workbook)}
     facts = {tag.name: tag.attributes for tag in package.tags(workbook) if tag.parent == "workbook"}
-    return CellReader(
-        strings=read_strings(package.stream(parts["sharedStrings"]))
-        if parts.get("sharedStrings", "?") in package
-        else [],
-        shapes=_read_shapes(package, parts["styles"]) if parts.get("styles", "?") in package else [],
+    strings = parts.get("sharedStrings", "?")
+
+    def read() -> Generator[pl.Series]:
+        if strings in package:
+            with open_package(source) as opened:
+                yield from read_texts(opened.stream(strings))
+
+    cells_bytes = sum(package.size(part) for part in {sheet.part for sheet in sheets})
+    may_pack = package.ratio(strings) > _PACKED_RATIO
+    texts = SharedTexts(read, cells_bytes // _CELL_BYTES, source.label, may_pack=may_pack)
+    codes = _read_formats(package, parts["styles"]) if parts.get("styles", "?") in package else []
+    reader = CellReader(
+        strings=texts,
+        shapes=[shape_of(code) for code in codes],
         from_1904=facts.get("workbookPr", {}).get("date1904", "0").lower() in _TRUE,
         uncalculated=facts.get("calcPr", {}).get("fullCalcOnLoad", "0").lower() in _TRUE,
         label=package.label,
+        digits=[shown_digits(code) for code in codes],
     )
+    return ColumnReader(reader, texts)
 
 
-def _read_shapes(package: Package, part: str) -> list[Shape]:
+def _read_formats(package: Package, part: str) -> list[str]:
+    """The number format of each cell style."""
     codes: dict[int, str] = {}
-    shapes: list[Shape] = []
+    styles: list[str] = []
     for tag in package.tags(part):
         number = tag.attributes.get("numFmtId", "0")
-        if not number.isdecimal():
-            raise FileError(f"{package.label} is damaged: {number!r} stands where the number of a format belongs.")
+        if not (number.isascii() and number.isdecimal() and len(number) <= 10):
+            raise FileError(f"{package.label} is damaged: {number[:20]!r} stands where the number of a format belongs.")
         if (tag.parent, tag.name) == ("numFmts", "numFmt"):
             codes[int(number)] = tag.attributes.get("formatCode", "General")
         elif (tag.parent, tag.name) == ("cellXfs", "xf"):
-            shapes.append(shape_of(codes.get(int(number)) or builtin_format(int(number))))
-    return shapes
+            styles.append(codes.get(int(number)) or builtin_format(int(number)))
+        if max(len(codes), len(styles)) > MOST_STYLES:
+            raise FileError(f"{package.label} is refused: it has more than {MOST_STYLES:,} cell styles.")
+    return styles
 
 
-def _find_sheet(sheets: Sequence[_Sheet], wanted: str, label: str) -> str:
-    """The name of the sheet that the user means; case does not count, as in spreadsheet programs."""
-    names = [sheet.name for sheet in sheets]
-    found = next((name for name in names if name.casefold() == wanted.strip().casefold()), None)
-    if found is not None:
-        return found
-    near = nearest(wanted, names)
-    meant = f"Did you mean {near!r}? " if near else ""
-    listed = ", ".join(repr(name) for name in names[:20])
-    raise FileError(f"{label} has no sheet {wanted!r}.", f"{meant}Its sheets are {listed}.")
+def _open_sheet(
+    source: Source, package: Package, sheet: _Sheet, columns: ColumnReader, options: ReadOptions
+) -> GridTable:
+    is_known = not options.glance or package.size(sheet.part) <= GLANCED_BYTES
+    facts = scan_sheet(package.stream(sheet.part), source.label) if is_known else None
 
-
-def _why_not(sheet: _Sheet, named: str | None) -> str | None:
-    """Why a worksheet is not even opened."""
-    if named is not None:
-        return None if sheet.name == named else "another sheet was named"
-    if sheet.state == "visible":
-        return None
-    deeply = "deeply hidden" if sheet.state == "veryHidden" else "hidden"
-    return f"it is {deeply}; name it with --sheet to read it"
-
-
-def _no_table(label: str, named: str | None, skipped: Sequence[Skipped]) -> FileError:
-    told = [sheet for sheet in skipped if named is None or sheet.sheet == named]
-    reasons = "; ".join(f"{sheet.sheet}: {sheet.reason}" for sheet in told[:10])
-    return FileError(
-        f"{label} has no sheet that could be read ({reasons}).",
-        "Name the sheet with --sheet and the row with the column names with --header-row N.",
-    )
-
-
-def _open_sheet(source: Source, sheet: _Sheet, reader: CellReader, header_row: int | None) -> GridTable:
-    def rows() -> Generator[Row]:
-        with open_package(source) as package, closing(read_rows(package.stream(sheet.part), reader)) as found:
+    def read() -> Generator[Stretch]:
+        with open_package(source) as opened, closing(read_stretches(opened.stream(sheet.part), columns)) as found:
             yield from found
 
     def areas() -> Sequence[Area]:
-        with open_package(source) as package:
-            return read_merged_areas(package.stream(sheet.part), source.label)
+        if facts is not None:
+            return facts.areas
+        with open_package(source) as opened:
+            return scan_sheet(opened.stream(sheet.part), source.label).areas
 
-    return open_grid(source.file, sheet.name, "xlsx", rows, areas, header_row)
+    return open_columns(
+        source.file, sheet.name, "xlsx", read, areas, replace(options, glance=not is_known), _decisions(facts)
+    )
+
+
+def _decisions(facts: SheetFacts | None) -> list[Decision]:
+    """What a person does not see of a sheet, and that it is read."""
+    if facts is None:
+        return []
+    found: list[Decision] = []
+    why = "read like all others"
+    if facts.hidden_rows:
+        filtered = "; a filter is set" if facts.filtered else ""
+        found.append(Decision("hidden rows", f"{facts.hidden_rows:,}", why + filtered, Certainty.CERTAIN))
+    elif facts.filtered:
+        found.append(Decision("filter", "set", "the rows that it hides are read like all others", Certainty.CERTAIN))
+    if facts.hidden_columns:
+        names = ", ".join(_letters(first, last) for first, last in facts.hidden_columns[:10])
+        found.append(Decision("hidden columns", names, why, Certainty.CERTAIN))
+    return found
+
+
+def _letters(first: int, last: int) -> str:
+    return column_letters(first) if first == last else f"{column_letters(first)} to {column_letters(last)}"

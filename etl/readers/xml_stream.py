@@ -1,18 +1,25 @@
-"""XML stream: expat, fed in pieces, with document types refused.
+"""XML stream: expat, fed in pieces, with document types, endless tags and deep nesting refused.
 
 It must never know what a part of a workbook is for.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import NamedTuple
 from xml.parsers import expat
+
+MOST_DEPTH = 100
+"""How deep elements may be nested. Workbooks need about 12."""
+MOST_TEXT_CHARACTERS = 20_000_000
+"""In one element. Spreadsheet programs stop at 32,767; test cases of other programs have been seen with megabytes."""
+_MOST_TAG_BYTES = 1 << 24
+_LEAST_PIECES = 1_000
 
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
 
 
 class UnsafeXmlError(ValueError):
-    """The part has a document type, whose entities could grow without bound, or an encoding that is not allowed."""
+    """The part has what makes a parser use time or memory without bound, or an encoding that is not allowed."""
 
 
 class Tag(NamedTuple):
@@ -30,7 +37,7 @@ def open_parser(start: Start, end: End, text: Callable[[str], object] | None = N
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.StartDoctypeDeclHandler = _refuse_document_type
-    parser.XmlDeclHandler = _refuse_encoding
+    parser.XmlDeclHandler = _read_encoding
     if text is not None:
         parser.CharacterDataHandler = text
     return parser
@@ -38,14 +45,52 @@ def open_parser(start: Start, end: End, text: Callable[[str], object] | None = N
 
 def feed(parser: expat.XMLParserType, chunks: Iterable[bytes]) -> Iterator[None]:
     """Parse piece by piece; yields after each, so that what was found can be taken away."""
-    for number, chunk in enumerate(chunks):
-        if number == 0 and (b"\0" in chunk[:4] or chunk.startswith((b"\xfe\xff", b"\xff\xfe"))):
-            raise UnsafeXmlError("a part is UTF-16")
-        parser.Parse(chunk)
+    xml = XmlFeed(parser)
+    for chunk in chunks:
+        xml.feed(chunk)
         yield
-    is_final = True
-    parser.Parse(b"", is_final)
+    xml.close()
     yield
+
+
+class XmlFeed:
+    """A parser and the bytes on their way to it. Its methods raise UnsafeXmlError and expat's own error."""
+
+    def __init__(self, parser: expat.XMLParserType) -> None:
+        self.is_utf8 = True
+        """Whether its bytes are UTF-8, for all that it says."""
+        self._parser = parser
+        self._parser.XmlDeclHandler = self._see_declaration
+        self._fed = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Parse a piece."""
+        if not self._fed and (b"\0" in chunk[:4] or chunk.startswith((b"\xfe\xff", b"\xff\xfe"))):
+            raise UnsafeXmlError("a part is UTF-16")
+        self._parser.Parse(chunk)
+        self._fed += len(chunk)
+        if self._fed - self._parser.CurrentByteIndex > _MOST_TAG_BYTES + len(chunk):
+            raise UnsafeXmlError(f"a part has a tag or a comment of more than {_MOST_TAG_BYTES:,} bytes")
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        is_final = True
+        self._parser.Parse(b"", is_final)
+
+    def _see_declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        self.is_utf8 = _read_encoding(version, encoding, standalone) == "utf-8"
+
+
+def refuse_depth(depth: int) -> None:
+    """Raises UnsafeXmlError for elements that are nested deeper than any program writes."""
+    if depth > MOST_DEPTH:
+        raise UnsafeXmlError(f"a part nests elements more than {MOST_DEPTH} deep")
+
+
+def refuse_length(pieces: list[str]) -> None:
+    """Raises UnsafeXmlError for a text, as collected piece by piece, that is longer than any cell."""
+    if len(pieces) > _LEAST_PIECES and sum(map(len, pieces)) > MOST_TEXT_CHARACTERS:
+        raise UnsafeXmlError(f"a cell holds more than {MOST_TEXT_CHARACTERS:,} characters")
 
 
 def local_name(name: str) -> str:
@@ -53,8 +98,8 @@ def local_name(name: str) -> str:
     return name.rpartition(" ")[2]
 
 
-def read_tags(chunks: Iterable[bytes]) -> list[Tag]:
-    """Every element of a small part that is of its root's namespace, in document order, text left out.
+def read_tags(chunks: Iterable[bytes]) -> Generator[Tag]:
+    """Every element of a part that is of its root's namespace, in document order, text left out.
 
     Extensions (`x15:workbookPr`) have namespaces of their own, and must not be taken for what they extend.
     """
@@ -70,19 +115,22 @@ def read_tags(chunks: Iterable[bytes]) -> list[Tag]:
             parent = parents[-1] if parents else ""
             tags.append(Tag(parent, local, {local_name(key): value for key, value in attributes.items()}))
         parents.append(local)
+        refuse_depth(len(parents))
 
     def end(_: str) -> None:
         parents.pop()
 
     for _ in feed(open_parser(start, end), chunks):
-        pass
-    return tags
+        yield from tags
+        tags.clear()
 
 
 def _refuse_document_type(*_: object) -> None:
     raise UnsafeXmlError("a part declares a document type")
 
 
-def _refuse_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
-    if encoding is not None and encoding.lower() not in {"utf-8", "us-ascii"}:
-        raise UnsafeXmlError(f"a part declares the encoding {encoding[:20]}")
+def _read_encoding(_version: str, encoding: str | None, _standalone: int) -> str:
+    name = (encoding or "utf-8").lower()
+    if name not in {"utf-8", "us-ascii", "iso-8859-1"}:
+        raise UnsafeXmlError(f"a part declares the encoding {name[:20]}")
+    return name

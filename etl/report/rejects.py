@@ -159,7 +159,8 @@ def _placed(origin: Origin, cells: Sequence[str | None]) -> Cells:
 
 def _dialect(origin: Origin) -> Dialect:
     found = origin.dialect
-    return Dialect(found["encoding"], found["delimiter"], found["line_end"])
+    quote, escape = found.get("quote", '"'), found.get("escape", "")
+    return Dialect(found["encoding"], found["delimiter"], found["line_end"], quote, escape)
 
 
 def _spellable(error: str, origin: Origin) -> str:
