@@ -207,7 +207,8 @@ def _nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError
     columns = ", ".join(repr(column) for column in table.origin.columns[:8])
     return MappingError(
         f"{where}: no mapping fits the columns {columns}{_nearest(guesses)}.",
-        "Give your own mapping file with --mapping; the README shows one. Or say what the rows are with --resource.",
+        "Give your own mapping file with --mapping (the README shows one), or say what the rows are with --resource. "
+        "If no row of the file holds the column names, give them: --columns NAME,NAME,…",
     )
 
 

@@ -340,3 +340,11 @@ def test_what_csv_writes_is_read_back(
     batches = read(path, ReadOptions(header_row=1, delimiter=delimiter))
     assert cells(batches) == [(f"n{at}", left or None, right or None) for at, (left, right) in enumerate(rows)]
     assert found(batches) == []
+
+
+def test_the_sentence_in_rejects_is_never_taken_for_a_cell(tmp_path: Path) -> None:
+    """Where every rejected record was a cell short, our sentence stands in the last column of the table."""
+    path = tmp_path / "rejects.csv"
+    path.write_text("input,notes,_coval_etl_error\nHello,the record has 1 cells\nBye,the record has 1 cells\n")
+    batches = read(path)
+    assert [code for _, code, _ in found(batches)] == ["ragged_row", "ragged_row"]

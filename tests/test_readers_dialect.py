@@ -129,6 +129,8 @@ class TestQuotesAreFoundOut:
             ('id,input\n1,"a" b\n2,"c"\n', "--quote none"),
             ('id,input\n1,"a\n2,b\n', "--quote none"),
             ('id\tinput\n1\t"a" b\n2\t"c"\n', "--quote none"),
+            ('"Year", "Score"\n1968, "a"\n1970, "b, c"\n', "--quote none"),
+            ('Year,Score\n1968, "a"\n1970, "b"\n', "--quote none"),
         ],
     )
     def test_or_asked_for(self, tmp_path: Path, text: str, flag: str) -> None:
@@ -142,6 +144,17 @@ class TestRareDelimiters:
         batch = batch_of(tmp_path, text)
         assert cells([batch]) == [("1", "hello, you", None), ("2", "hi; you, there", "x")]
         assert batch.origin.dialect["delimiter"] == delimiter
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "# A note\n# Another\na;b\n# And one more\n1;3\n6;7\n# The end\n",
+            "# A note\n# Another\na;b\n# And one more\n1;3\n6;7\n8;9\n",
+            "# A note\n# Another\na\tb\n# And one more\n",
+        ],
+    )
+    def test_or_usual_ones_are_asked_for_where_most_lines_have_none(self, tmp_path: Path, text: str) -> None:
+        assert "--delimiter" in refusal(written(tmp_path, text)).hint
 
     @pytest.mark.parametrize("text", ["a^b\n1^2\n3^4^5\n", "a^b~c\n1^2~3\n", "a b c\n1 2 3\n4 5 6\n"])
     def test_are_asked_for_where_they_may_be_text(self, tmp_path: Path, text: str) -> None:

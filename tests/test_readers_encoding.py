@@ -6,7 +6,7 @@ import pytest
 
 from etl.readers import ReadOptions, open_source
 from etl.readers.code_pages import likely_names
-from tests.reading_talk import DEFAULT, cells, read, refusal
+from tests.reading_talk import DEFAULT, Row, cells, read, refusal
 
 ROWS = [("1", "hello"), ("2", "bye")]
 LATIN = "id,input\n1,hello\n2,bye\n"
@@ -62,9 +62,17 @@ class TestUtf16WithoutAMark:
         assert cells(read(path, ReadOptions(encoding="utf-16-le")))[:2] == ROWS
         assert "--encoding utf-16-le" in refusal(path, ReadOptions(encoding="utf-16")).hint
 
-    def test_is_not_seen_in_text_with_nul_characters(self, tmp_path: Path) -> None:
-        path = written(tmp_path, b"id,input\n1,a\0b\n2,\0\n")
-        assert cells(read(path)) == [("1", "a\0b"), ("2", "\0")]
+    @pytest.mark.parametrize(
+        ("content", "rows"),
+        [
+            (b"id,input\n1,a\0b\n2,\0\n", [("1", "a\0b"), ("2", "\0")]),
+            (b"a,b,c\n\0,2,3\n", [("\0", "2", "3")]),
+            (b"hello\n\0world\0", [("\0world\0",)]),
+            (b"hello\n\0\n", [("\0",)]),
+        ],
+    )
+    def test_is_not_seen_in_text_with_nul_characters(self, tmp_path: Path, content: bytes, rows: list[Row]) -> None:
+        assert cells(read(written(tmp_path, content))) == rows
 
     def test_that_is_damaged_late_names_line_and_byte(self, tmp_path: Path) -> None:
         content = (LATIN * 3_000).encode("utf-16-le") + "3,\ud800x\n".encode("utf-16-le", "surrogatepass")
@@ -72,8 +80,13 @@ class TestUtf16WithoutAMark:
         assert "is not utf-16-le: line 9001 holds the byte 0x00" in message
 
 
+@pytest.mark.usefixtures("large_from_the_first_byte")
 class TestAtAGlance:
     OPTIONS = ReadOptions(glance=True)
+
+    @pytest.fixture
+    def large_from_the_first_byte(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("etl.readers.READ_WHOLE_BYTES", 0)
 
     def test_the_beginning_stands_for_all(self, tmp_path: Path) -> None:
         content = b"id,input\n" + b"1,hello\n" * 20_000 + "2,größer\n".encode()

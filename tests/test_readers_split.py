@@ -17,7 +17,7 @@ from etl.readers import split
 from etl.readers.delimited import DelimitedTable
 from etl.readers.dialect import Dialect
 from etl.readers.header import Header
-from etl.readers.source import Source
+from etl.readers.source import found as find
 
 COMMA = Dialect(",", '"', "", "\n", sep_line=False)
 PIECES = [
@@ -71,10 +71,8 @@ Outcome = tuple[list[tuple[object, ...]], list[tuple[object, ...]], str | None]
 
 
 def table_of(path: Path, content: bytes, dialect: Dialect, header: Header, codec: str = "utf-8") -> DelimitedTable:
-    path.write_bytes(content)
-    facts = path.stat()
-    stamp = (facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_dev)
-    source = Source(str(path), "cases.csv", path, len(content), content[:100], stamp)
+    path.write_bytes(content or b"\n")  # an empty file is refused before it is read
+    source = find(str(path), "cases.csv", path.name, path)
     origin = Origin(str(path), None, "csv", header.names, header.positions, header.row, {"encoding": codec})
     width = max(header.positions)
     return DelimitedTable(origin, pl.DataFrame(), (), source, dialect, header, width)

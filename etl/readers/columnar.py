@@ -24,6 +24,7 @@ from etl.readers.typed_text import Flaw
 
 _LIMITS = Limits(start_bytes=1 << 30, cpu_s=5)
 """The rows of the first page of every column, decoded, are there before the first piece; of 1,000 columns too."""
+_FEW_BYTES = 4 << 20
 _FLAWS = {
     Flaw.NOT_FINITE: (Code.MALFORMED_JSON, "holds NaN or Infinity, which JSON does not have; leave the value out"),
     Flaw.NOT_TEXT: (Code.CONTROL_CHARACTER, "holds bytes that are no text (UTF-8); write it as text, or leave it out"),
@@ -49,16 +50,26 @@ class ColumnarTable:
     sample: pl.DataFrame
     decisions: tuple[Decision, ...]
     source: Source
+    whole: bytes | None
+    """All rows in words, where they are few: they need not be read twice."""
 
     def batches(self) -> Iterator[Batch]:
         """All rows; each call reads the file again. Raises FileError where it is damaged."""
         row = 1
-        with closing(_read(self.source, self.origin.format)) as pieces:
-            for piece in pieces:
-                batch = _batch(self.origin, piece, row)
+        with closing(self._frames()) as frames:
+            for frame in frames:
+                batch = _batch(self.origin, frame, row)
                 if len(batch):
                     yield batch
                 row += len(batch)
+
+    def _frames(self) -> Generator[bytes]:
+        if self.whole is None:
+            with closing(_read(self.source, self.origin.format)) as pieces:
+                yield from (piece.frame for piece in pieces)
+        else:
+            self.source.refuse_change()
+            yield self.whole
 
 
 def survey_parquet(source: Source, _: ReadOptions) -> ColumnarTable:
@@ -77,12 +88,13 @@ def survey_arrow(source: Source, _: ReadOptions) -> ColumnarTable:
 def _survey(source: Source, format_: RecordFormat) -> ColumnarTable:
     with closing(_read(source, format_)) as pieces:
         first = next(pieces)
+        whole = len(first.frame) <= _FEW_BYTES and next(pieces, None) is None
     origin = Origin(source.file, None, format_, tuple(first.columns))
     decisions = []
     if first.rows is not None:
         decisions.append(Decision("rows", f"{first.rows:,}", "the file says so itself", Certainty.CERTAIN))
-    sample = _batch(origin, first, 1).source.head(SAMPLE_ROWS)
-    return ColumnarTable(origin, sample, tuple(decisions), source)
+    sample = _batch(origin, first.frame, 1).source.head(SAMPLE_ROWS)
+    return ColumnarTable(origin, sample, tuple(decisions), source, first.frame if whole else None)
 
 
 def _read(source: Source, format_: str) -> Generator[_Piece]:
@@ -95,9 +107,9 @@ def _read(source: Source, format_: str) -> Generator[_Piece]:
     source.refuse_change()
 
 
-def _batch(origin: Origin, piece: _Piece, first: int) -> Batch:
+def _batch(origin: Origin, words: bytes, first: int) -> Batch:
     """A batch of the rows from number `first` on."""
-    frame = pl.read_ipc_stream(piece.frame)
+    frame = pl.read_ipc_stream(words)
     rows = pl.int_range(first, first + frame.height, eager=True)
     texts = [frame.get_column(str(at)) for at in range(len(origin.columns))]
     return assemble(origin, rows, {TYPES: frame.get_column(TYPES)}, texts, _problems(origin, frame, rows))

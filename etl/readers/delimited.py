@@ -9,7 +9,7 @@ line breaks inside quotes is one. A `sep=` line is not a record.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -120,8 +120,7 @@ def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
     widths = {record.row: len(record.cells) for record in head}
     header = find_header(lines, header_row, source.label, widths, options.columns)
     rows = [record for record in head if record.row > header.row][:SAMPLE_ROWS]
-    named = max(header.positions)
-    width = _usual_width(named, widths[header.row] if options.columns is None else max(named, *widths.values()), rows)
+    width = _width(header, widths, rows)
     origin = Origin(
         source.file,
         None,
@@ -136,11 +135,17 @@ def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
     return DelimitedTable(origin, sample, decisions, source, dialect, header, width)
 
 
-def _usual_width(named: int, titles: int, rows: Sequence[Record]) -> int:
+def _width(header: Header, widths: Mapping[int, int], rows: Sequence[Record]) -> int:
     """How many cells every record must have: as the header, whose last cells may be empty and left out below.
 
-    One number and no range: a record that is one cell short or long may have all its cells in the wrong columns.
+    One number and no range: a record that is one cell short or long may have all its cells in the wrong columns. Of
+    rejects, every record has the header's: one that was too short then is too short now, and its last cell is our
+    sentence.
     """
+    named = max(header.positions)
+    titles = widths[header.row] if header.row else max(named, *widths.values())
+    if header.ignored:
+        return titles
     lengths = Counter(len(record.cells) for record in rows)
     usual = lengths.most_common(1)[0][0] if lengths else titles
     return usual if named <= usual <= titles else titles

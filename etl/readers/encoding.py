@@ -92,8 +92,12 @@ _SPOKEN = {
 }
 _GUESSED_BYTES = 1 << 15
 """So much before and behind a byte that cannot be read is looked at for a hint."""
-_WIDE_SHARE = 0.05
-"""At least this part of the pairs of bytes has a zero on one side, and none on the other."""
+_WIDE_BYTES = 8
+"""Less is no evidence."""
+_LATIN_SHARE, _WIDE_SHARE = 0.6, 0.02
+"""At least this part of the pairs of bytes has a zero: where the letters are Latin, where they are not."""
+_NO_TEXT = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
+"""Bytes that do not stand in plain English text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +122,9 @@ def find_encoding(source: Source, wanted: str | None, *, western: bool, glance: 
         return _proven(source, codec, "said with --encoding", Certainty.TOLD, glance=glance)
     if marked:
         return _proven(source, marked, "byte order mark", Certainty.CERTAIN, glance=glance)
-    if wide := _unmarked_utf16(source):
+    if wide := unmarked_utf16(source.head):
         return _proven(source, wide, "every character of it has two bytes", Certainty.LIKELY, glance=glance)
+    _refuse_zeros(source)
     fault = _first_fault(source, "utf-8", glance=glance)
     if fault is None:
         why = f"the first {len(source.head):,} bytes are valid" if glance else "every byte is valid UTF-8"
@@ -129,11 +134,6 @@ def find_encoding(source: Source, wanted: str | None, *, western: bool, glance: 
         why = "the bytes fit Windows-1252 and no other Western reading"
         return "cp1252", _decision("cp1252", why, Certainty.LIKELY)
     raise _undecodable(source, "utf-8", fault)
-
-
-def decide_encoding(source: Source, wanted: str | None, *, western: bool) -> str:
-    """The codec alone, as `find_encoding` finds it."""
-    return find_encoding(source, wanted, western=western)[0]
 
 
 def undecodable(source: Source, codec: str) -> FileError:
@@ -186,22 +186,32 @@ def _proven(source: Source, codec: str, evidence: str, certainty: Certainty, *, 
     return codec, _decision(codec, evidence, certainty)
 
 
-def _unmarked_utf16(source: Source) -> str | None:
-    """UTF-16 without a mark, where the zero bytes stand on one side only and all of the beginning is printable.
+def unmarked_utf16(head: bytes) -> str | None:
+    """The codec of UTF-16 without a mark: zero bytes on one side only, and often, and all of the beginning printable.
 
-    NUL bytes decode as UTF-8, but where every second byte is one, that is not what the file says. Raises FileError
-    where it may be UTF-16, or no text at all.
+    NUL bytes decode as UTF-8, but where every second byte is one, that is not what the file says. Text that is not
+    Latin has them in its spaces and line ends only: there the bytes must not be English text either.
     """
-    sample = source.head[: len(source.head) // 2 * 2]
+    sample = head[: len(head) // 2 * 2]
     even, odd = sample[::2].count(0), sample[1::2].count(0)
-    codec = "utf-16-le" if odd > even else "utf-16-be"
-    if not min(even, odd) and 2 * max(even, odd) > _WIDE_SHARE * len(sample):
-        text = codecs.getincrementaldecoder(codec)("replace").decode(sample)
-        if all(char.isprintable() or char in "\t\r\n" for char in text):
-            return codec
-    if 5 * (even + odd) < len(sample) or not sample:
+    zeros = max(even, odd)
+    if len(sample) < _WIDE_BYTES or min(even, odd) or 2 * zeros < _WIDE_SHARE * len(sample):
         return None
+    codec = "utf-16-le" if odd else "utf-16-be"
+    text = codecs.getincrementaldecoder(codec)("replace").decode(sample)
+    if 2 * zeros < _LATIN_SHARE * len(sample) and not ("\n" in text and _NO_TEXT.search(sample)):
+        return None
+    return codec if all(char.isprintable() or char in "\t\r\n" for char in text) else None
+
+
+def _refuse_zeros(source: Source) -> None:
+    """Refuse (FileError) what may be UTF-16, or no text at all."""
+    head = source.head
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if 5 * (even + odd) < len(head):
+        return
     if min(even, odd) * 10 < max(even, odd):
+        codec = "utf-16-le" if odd > even else "utf-16-be"
         raise FileError(f"{source.label} looks like UTF-16 without a byte order mark.", f"If it is: --encoding {codec}")
     raise FileError(f"{source.label} is not text: a large part of it is NUL bytes.")
 
@@ -280,10 +290,10 @@ def _looks_western(source: Source, limit: int) -> bool:
     for chunk in _chunks(source, limit):
         window = tail + chunk
         tail = chunk[-2:]
-        if window.isascii():
+        if window.isascii() and b"\0" not in window:
             continue
         seen.update(chunk.translate(None, _ASCII))
-        if seen & _NO_WESTERN or _UTF8_PAIR.search(window) or _INSIDE_A_WORD.search(window):
+        if b"\0" in window or seen & _NO_WESTERN or _UTF8_PAIR.search(window) or _INSIDE_A_WORD.search(window):
             return False
         lengths = [len(run) for run in _HIGH_RUN.findall(chunk)]
         runs, alone = runs + len(lengths), alone + lengths.count(1)

@@ -109,14 +109,14 @@ def open_columns(
     if options.fill_merged:
         fill_down(texts, find_areas())
     header = _find_header([(row, cells) for row, cells in texts.items() if cells], options, sheet)
-    origin = Origin(file, sheet, format_, header.names, header.positions, header.row)
+    origin = Origin(file, sheet, format_, header.names, header.positions, header.row or None)
 
     def open_areas() -> MergedAreas:
         areas = MergedAreas(find_areas(), header.positions, place, fill=options.fill_merged)
         areas.see(row for row in head if row[0] <= header.row)
         return areas
 
-    found = [header_decision(header, options.header_row), *decisions]
+    found = [header_decision(header, options.header_row, options.columns), *decisions]
     if options.fill_merged or not options.glance:
         found += open_areas().decisions(header.row)
     shown = open_areas() if options.fill_merged else MergedAreas((), header.positions, place)
@@ -160,7 +160,7 @@ def _find_header(lines: Sequence[Line], options: ReadOptions, sheet: str) -> Hea
     if not lines:
         raise NoTableError("it is empty")
     try:
-        return find_header(lines, options.header_row, sheet)
+        return find_header(lines, options.header_row, sheet, told=options.columns)
     except FileError as error:
         raise NoTableError(error.message.removeprefix(f"{sheet}: ").rstrip("."), error.hint) from error
 

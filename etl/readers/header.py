@@ -31,6 +31,8 @@ _GIVE_ALL = "Give a name for each cell of a record."
 
 _NUMBER = re.compile(r"[-+]?[\s\d.,'%€$£]*\d[\s\d.,'%€$£]*(?:[eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?|\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?")
+_SENTENCE = re.compile(r"(?:\S+\s+){3,}\S*[.!]")
+"""Four words and more with a full stop. Questions may be names: those of a survey are."""
 _NO_NAMES = frozenset({"true", "false", "null", "n/a"})
 
 Line = tuple[int, Mapping[int, str]]
@@ -181,7 +183,7 @@ def _names_columns(cells: Mapping[int, str]) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    if _NUMBER.fullmatch(text) or _DATE.fullmatch(text) or text.lower() in _NO_NAMES:
+    if _NUMBER.fullmatch(text) or _DATE.fullmatch(text) or _SENTENCE.fullmatch(text) or text.lower() in _NO_NAMES:
         return False
     return not (text.startswith(("{", '["', "[{", "http://", "https://")))
 

@@ -118,10 +118,12 @@ class KeySurvey:
         self._head_bytes = 0
         self._reader = RecordReader(what)
         self._cut = slices.cutter(())
+        self._fitted = 0
 
     def take(self, block: Block) -> None:
         """Look through more records. Raises FileError for too many different keys."""
         self._keep_head(block)
+        self._refit()
         try:
             deque(map(self._cut, block.texts), maxlen=0)
         except slices.REFUSALS:
@@ -149,14 +151,19 @@ class KeySurvey:
             if not keys and not self.complaint:
                 why = record.faults[0].message if record.faults else "it has no keys"
                 self.complaint = f"{self.what.name} {number}: {why}"
-        new = [key for key in keys if key not in self.columns]
-        if new:
-            self.columns.update(dict.fromkeys(new))
-            self._cut = slices.cutter(tuple(self.columns))
+        self.columns.update(dict.fromkeys(key for key in keys if key not in self.columns))
+        if len(self.columns) > 2 * self._fitted:
+            self._refit()
         if len(self.columns) > MOST_COLUMNS:
             raise FileError(
                 f"{self._label} has more than {MOST_COLUMNS:,} different keys by {self.what.name} {number}."
             )
+
+    def _refit(self) -> None:
+        """Have all known keys cut; this takes its time, so it is not done for each new one."""
+        if len(self.columns) > self._fitted:
+            self._fitted = len(self.columns)
+            self._cut = slices.cutter(tuple(self.columns))
 
     def _keep_head(self, block: Block) -> None:
         for number, text in zip(*block, strict=True):

@@ -30,6 +30,8 @@ GLANCED_BYTES = 16 << 20
 """A larger sheet is not passed over where only its beginning is wanted."""
 _MOST_LISTED_BYTES = 1 << 25
 """Of the styles that the document shares, and of the list of its parts."""
+_MOST_PASSED_BYTES = 4 << 30
+"""To open a sheet those before it are passed over."""
 _CONTENT, _STYLES, _MANIFEST = "content.xml", "styles.xml", "META-INF/manifest.xml"
 _PIECE_BYTES = 1 << 18
 
@@ -46,6 +48,11 @@ def survey_ods(source: Source, options: ReadOptions) -> tuple[tuple[GridTable, .
         styles.read([index.prolog], shared=False)
     values = OdsValues(styles, source.label)
     listed = [_listed(sheet, styles) for sheet in index.sheets]
+    if not options.sheet and sum(sheet.start for sheet in index.sheets) > _MOST_PASSED_BYTES:
+        raise FileError(
+            f"{source.label} has {len(listed):,} sheets one behind the other in {index.sheets[-1].end >> 20:,} MB.",
+            "Name the one to read with --sheet.",
+        )
 
     def open_one(at: int) -> GridTable:
         return _open_sheet(source, index, at, values, options)

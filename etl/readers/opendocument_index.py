@@ -17,6 +17,7 @@ TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0"
 
 _MOST_PROLOG_BYTES = 1 << 26
 """What may stand before the first sheet: styles and macros."""
+_MOST_SHEETS = 10_000
 _LONGEST_TAG_BYTES = 1 << 20
 _LONGEST_TOKEN_BYTES = 200
 
@@ -212,6 +213,8 @@ class _Search:
             if name == b"table" and self._open == [b"spreadsheet"]:
                 self._count(end)
                 self._sheets.append(Span(self._begun, self._passed + end, self._attributes, self._noted))
+                if len(self._sheets) > _MOST_SHEETS:
+                    raise DamagedDocumentError(f"it has more than {_MOST_SHEETS:,} sheets")
 
 
 def _tokens(tables: list[str], offices: list[str]) -> re.Pattern[bytes]:

@@ -29,7 +29,7 @@ _MOST_SPACES = 32_767
 """One element may stand for so many, and so many more for each cell that is stored."""
 _MOST_PARAGRAPHS = 1_000_000
 """Of one cell."""
-_MOST_IDLE = 5_000_000
+_MOST_IDLE = 2_500_000
 """So many elements may follow each other without a value: a million empty rows, each written out, have fewer."""
 _FILTERED, _COLLAPSED = "filter", "collapse"
 _TRANSPARENT = frozenset(

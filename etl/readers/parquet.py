@@ -23,8 +23,8 @@ from etl.readers.thrift import Record, RecordWriter, read_record
 
 PART_BYTES = 64 << 20
 """A row group that weighs no more, decoded, is one part."""
-RUN_BYTES = 8 << 20
-"""Else the pages of one column are taken together up to this weight."""
+_RUN_PARTS = 8
+"""Else the pages of one column are taken together up to this part of that weight."""
 MOST_PAGE_BYTES = 128 << 20
 """A page that weighs more is not decoded; usual are 1 MB."""
 MOST_COLUMN_BYTES = 256 << 20
@@ -105,9 +105,10 @@ class _Bytes:
 class ParquetFile:
     """A Parquet file, open. Frames have the columns `0`, `1`, … with the values as they are stored."""
 
-    def __init__(self, stream: BinaryIO, size_bytes: int) -> None:
-        """Raises DamagedError, NotReadError."""
+    def __init__(self, stream: BinaryIO, size_bytes: int, part_bytes: int = PART_BYTES) -> None:
+        """`part_bytes`: a row group of this weight is decoded whole. Raises DamagedError, NotReadError."""
         self._stream = stream
+        self._part_bytes = part_bytes
         self._size = size_bytes
         footer = self._read_footer()
         self._schema = read_schema(footer.records(2), _hints(footer))
@@ -135,7 +136,7 @@ class ParquetFile:
         for group in self._groups:
             rows, chunks = group.number(3), self._chunks(group)
             part = self._whole(rows, chunks)
-            if held and (part is None or weight + part.weight > PART_BYTES or height + rows > BATCH_ROWS):
+            if held and (part is None or weight + part.weight > self._part_bytes or height + rows > BATCH_ROWS):
                 yield self._decode(held, everything)
                 held, weight, height = [], 0, 0
             if part is None:
@@ -192,7 +193,7 @@ class ParquetFile:
         for chunk in chunks:
             for page in self._pages(chunk, rows):
                 part.add(chunk.leaf, page)
-                if part.weight > PART_BYTES or len(part.pages[chunk.leaf]) > _MOST_PAGES:
+                if part.weight > self._part_bytes or len(part.pages[chunk.leaf]) > _MOST_PAGES:
                     return None
         return part
 
@@ -244,7 +245,7 @@ class ParquetFile:
             if part.weight >= most:
                 yield part
                 part = _Part(0, own)
-                most = RUN_BYTES + sum(page.weight for page in dictionary) // 4
+                most = self._part_bytes // _RUN_PARTS + sum(page.weight for page in dictionary) // 4
         if part.rows:
             yield part
 

@@ -12,6 +12,9 @@ from etl.readers.grid import GridTable, NoTableError
 from etl.readers.source import nearest
 from etl.readers.survey import Skipped
 
+MOST_SHEETS = 1_000
+"""Each is opened before the first row is read. Old programs stopped at 256."""
+
 
 class Visibility(Enum):
     """What a person sees of a sheet."""
@@ -42,6 +45,8 @@ def open_sheets(
     """
     if not sheets:
         raise FileError(f"{label} has no sheets.")
+    if len(sheets) > MOST_SHEETS:
+        raise FileError(f"{label} is refused: it has {len(sheets):,} sheets; at most {MOST_SHEETS:,} are read.")
     name = _find_sheet(sheets, wanted, label) if wanted else None
     tables: list[GridTable] = []
     skipped: list[Skipped] = []

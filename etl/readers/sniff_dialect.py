@@ -17,7 +17,11 @@ RARE_DELIMITERS = (":", "^", "~", "¦", "§", "\x1f", "\x1e", "\x01", "\x02", "\
 """What is believed only where it fits every record, and none of the others separates the first."""
 _SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _CLEAR_SHARE = 0.5
-"""At least so many of the records must have the same number of cells."""
+"""At least so many of the records must have the same number of cells,"""
+_CLEARER_SHARE = 0.6
+"""and so many where the first has only one."""
+_DOUBTFUL_SHARE = 0.2
+"""A delimiter that cuts so many records into the same number of cells may be one, though most have none."""
 _SURE_RECORDS = 3
 """So few records prove nothing by being alike."""
 _ROWS_IN_A_CELL = 10
@@ -41,6 +45,12 @@ def sniff_dialect(sample: str, *, whole: bool, told: Told, label: str) -> tuple[
         best, why, certainty = try_delimiter(sep_line.group(1)), "the file says so in its first line", Certainty.CERTAIN
     else:
         best, why, certainty = _most_consistent(try_delimiter, label), "", Certainty.LIKELY
+    if best.spaced_quotes and told.quote is None:
+        line = f"A cell of it is written {best.spaced_quotes!r}: remove the space before its quote."
+        raise FileError(
+            f"{label}: quotes stand behind a space, so that they do not enclose their cells.",
+            f"{line} If they are text: --quote none",
+        )
     if best.doubt:
         raise FileError(f"{label}: {best.doubt[0]}", best.doubt[1])
     ends = best.line_ends()
@@ -56,6 +66,7 @@ def sniff_dialect(sample: str, *, whole: bool, told: Told, label: str) -> tuple[
 def _most_consistent(try_delimiter: Callable[[str], Trial], label: str) -> Trial:
     trials = [try_delimiter(delimiter) for delimiter in DELIMITERS]
     comma = trials[0]
+    seldom = [trial for trial in trials[1:] if trial.width == 1 and trial.second_share >= _DOUBTFUL_SHARE]
     trials = [trial for trial in trials if trial.width > 1]
     if any(trial.sound for trial in trials):
         trials = [trial for trial in trials if trial.sound]
@@ -63,11 +74,14 @@ def _most_consistent(try_delimiter: Callable[[str], Trial], label: str) -> Trial
         rare = _rare(try_delimiter, label)
         if rare is not None:
             return rare
+    if seldom and not trials:
+        raise _unsure(seldom, label)
     if not trials:
         return comma  # one column: nothing is separated, and a stray comma will be named as a ragged row
     best = max(trials, key=_rank)
     rivals = [trial for trial in trials if trial is not best and _rank(trial) == _rank(best)]
-    if rivals or best.share < _CLEAR_SHARE or (best.prose and best.opens_alone):
+    clear = _CLEARER_SHARE if best.opens_alone else _CLEAR_SHARE
+    if rivals or best.share < clear or (best.prose and best.opens_alone):
         raise _unsure([best, *rivals], label)
     return best
 

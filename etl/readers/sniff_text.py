@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from etl.batch import Certainty
 from etl.errors import FileError
 from etl.formats import Format
-from etl.readers.encoding import decode_head
+from etl.readers.encoding import decode_head, unmarked_utf16
 from etl.readers.source import Source
 
 _BLANK = "\ufeff \t\r\n"
@@ -140,6 +140,8 @@ def _codec_of(head: bytes, encoding: str | None) -> str:
         return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if wide := unmarked_utf16(head):
+        return wide
     even, odd = head[::2].count(0), head[1::2].count(0)
     if (even + odd) * 5 >= len(head) and min(even, odd) * 10 < max(even, odd):  # every second byte of Latin letters
         return "utf-16-le" if odd > even else "utf-16-be"

@@ -55,6 +55,12 @@ class Trial:
         return self._commonest[1] / len(self.records) if self.records else 0.0
 
     @property
+    def second_share(self) -> float:
+        """The part of the records that have the next commonest number above one."""
+        widths = Counter(len(record) for record in self.records if len(record) > 1)
+        return max(widths.values(), default=0) / max(len(self.records), 1)
+
+    @property
     def sound(self) -> bool:
         """Quotes open and close where cells do, as far as can be seen."""
         return not self.broken and not (self.unfinished and self.whole)
@@ -105,6 +111,19 @@ class Trial:
         """How many cells begin and end with a sign, whatever that means."""
         cells = (cell.text for record in self.records for cell in record)
         return sum(len(text) > 1 and text.startswith(quote) and text.endswith(quote) for text in cells)
+
+    @property
+    def spaced_quotes(self) -> str | None:
+        """A cell that would be in quotes but for spaces before them, where the header or most such cells are so."""
+        if not self.quote:
+            return None
+        found = [[cell.text for cell in record if self._is_spaced(cell)] for record in self.records]
+        many = sum(map(len, found)) > max(self.quoted, 1)
+        return next((texts[0][:40] for texts in found if texts), None) if many or (found and found[0]) else None
+
+    def _is_spaced(self, cell: Cell) -> bool:
+        text = cell.text.strip(" ")
+        return cell.text.startswith(" ") and len(text) > 1 and text[0] == text[-1] == self.quote
 
     def line_ends(self) -> dict[str, int]:
         """How often each line end stands outside quotes, LF first."""

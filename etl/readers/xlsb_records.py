@@ -11,8 +11,8 @@ from etl.readers.binary_values import DamagedRecordsError
 Record = tuple[int, bytes]
 
 _MOST_BYTES = 1 << 24
-_MOST_IDLE = 20_000_000
-"""So many records may follow each other without a value: a million rows of a dozen coloured cells have fewer."""
+_MOST_IDLE = 12_000_000
+"""So many records may follow each other without a value: a million rows of ten coloured cells have fewer."""
 _VALUES = frozenset((*range(2, 12), *range(13, 20), 62))
 """The records of values, in cells and in the list of texts."""
 _NO_TEXT = 0xFFFFFFFF

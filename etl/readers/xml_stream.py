@@ -12,7 +12,7 @@ MOST_DEPTH = 100
 MOST_TEXT_CHARACTERS = 20_000_000
 """In one element. Spreadsheet programs stop at 32,767; test cases of other programs have been seen with megabytes."""
 _MOST_TAG_BYTES = 1 << 24
-_LEAST_PIECES = 1_000
+_LEAST_PIECES = 50
 
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
