@@ -45,6 +45,10 @@ class Code(StrEnum):
     """A date in a column of ids: the spreadsheet has taken an id for one."""
     PHONE_WITHOUT_PLUS = "phone_without_plus"
     """The digits of an international phone number, its `+` lost in a number cell."""
+    LOST_ZEROS = "lost_zeros"
+    """An id of fewer digits than the others of its column, which begin with zeros."""
+    CUT_TEXT = "cut_text"
+    """A text as long as a cell can be: the spreadsheet has probably cut it off."""
     # mapping
     WRONG_TYPE = "wrong_type"
     """A value of another type than the field has: a number where a list should be."""

@@ -337,7 +337,7 @@ def test_what_csv_writes_is_read_back(
     with path.open("w", newline="", encoding=codec) as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
         writer.writerows([("id", "left", "right"), *((f"n{at}", *row) for at, row in enumerate(rows))])
-    batches = read(path, ReadOptions(header_row=1, delimiter=delimiter))
+    batches = read(path, ReadOptions(header_row=1, delimiter=delimiter, quote='"'))
     assert cells(batches) == [(f"n{at}", left or None, right or None) for at, (left, right) in enumerate(rows)]
     assert found(batches) == []
 

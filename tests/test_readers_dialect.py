@@ -137,6 +137,39 @@ class TestQuotesAreFoundOut:
         assert flag in refusal(written(tmp_path, text)).hint
 
 
+class TestQuotesThatMayBeText:
+    """A quote opens in one record and closes in a later one at the same place: csv would make one record of them."""
+
+    TEXT = 'title|year|by\nA|1|x\n"B|2|y\nC|3|z\nD"|4|w\nE|5|"v"\n'
+
+    def test_are_a_problem_where_each_line_looks_like_a_record(self, tmp_path: Path) -> None:
+        batch = batch_of(tmp_path, self.TEXT)
+        assert found([batch]) == [(3, "ragged_row", None)]
+        message = batch.problems["message"][0]
+        assert message.startswith("its quotes enclose 3 lines, each of which looks like a record")
+        assert "--quote none" in message
+        assert batch.source["_row"].to_list() == [2, 3, 4]
+
+    def test_are_believed_when_told(self, tmp_path: Path) -> None:
+        text = batch_of(tmp_path, self.TEXT, ReadOptions(quote='"'))
+        assert cells([text]) == [("A", "1", "x"), ("B|2|y\nC|3|z\nD", "4", "w"), ("E", "5", "v")]
+        plain = batch_of(tmp_path, self.TEXT, ReadOptions(quote="none"))
+        assert cells([plain])[1:] == [('"B', "2", "y"), ("C", "3", "z"), ('D"', "4", "w"), ("E", "5", '"v"')]
+        assert text.problems.is_empty()
+        assert plain.problems.is_empty()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'id,input\n1,"a, b\nc, d"\n2,"e, f\ng, h"\n',
+            'id;input\n1;"a\nb"\n2;"c; d\ne"\n',
+            'input\n"a\nb"\nc\n',
+        ],
+    )
+    def test_are_no_problem_otherwise(self, tmp_path: Path, text: str) -> None:
+        assert batch_of(tmp_path, text).problems.is_empty()
+
+
 class TestRareDelimiters:
     @pytest.mark.parametrize("delimiter", [":", "^", "~", "¦", "\x1f", "\x01"])
     def test_are_found_where_they_fit_every_record(self, tmp_path: Path, delimiter: str) -> None:
@@ -149,7 +182,6 @@ class TestRareDelimiters:
         "text",
         [
             "# A note\n# Another\na;b\n# And one more\n1;3\n6;7\n# The end\n",
-            "# A note\n# Another\na;b\n# And one more\n1;3\n6;7\n8;9\n",
             "# A note\n# Another\na\tb\n# And one more\n",
         ],
     )
@@ -165,6 +197,10 @@ class TestRareDelimiters:
     )
     def test_are_not_seen_in_text(self, tmp_path: Path, text: str) -> None:
         assert len(batch_of(tmp_path, text).origin.columns) == 1
+
+    def test_or_usual_ones_are_found_below_notes(self, tmp_path: Path) -> None:
+        text = "# A note\n# Another\n# A third\nid;input\n1;a\n2;b, c\n3;d\n"
+        assert len(batch_of(tmp_path, text)) == 3
 
     def test_can_be_told(self, tmp_path: Path) -> None:
         for delimiter in ("#", " ", "é", "\x02"):

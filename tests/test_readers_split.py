@@ -143,8 +143,9 @@ def test_blocks_give_what_records_give(
         ('1,2,3\n4,"5\r5\r\n5",6\n7,8\n9,"10\n', COMMA),
         ('1,2,3\n\n\r\n4,"5\n5",6\n7,8",9\n\t,,\xa0\n10,11,#N/A\n12,13', COMMA),
         ('1,2"x y,z"\n4,5,6\n7,6",6"\n', COMMA),
+        ('1;2;3\n"4;5;6\n7";8;9\n"4;5\n5";6;7\n8;"9\n9";10\n', DIALECTS[1]),
     ],
-    ids=["mark", "escape", "text-after-quote", "open-quote", "blank", "stray"],
+    ids=["mark", "escape", "text-after-quote", "open-quote", "blank", "stray", "spanning"],
 )
 def test_blocks_may_end_anywhere(tmp_path: Path, text: str, dialect: Dialect) -> None:
     table = table_of(tmp_path / "any.csv", text.encode(), dialect, HEADERS[0])

@@ -60,6 +60,7 @@ def test_every_code_that_validators_make_has_examples_that_run() -> None:
         *(Code.CONTROL_CHARACTER, Code.MERGED_CELL, Code.UNKNOWN_VALUE, Code.UNMAPPED_COLUMN, Code.CONFLICTING_FIELDS),
         *(Code.NOT_IN_CONTRACT, Code.MISSING_TEST_SET, Code.API_REFUSED, Code.MISSING_PARENT),
         *(Code.IN_DOUBT, Code.SCIENTIFIC_NUMBER, Code.DATE_FOR_ID, Code.PHONE_WITHOUT_PLUS),
+        *(Code.LOST_ZEROS, Code.CUT_TEXT),
     }
     assert {example.code for example in EXAMPLES} == set(Code) - elsewhere
 

@@ -1,95 +1,188 @@
-"""Damage: what spreadsheet programs are known to do to ids and phone numbers, seen in the cells afterwards.
+"""Damage: what spreadsheet programs are known to do to ids, phone numbers and long texts, seen in the cells afterwards.
 
 It must never change a cell, nor call anything an error: the text is what the file says, and only a person knows what
-was meant. Which columns are looked at is told by their names alone.
+was meant. Which columns are looked at is told by their names, and whether a cell is odd by the others of its column in
+the same batch.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
 
 from etl import problems as problem
 from etl.batch import ROW, Origin
-from etl.problems import Code, Problem, Severity
+from etl.problems import Code, Severity
 from etl.quoting import show_value
 
 _ID_WORDS = re.compile(
-    "ids?|no|nr|num|number|nummer|numero|code|sku|order|account|case|ticket|ref|reference|invoice|zip|plz|postal"
-    "|postcode|serial|iban|key|customer"
+    "ids?|no|nr|num|number|nummer|numero|code|sku|order|account|case|ticket|ref|reference|invoice|serial|iban|key"
+    "|customer"
 )
+_POSTAL_WORDS = re.compile("zip|zipcode|plz|postal|postcode|postleitzahl")
 _PHONE_WORDS = re.compile("phone|telephone|tel|telefon|telefono|mobile|mobil|handy|fax|msisdn|whatsapp|caller")
 _WORD = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-Z]+(?![a-z])")
 
 _SCIENTIFIC = r"^[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}$"
-_WITHOUT_PLUS = r"^[1-9]\d{10,14}$"
-"""As long as a number with its country code; shorter ones, and those with a leading zero, may be local."""
-_MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-_DATE = rf"^(?:\d{{4}}-\d\d-\d\d(?:T[\d:.]+)?|\d{{1,2}}-{_MONTH}(?:-\d{{2,4}})?|{_MONTH}-\d{{1,4}})$"
+_WITHOUT_PLUS = r"^[1-9]\d{9,14}$"
+"""As long as a number with its country code."""
+_SURELY_ABROAD = 11
+"""Shorter ones may be local: they lack a `+` only where others of their column have one."""
+_MONTH = "(?i:jan|feb|mar|mrz|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)"
+_DATE = rf"^(?:\d{{4}}-\d\d-\d\d(?:T[\d:.]+)?|\d{{1,2}}(?:-|\. ?){_MONTH}(?:-\d{{2,4}})?|{_MONTH}[- ]\d{{1,4}})$"
 _RARE = 0.5
 """Dates are damage only where less than this part of a column's cells are dates."""
+_FEW = 0.2
+"""Short postal codes are damage only where at most this part of a column's cells are short."""
+_POSTAL_DIGITS = 5
+_LEAST_DIGITS = 3
+"""Ids of fewer digits are counted up, not padded with zeros."""
+_CELL_CHARACTERS = 32_767
+"""What a cell of a spreadsheet holds; longer texts are cut off there."""
 
 
 class _Sign(NamedTuple):
-    """A pattern of damaged cells, and what to say after the column's name and the cell."""
+    """A sign of damage: a pattern of cells, which of those cells are hit, what to say after the column and the cell."""
 
     code: Code
     pattern: str
-    rare: bool
+    hit: Callable[[pl.Series], pl.Series]
     words: str
 
 
-_OF_IDS = (
-    _Sign(
-        Code.SCIENTIFIC_NUMBER,
-        _SCIENTIFIC,
-        rare=False,
-        words="as a spreadsheet shows a long number, and its last digits are lost; format the column as text and type"
-        " or paste the digits again",
-    ),
-    _Sign(
-        Code.DATE_FOR_ID,
-        _DATE,
-        rare=True,
-        words="a date among cells that are none, as a spreadsheet makes of an id such as 3-4; format the column as text"
-        " and type the id again",
-    ),
+def _matching(pattern: str) -> Callable[[pl.Series], pl.Series]:
+    return lambda cells: cells.str.contains(pattern)
+
+
+def _rare_dates(cells: pl.Series) -> pl.Series:
+    hit = cells.str.contains(_DATE)
+    return hit & (hit.sum() < _RARE * cells.count())
+
+
+def _without_plus(cells: pl.Series) -> pl.Series:
+    abroad = cells.str.len_bytes() >= _SURELY_ABROAD
+    return cells.str.contains(_WITHOUT_PLUS) & (abroad | bool(cells.str.starts_with("+").any()))
+
+
+def _short_of_zeros(cells: pl.Series) -> pl.Series:
+    """Where ids of a fixed length begin with zeros, some: those that are shorter."""
+    lengths = cells.str.len_bytes()
+    padded = cells.filter(cells.str.starts_with("0") & (lengths >= _LEAST_DIGITS))
+    usual = padded.str.len_bytes().mode().max()
+    fixed = (lengths == usual).sum()
+    if not isinstance(usual, int) or fixed < _RARE * cells.count() or bool((lengths > usual).any()):
+        return pl.repeat(value=False, n=len(cells), eager=True)
+    return cells.str.contains(r"^[1-9]\d*$") & (lengths < usual)
+
+
+def _short_codes(cells: pl.Series) -> pl.Series:
+    lengths = cells.str.len_bytes()
+    short = cells.str.contains(r"^[1-9]\d{2,3}$")
+    whole = (lengths == _POSTAL_DIGITS).sum()
+    few = 0 < short.sum() <= _FEW * cells.count() and whole + short.sum() == cells.count()
+    return short if few else _short_of_zeros(cells)
+
+
+_AS_TEXT = "format the column as text and type it again"
+_SCIENTIFIC_NUMBER = _Sign(
+    Code.SCIENTIFIC_NUMBER,
+    _SCIENTIFIC,
+    _matching(_SCIENTIFIC),
+    "as a spreadsheet shows a long number, and its last digits are lost; format the column as text and type or paste "
+    "the digits again",
 )
-_OF_PHONES = (
-    _OF_IDS[0],
-    _Sign(
-        Code.PHONE_WITHOUT_PLUS,
-        _WITHOUT_PLUS,
-        rare=False,
-        words="a phone number without its +, which no number cell keeps; write it as text, beginning with +",
-    ),
+_DATE_FOR_ID = _Sign(
+    Code.DATE_FOR_ID,
+    _DATE,
+    _rare_dates,
+    "a date among cells that are none, as a spreadsheet makes of an id such as 3-4; format the column as text and type "
+    "the id again",
 )
+_PHONE_WITHOUT_PLUS = _Sign(
+    Code.PHONE_WITHOUT_PLUS,
+    _WITHOUT_PLUS,
+    _without_plus,
+    "a phone number without its +, which no number cell keeps; write it as text, beginning with +",
+)
+_LOST_ZEROS = _Sign(
+    Code.LOST_ZEROS,
+    r"^[1-9]\d*$",
+    _short_of_zeros,
+    f"fewer digits than the others, as where a spreadsheet drops zeros in front; {_AS_TEXT}",
+)
+_SIGNS = {
+    _PHONE_WORDS: (_SCIENTIFIC_NUMBER, _PHONE_WITHOUT_PLUS),
+    _POSTAL_WORDS: (_SCIENTIFIC_NUMBER, _DATE_FOR_ID, _LOST_ZEROS._replace(hit=_short_codes)),
+    _ID_WORDS: (_SCIENTIFIC_NUMBER, _DATE_FOR_ID, _LOST_ZEROS),
+}
+"""By the words in a column's name: what its cells are looked through for."""
 
 
 def find_damage(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
-    """A warning for each cell, of columns named like ids or phone numbers, that shows signs of damage."""
-    found = [one for column in origin.columns for one in _damage_in(frame, origin, column)]
-    return problem.frame_of(found)
+    """A warning for each cell that shows signs of damage: ids and phone numbers by the column's name, any cut text."""
+    columns = [column for column in origin.columns if _signs_of(column)]
+    long = (pl.col(column).str.len_bytes().max().alias(f"long {column}") for column in origin.columns)
+    odd = (pl.col(column).str.contains(_any_of(column)).any().alias(f"odd {column}") for column in columns)
+    seen = frame.select(*long, *odd).row(0, named=True)
+    found = [_cut_texts(frame, origin, one) for one in origin.columns if (seen[f"long {one}"] or 0) >= _CELL_CHARACTERS]
+    for column in columns:
+        if seen[f"odd {column}"]:
+            found += _damage_in(frame, origin, column)
+    return problem.joined(found)
 
 
-def _damage_in(frame: pl.DataFrame, origin: Origin, column: str) -> Iterator[Problem]:
-    cells = frame.get_column(column)
-    filled = cells.len() - cells.null_count()
-    for sign in _signs_of(column) if filled else ():
-        hit = cells.str.contains(sign.pattern).fill_null(value=False)
-        hits = hit.sum()
-        if not hits or (sign.rare and hits >= _RARE * filled):
-            continue
-        for row, text in zip(frame.get_column(ROW).filter(hit), cells.filter(hit), strict=True):
-            message = f"{column} holds {text}, {sign.words}"
-            shown = show_value(column, text)
-            yield Problem(row, Severity.WARNING, sign.code, None, column, origin.cell(column, row), shown, message)
-
-
+@lru_cache(maxsize=4096)
 def _signs_of(column: str) -> tuple[_Sign, ...]:
-    """`Customer phone`, `orderNo`, `case_id`: what cells of such columns are looked through for."""
+    """`Customer phone`, `orderNo`, `case_id`: what the cells of such columns are looked through for."""
     words = {word.lower() for word in _WORD.findall(column)}
-    if any(map(_PHONE_WORDS.fullmatch, words)):
-        return _OF_PHONES
-    return _OF_IDS if any(map(_ID_WORDS.fullmatch, words)) else ()
+    return next((signs for pattern, signs in _SIGNS.items() if any(map(pattern.fullmatch, words))), ())
+
+
+@lru_cache(maxsize=4096)
+def _any_of(column: str) -> str:
+    """One pattern for all signs: most columns show none, and are looked through once."""
+    return "|".join(sign.pattern for sign in _signs_of(column))
+
+
+def _damage_in(frame: pl.DataFrame, origin: Origin, column: str) -> Iterator[pl.DataFrame]:
+    cells = frame.get_column(column)
+    for sign in _signs_of(column):
+        hit = sign.hit(cells).fill_null(value=False)
+        if hit.any():
+            yield _warnings(frame.filter(hit), origin, column, sign)
+
+
+def _cut_texts(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame:
+    cut = frame.filter(pl.col(column).str.len_chars() == _CELL_CHARACTERS)
+    words = (
+        f"has exactly {_CELL_CHARACTERS:,} characters, where a spreadsheet cuts text off; compare it with its source"
+    )
+    shown = pl.col(column).map_elements(lambda text: show_value(column, text), return_dtype=pl.String)
+    return _problems(cut, origin, column, Code.CUT_TEXT, shown, pl.lit(f"{column} {words}"))
+
+
+def _warnings(rows: pl.DataFrame, origin: Origin, column: str, sign: _Sign) -> pl.DataFrame:
+    secret = show_value(column, "x") != "x"
+    shown = pl.lit(show_value(column, "x")) if secret else pl.col(column)
+    message = pl.concat_str(pl.lit(f"{column} holds "), shown, pl.lit(f", {sign.words}"))
+    return _problems(rows, origin, column, sign.code, shown, message)
+
+
+def _problems(
+    rows: pl.DataFrame, origin: Origin, column: str, code: Code, value: pl.Expr, message: pl.Expr
+) -> pl.DataFrame:
+    address = origin.cell(column, 0)
+    cell = pl.lit(None, dtype=pl.String) if address is None else pl.lit(address[:-1]) + pl.col(ROW).cast(pl.String)
+    told = {
+        "row": pl.col(ROW),
+        "severity": pl.lit(Severity.WARNING.value),
+        "code": pl.lit(code.value),
+        "field": pl.lit(None, dtype=pl.String),
+        "column": pl.lit(column),
+        "cell": cell,
+        "value": value,
+        "message": message,
+    }
+    return rows.select(told[name].alias(name) for name in problem.SCHEMA)

@@ -65,7 +65,7 @@ class DelimitedTable:
         if unnamed := _unnamed(self.header, self.width):
             held = pl.any_horizontal(pl.col(str(at)).is_not_null() for at in unnamed)
             odd = rows.filter(held).iter_rows()
-            records += [Record(row, [cell or "" for cell in cells], stray_quotes=False) for row, *cells in odd]
+            records += [Record(row, [cell or "" for cell in cells]) for row, *cells in odd]
             rows = rows.filter(~held)
         frame = rows.select(
             ROW,
@@ -193,8 +193,8 @@ def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Reco
 def _misfit(record: Record, width: int, unnamed: Sequence[int], header: Header) -> str | None:
     """What is wrong with a record's shape, as a sentence."""
     cells = record.cells
-    if record.stray_quotes:
-        return "a quote opens in the middle of a cell and closes in another: a separator before it is missing"
+    if record.fault:
+        return record.fault
     if len(cells) != width:
         advice = (
             "put quotes round a cell that holds the separator, or remove what is too much"

@@ -40,6 +40,13 @@ class Dialect(NamedTuple):
     """Stands before a quote that is meant as text; empty: such a quote is written twice."""
     line_end: str
     sep_line: bool
+    quote_is_told: bool = False
+
+    @property
+    def doubts_quotes(self) -> bool:
+        """Whether a record on several lines may be several: nobody said what quotes are, and with such delimiters
+        they are often plain text."""
+        return bool(self.quote) and not self.quote_is_told and self.delimiter != ","
 
 
 class Told(NamedTuple):

@@ -191,7 +191,10 @@ def _walk(document: Document, kind: Documents, step: Step, path: str, depth: int
             value = step.open_value(stepping=depth + 1 < _DEEPEST)
             yield from _walk(document, kind, value, f"{path}.{key}" if path else key, depth + 1)
     elif kind.prefers and path == PREFERRED:
-        raise document.refuse(f"{PREFERRED!r} is no list here; where it names another file, read that file")
+        raise FileError(
+            f"{kind.label}: {PREFERRED!r} is no list here.",
+            "Where it names another file, read that file. For another list of this one: --records KEY",
+        )
 
 
 def _choose(lists: Sequence[_List], kind: Documents, told: str | None) -> tuple[_List | None, Decision]:

@@ -244,7 +244,7 @@ class JsonDocument:
         """The error for what Python's decoder found, in our words."""
         message = message.partition(": ")[0]
         after = self._text[at:].lstrip(_BLANKS)
-        if message.startswith("Unterminated") or after:
+        if message.startswith(("Unterminated", "Invalid control")) or after:
             why = _WORDS.get(message) or (_missing_value(after) if message == "Expecting value" else message)
             if after[:1] in {"]", "}"} and self._text[:at].rstrip(_BLANKS).endswith(","):
                 why = f"a comma stands before the closing {after[0]!r}"

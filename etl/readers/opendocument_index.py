@@ -7,6 +7,7 @@ refused.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +33,10 @@ _PASSED_OVER = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
 
 class DamagedDocumentError(ValueError):
     """The document is not what it should be; the argument says how."""
+
+
+class _RootFoundError(Exception):
+    """Ends a parser that has seen enough."""
 
 
 class Span(NamedTuple):
@@ -142,9 +147,15 @@ class _Search:
         if b"\0" in self._text[:4] or self._text.startswith((b"\xfe\xff", b"\xff\xfe")):
             raise UnsafeXmlError("its content is UTF-16")
         places: list[int] = []
-        parser = open_parser(lambda *_: places.append(parser.CurrentByteIndex), lambda _: None)
+
+        def start(*_: object) -> None:
+            places.append(parser.CurrentByteIndex)
+            raise _RootFoundError
+
+        parser = open_parser(start, lambda _: None)
         parser.StartNamespaceDeclHandler = lambda prefix, uri: self._meanings.setdefault(prefix or "", uri)
-        parser.Parse(self._text)
+        with suppress(_RootFoundError):
+            parser.Parse(self._text)
         if not places:
             return 0
         rest = _REST_OF_TAG.match(self._text, places[0] + 1)

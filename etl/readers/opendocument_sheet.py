@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from etl.errors import FileError
 from etl.readers.grid import Area, Cell, Row
 from etl.readers.opendocument_index import OFFICE, TABLE
-from etl.readers.opendocument_values import OdsValues
+from etl.readers.opendocument_values import FORMULA, VALUE_TYPE, OdsValues
 from etl.readers.plain_rows import MOST_ROWS, MOST_SHEET_COLUMNS
 from etl.readers.sheet_facts import SheetFacts
 from etl.readers.unseen import refuse_many_areas
@@ -215,7 +215,7 @@ class _Collector:
         if _SPANNED_COLUMNS in attributes or _SPANNED_ROWS in attributes:
             self._merge(attributes)
         text = "\n".join(self._paragraphs) if self._paragraphs else None
-        if text is not None or len(attributes) > 1:
+        if text is not None or VALUE_TYPE in attributes or FORMULA in attributes:
             value, fault = self._values.read(attributes, text, self._default_style)
             if value is not None or fault is not None:
                 self._stored += 1

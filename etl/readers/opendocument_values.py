@@ -17,7 +17,9 @@ from etl.readers.opendocument_index import OFFICE, TABLE
 from etl.readers.opendocument_styles import NumberFormat, Styles
 
 _CALC = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
-_TYPE, _CALC_TYPE, _FORMULA = f"{OFFICE} value-type", f"{_CALC} value-type", f"{TABLE} formula"
+VALUE_TYPE, FORMULA = f"{OFFICE} value-type", f"{TABLE} formula"
+"""The attributes without which a cell holds nothing but its text."""
+_CALC_TYPE = f"{_CALC} value-type"
 _NUMBER, _BOOLEAN, _STRING = f"{OFFICE} value", f"{OFFICE} boolean-value", f"{OFFICE} string-value"
 _STYLE = f"{TABLE} style-name"
 _DATE, _TIME = f"{OFFICE} date-value", f"{OFFICE} time-value"
@@ -52,8 +54,8 @@ class OdsValues:
         `text` is what the cell shows (None: nothing), `default_style` gives the name of the style that holds where the
         cell names none. Raises FileError for a type of value that the standard does not have.
         """
-        kind = attributes.get(_TYPE)
-        formula = _FORMULA in attributes
+        kind = attributes.get(VALUE_TYPE)
+        formula = FORMULA in attributes
         if attributes.get(_CALC_TYPE) == "error" or (formula and kind == "float" and _shows_error(text)):
             return self._stored("e", text or "#ERROR!")
         match kind:

@@ -17,12 +17,19 @@ CELL_CHARACTERS = 32_000_000
 """A longer cell is taken for a quote that never closes."""
 
 
+_STRAY = "a quote opens in the middle of a cell and closes in another: a separator before it is missing"
+_SPANNING = (
+    "its quotes enclose {} lines, each of which looks like a record: if quotes are plain text here, say --quote none; "
+    "if they enclose cells, --quote '{}'"
+)
+
+
 class Record(NamedTuple):
-    """A record: its number, its cells, and whether quotes stand in it where none should."""
+    """A record: its number, its cells, and what is wrong with its quotes, as a sentence (empty: nothing)."""
 
     row: int
     cells: list[str]
-    stray_quotes: bool
+    fault: str = ""
 
 
 class Records:
@@ -66,9 +73,18 @@ class Records:
             return None
         self.row += 1
         self.line += len(self._held)
-        quote = self._dialect.quote
-        stray = bool(quote) and quote in "".join(cells) and has_stray_quotes("".join(self._held), self._dialect)
-        return Record(self.row, cells, stray)
+        return Record(self.row, cells, self._fault(cells))
+
+    def _fault(self, cells: list[str]) -> str:
+        dialect, held = self._dialect, self._held
+        if not dialect.quote:
+            return ""
+        if dialect.quote in "".join(cells) and has_stray_quotes("".join(held), dialect):
+            return _STRAY
+        if len(held) > 1 and dialect.doubts_quotes and len(cells) > 1:
+            alike = all(line.count(dialect.delimiter) == len(cells) - 1 for line in held)
+            return _SPANNING.format(len(held), dialect.quote) if alike else ""
+        return ""
 
     def step_over(self, records: int, lines: int) -> None:
         """Count records that were read elsewhere."""

@@ -18,8 +18,8 @@ RARE_DELIMITERS = (":", "^", "~", "¦", "§", "\x1f", "\x1e", "\x01", "\x02", "\
 _SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 _CLEAR_SHARE = 0.5
 """At least so many of the records must have the same number of cells,"""
-_CLEARER_SHARE = 0.6
-"""and so many where the first has only one."""
+_CLEARER_SHARE = 0.8
+"""and so many from the first such on, where the first of all has only one."""
 _DOUBTFUL_SHARE = 0.2
 """A delimiter that cuts so many records into the same number of cells may be one, though most have none."""
 _SURE_RECORDS = 3
@@ -54,7 +54,9 @@ def sniff_dialect(sample: str, *, whole: bool, told: Told, label: str) -> tuple[
     if best.doubt:
         raise FileError(f"{label}: {best.doubt[0]}", best.doubt[1])
     ends = best.line_ends()
-    dialect = Dialect(best.delimiter, best.quote, best.escape, max(ends, key=lambda end: ends[end]), bool(sep_line))
+    line_end = max(ends, key=lambda end: ends[end])
+    is_told = told.quote is not None
+    dialect = Dialect(best.delimiter, best.quote, best.escape, line_end, bool(sep_line), is_told)
     decisions = (
         Decision("delimiter", sign_name(best.delimiter), why or _evidence(best), certainty),
         *_quote_decisions(best, told),
@@ -80,8 +82,10 @@ def _most_consistent(try_delimiter: Callable[[str], Trial], label: str) -> Trial
         return comma  # one column: nothing is separated, and a stray comma will be named as a ragged row
     best = max(trials, key=_rank)
     rivals = [trial for trial in trials if trial is not best and _rank(trial) == _rank(best)]
-    clear = _CLEARER_SHARE if best.opens_alone else _CLEAR_SHARE
-    if rivals or best.share < clear or (best.prose and best.opens_alone):
+    clear = best.share >= _CLEAR_SHARE
+    if best.opens_alone:
+        clear = clear and best.share_below >= _CLEARER_SHARE and not best.prose
+    if rivals or not clear:
         raise _unsure([best, *rivals], label)
     return best
 

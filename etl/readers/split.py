@@ -226,7 +226,10 @@ def _record(dialect: Dialect, width: int) -> str:
     quote, delimiter = _spelled(dialect.quote), _spelled(dialect.delimiter)
     cell = rf"[^{quote}{delimiter}\r\n{_UNPROVEN}]*"
     if dialect.quote:
-        cell = rf"(?:{cell}|{quote}(?:[^{quote}{_UNPROVEN}]|{quote}{quote})*{quote})"
+        # Where a record on several lines may be several, a quoted cell holds line breaks or delimiters, never both.
+        without = [r"\r\n", delimiter] if dialect.doubts_quotes else [""]
+        inside = (rf"{quote}(?:[^{quote}{_UNPROVEN}{sign}]|{quote}{quote})*{quote}" for sign in without)
+        cell = rf"(?:{cell}|{'|'.join(inside)})"
     return rf"(?:{cell}(?:{delimiter}{cell}){{{width - 1}}})?"
 
 

@@ -55,6 +55,13 @@ class Trial:
         return self._commonest[1] / len(self.records) if self.records else 0.0
 
     @property
+    def share_below(self) -> float:
+        """The same part of the records from the first such on: what stands above are titles and notes."""
+        widths = [len(record) for record in self.records]
+        below = widths[widths.index(self.width) :] if widths else []
+        return below.count(self.width) / max(len(below), 1)
+
+    @property
     def second_share(self) -> float:
         """The part of the records that have the next commonest number above one."""
         widths = Counter(len(record) for record in self.records if len(record) > 1)

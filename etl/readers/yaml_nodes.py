@@ -115,6 +115,8 @@ class NodeReader:
             if column <= parent and not (column == parent >= 0 and after_key and self._begins_item()):
                 return Node('""') if is_text else _NULL
             if cursor.line[column] in "&!":
+                if not is_bare:
+                    raise cursor.refuse("a value has one anchor and one tag at most, on one line")
                 return self.value(parent)
         column = cursor.at
         is_item = self._begins_item()
@@ -301,8 +303,11 @@ class NodeReader:
         line, at = self.cursor.line, self.cursor.at
         if sign in _QUOTES:
             end = quoted_end(line, at + 1, sign) + 1
-            return bool(end) and line[end:].lstrip(BLANK)[:1] == ":"
-        return begins_plain(line, at, in_brackets=True) and line[flow_end(line, at + 1) :][:1] == ":"
+            while end and line[end : end + 1] in {" ", "\t"}:
+                end += 1
+        else:
+            end = flow_end(line, at + 1) if begins_plain(line, at, in_brackets=True) else 0
+        return bool(end) and line[end : end + 1] == ":"
 
     def _flow_pair(self, sign: str) -> Generator[Key]:
         yield self._flow_key(sign, (self.cursor.number, self.cursor.at))

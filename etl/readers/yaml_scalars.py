@@ -113,7 +113,7 @@ def read_flow_plain(cursor: Cursor) -> str:
     """A plain text inside brackets, with the lines on which it goes on: up to a comma, a bracket or a comment."""
     text = read_flow_key(cursor)
     blanks = 0
-    while not cursor.line[cursor.at :].strip(BLANK) and (line := cursor.peek_line()) is not None:
+    while _is_at_line_end(cursor) and (line := cursor.peek_line()) is not None:
         stripped = line.strip(BLANK)
         if stripped[:1] in {"#", ":", *_BRACKETS}:
             break
@@ -123,6 +123,11 @@ def read_flow_plain(cursor: Cursor) -> str:
             text += ("\n" * blanks or " ") + _flow_plain_on_line(cursor, cursor.at)
         blanks = 0 if stripped else blanks + 1
     return text
+
+
+def _is_at_line_end(cursor: Cursor) -> bool:
+    cursor.skip_blanks()
+    return cursor.at == len(cursor.line)
 
 
 def _flow_plain_on_line(cursor: Cursor, least: int) -> str:

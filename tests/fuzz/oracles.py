@@ -8,40 +8,40 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from etl.batch import RAW, ROW, TYPES, Origin
+from etl.batch import RAW, ROW, TYPES, Origin, Table
+from etl.readers.delimited import DelimitedTable
 
 _BLANKS = " \t\r\n\xa0"
-_SEP_LINE = re.compile(r'"?sep=."?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 
 
-def check_rows(path: Path, origin: Origin, rows: pl.DataFrame, bad: set[int]) -> None:
+def check_rows(content: bytes, table: Table, rows: pl.DataFrame, bad: set[int]) -> None:
     """Assert that every row is as the oracle of its format has it, and none is missing.
 
-    `rows` are all rows of the table as read; `bad` the numbers of those that carry a problem.
+    `content` is what was unpacked; `rows` are all of them as read; `bad` the numbers of those that carry a problem.
     """
-    oracle = _ORACLES.get(origin.format)
-    if oracle is not None and rows.height:
-        oracle(path.read_bytes(), origin, rows, bad)
+    origin = table.origin
+    if isinstance(table, DelimitedTable):
+        _check_csv(content, table, rows)
+    elif origin.format in _ORACLES and rows.height:
+        _ORACLES[origin.format](content, origin, rows, bad)
 
 
-def _check_csv(content: bytes, origin: Origin, rows: pl.DataFrame, bad: set[int]) -> None:
-    dialect = origin.dialect
-    quote, escape = dialect.get("quote", '"'), dialect.get("escape", "")
-    if escape:
+def _check_csv(content: bytes, table: DelimitedTable, rows: pl.DataFrame) -> None:
+    origin, dialect = table.origin, table.dialect
+    if dialect.escape:
         return  # csv's escape is another: it stands before any sign, not before quotes only
-    text = content.decode(dialect["encoding"]).removeprefix("\ufeff")
-    if _SEP_LINE.match(text):
+    text = content.decode(origin.dialect["encoding"]).removeprefix("\ufeff")
+    if dialect.sep_line:
         text = re.sub(r"\A[^\r\n]*(?:\r\n|\r|\n|\Z)", "", text)
     csv.field_size_limit(1 << 30)
-    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     lines = io.StringIO(text, newline="")
     records = list(
-        csv.reader(lines, delimiter=dialect["delimiter"], quotechar=quote or None, quoting=quoting, strict=True)
+        csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, strict=True)
     )
     wanted = [
         number
@@ -112,7 +112,6 @@ def _check_records(lines: Sequence[tuple[int, str]], origin: Origin, rows: pl.Da
 
 
 _ORACLES: dict[str, Callable[[bytes, Origin, pl.DataFrame, set[int]], None]] = {
-    "csv": _check_csv,
     "jsonl": _check_json_lines,
     "json": _check_json,
 }

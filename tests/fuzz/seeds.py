@@ -226,7 +226,7 @@ def _typed_stream() -> bytes:
 
 
 def _packed(suffix: str) -> Callable[[], bytes]:
-    return lambda: PACKINGS[suffix](b'id,input\n1,hello\n2,"two\nlines"\n' * 3, "cases.csv")
+    return lambda: PACKINGS[suffix](b"id,input\n" + b'1,hello\n2,"two\nlines"\n' * 5, "cases.csv")
 
 
 _MAKERS: dict[str, tuple[Callable[[], bytes], ...]] = {

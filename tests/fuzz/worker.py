@@ -21,6 +21,7 @@ from etl.batch import OWN_COLUMNS, ROW, Batch, Table
 from etl.errors import EtlError
 from etl.readers import ReadOptions, open_source
 from etl.readers.assembly import BATCH_ROWS, SAMPLE_ROWS
+from etl.readers.source import Source
 from tests.fuzz.oracles import check_rows
 
 MOST_SENTENCE = 700
@@ -32,7 +33,7 @@ def read_through(path: str, options: dict[str, Any]) -> dict[str, Any]:
         with open_source(path, ReadOptions(**options)) as survey:
             rows = problems = 0
             for table in survey.tables:
-                seen, bad = _read_table(table, Path(path))
+                seen, bad = _read_table(table, survey.source)
                 rows, problems = rows + seen, problems + bad
     except EtlError as error:
         fault = _fault_of_sentence(error, path)
@@ -44,7 +45,7 @@ def read_through(path: str, options: dict[str, Any]) -> dict[str, Any]:
     return {"rows": rows, "problems": problems}
 
 
-def _read_table(table: Table, path: Path) -> tuple[int, int]:
+def _read_table(table: Table, source: Source) -> tuple[int, int]:
     """How many rows and problems a table gives; what every table promises is asserted."""
     columns = list(table.origin.columns)
     assert columns, "a table without columns"
@@ -65,7 +66,9 @@ def _read_table(table: Table, path: Path) -> tuple[int, int]:
         first = pl.concat(frames).head(SAMPLE_ROWS)
         own = [name for name in (ROW, *columns) if name in sample.columns]
         assert sample.select(own).equals(first.select(own)), "the sample is not how the rows begin"
-        check_rows(path, table.origin, pl.concat(frames), bad)
+        with source.open() as stream:
+            content = stream.read()
+        check_rows(content, table, pl.concat(frames), bad)
     return rows, problems
 
 
