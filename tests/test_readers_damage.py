@@ -40,6 +40,49 @@ def test_a_phone_number_without_its_plus(tmp_path: Path) -> None:
     ]
 
 
+def test_a_shorter_phone_number_lacks_a_plus_only_among_others_that_have_one(tmp_path: Path) -> None:
+    assert warnings(tmp_path, "phone", ["4930123456", "5550100123"]) == []
+    assert warnings(tmp_path, "phone", ["4930123456", "+4930123456"]) == [(2, "phone_without_plus", "phone")]
+
+
+def test_ids_without_the_zeros_that_others_begin_with(tmp_path: Path) -> None:
+    assert warnings(tmp_path, "Order no", ["00123", "8901", "08901", "12345", "00001"]) == [
+        (3, "lost_zeros", "Order no")
+    ]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [["8", "9", "10", "11"], ["001", "12", "13", "14"], ["A001", "A12", "0123", "9"], ["007", "008", "009"]],
+    ids=["counted", "mostly short", "letters", "all whole"],
+)
+def test_ids_that_were_never_padded_are_left_alone(tmp_path: Path, ids: list[str]) -> None:
+    assert warnings(tmp_path, "case_id", ids) == []
+
+
+def test_postal_codes_of_four_digits_where_nearly_all_have_five(tmp_path: Path) -> None:
+    codes = ["10115", "8901", "80331", "20095", "50667", "60311"]
+    assert warnings(tmp_path, "zip", codes) == [(3, "lost_zeros", "zip")]
+    assert warnings(tmp_path, "PLZ", ["10115", "8001", "3000", "1010", "80331"]) == []
+    assert warnings(tmp_path, "postcode", ["8001", "SW1A 1AA", "10115", "80331", "20095", "50667"]) == []
+
+
+def test_a_text_that_fills_its_cell(tmp_path: Path) -> None:
+    texts = ["ö" * 32_767, "x" * 32_766, "x" * 32_768, "x" * 40_000]
+    assert warnings(tmp_path, "notes", texts) == [(2, "cut_text", "notes")]
+
+
+def test_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    (batch,) = read(write_csv(tmp_path / "cases.csv", [("9.45E+12", "Hello")], ("api_key no", "input")))
+    assert "9.45E+12" not in str(batch.problems.rows())
+    assert batch.problems["value"].to_list() == ["«hidden»"]
+
+
+@pytest.mark.parametrize("date", ["2-Mar", "Mar-02", "02. Mrz", "3-Dez-26", "2026-03-02"])
+def test_dates_as_spreadsheets_write_them(tmp_path: Path, date: str) -> None:
+    assert warnings(tmp_path, "sku", ["3-17", date, "A-12"]) == [(3, "date_for_id", "sku")]
+
+
 def test_other_columns_are_left_alone(tmp_path: Path) -> None:
     assert warnings(tmp_path, "Duration", ["9.45E+12", "2026-03-04", "4930123456789"]) == []
 

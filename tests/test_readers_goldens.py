@@ -17,6 +17,7 @@ import pytest
 from etl.batch import OWN_COLUMNS, ROW, TYPES
 from etl.errors import EtlError
 from etl.readers import ReadOptions, open_source
+from tests.reading_binary import ole_file
 from tests.reading_talk import pack, parts_of
 
 GOLDENS = Path(__file__).parent / "goldens" / "readers.txt"
@@ -329,7 +330,7 @@ CASES = (
     book("a document type", row(2, number("A2", 1)), workbook="<!DOCTYPE x>"),
     Case(
         "a workbook with a password",
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage".encode("utf-16-le"),
+        ole_file("EncryptedPackage", bytes(5_000)),
         "cases.xlsx",
     ),
     Case("a zip archive of nothing", b"PK\x05\x06" + bytes(18), "cases.xlsx"),

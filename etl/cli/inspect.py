@@ -1,5 +1,6 @@
 """`coval-etl inspect`: what a file is and how it is read, on one screen. It must never change the file or send it."""
 
+import dataclasses
 import json
 import shlex
 from collections.abc import Iterable, Sequence
@@ -46,11 +47,19 @@ def command(
         return
     console = stdout(plain=output.plain)
     with console.capture() as shown:
-        console.print(_page(facts, file), soft_wrap=False)
+        console.print(_page(facts, [shlex.quote(file), *_flags(opening, resource, mapping)]), soft_wrap=False)
     write_out("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
 
 
-def _page(facts: Inspection, file: str) -> RenderableType:
+def _flags(opening: Opening, resource: str | None, mapping: str | None) -> list[str]:
+    """What was said, as it has to be said again."""
+    told = {**dataclasses.asdict(opening), "resource": resource, "mapping": mapping}
+    told["columns"] = ",".join(opening.columns) if opening.columns else None
+    said = [(f"--{name.replace('_', '-')}", value) for name, value in told.items() if value]
+    return [flag if value is True else f"{flag} {shlex.quote(str(value))}" for flag, value in said]
+
+
+def _page(facts: Inspection, typed: Sequence[str]) -> RenderableType:
     head = Text(visible(facts.file), style="bold") + Text(f"  {_size(facts.size_bytes)}")
     parts: list[RenderableType] = [head, _decisions(facts.decisions)]
     if facts.sha256 is not None:
@@ -63,7 +72,7 @@ def _page(facts: Inspection, file: str) -> RenderableType:
             Text("Not read ", style="bold") + Text(f"{visible(one.sheet)}: {visible(one.reason)}", style="dim")
             for one in facts.skipped
         ]
-    parts += [Text(), _next_step(facts, file)]
+    parts += [Text(), _next_step(facts, typed)]
     return Group(*parts)
 
 
@@ -140,7 +149,7 @@ def _fit(table: TableFacts) -> Text:
     return line + Text(f"  (else {also})" if also else "", style="dim")
 
 
-def _next_step(facts: Inspection, file: str) -> Text:
+def _next_step(facts: Inspection, typed: Sequence[str]) -> Text:
     if any(table.best for table in facts.tables):
-        return Text(f"Next: coval-etl validate {shlex.quote(file)}", style="dim")
+        return Text(f"Next: coval-etl validate {' '.join(typed)}", style="dim")
     return Text("Next: write a mapping of a few lines, and give it with --mapping; the README shows one.", style="dim")

@@ -1,8 +1,7 @@
 """Damage: what spreadsheet programs are known to do to ids, phone numbers and long texts, seen in the cells afterwards.
 
 It must never change a cell, nor call anything an error: the text is what the file says, and only a person knows what
-was meant. Which columns are looked at is told by their names, and whether a cell is odd by the others of its column in
-the same batch.
+was meant. Which columns are looked at is told by their names, and what is odd in one by its other cells in the batch.
 """
 
 import re
@@ -25,26 +24,25 @@ _POSTAL_WORDS = re.compile("zip|zipcode|plz|postal|postcode|postleitzahl")
 _PHONE_WORDS = re.compile("phone|telephone|tel|telefon|telefono|mobile|mobil|handy|fax|msisdn|whatsapp|caller")
 _WORD = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-Z]+(?![a-z])")
 
-_SCIENTIFIC = r"^[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}$"
-_WITHOUT_PLUS = r"^[1-9]\d{9,14}$"
-"""As long as a number with its country code."""
+_SCIENTIFIC = r"^[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}$"
+_WITHOUT_PLUS = r"^[1-9][0-9]{9,14}$"
+"""As long as a phone number with its country code."""
 _SURELY_ABROAD = 11
 """Shorter ones may be local: they lack a `+` only where others of their column have one."""
 _MONTH = "(?i:jan|feb|mar|mrz|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)"
-_DATE = rf"^(?:\d{{4}}-\d\d-\d\d(?:T[\d:.]+)?|\d{{1,2}}(?:-|\. ?){_MONTH}(?:-\d{{2,4}})?|{_MONTH}[- ]\d{{1,4}})$"
+_ISO_DATE = "[0-9]{4}-[0-9][0-9]-[0-9][0-9](?:T[0-9:.]+)?"
+_DATE = rf"^(?:{_ISO_DATE}|[0-9]{{1,2}}(?:-|\. ?){_MONTH}(?:-[0-9]{{2,4}})?|{_MONTH}[- ][0-9]{{1,4}})$"
 _RARE = 0.5
-"""Dates are damage only where less than this part of a column's cells are dates."""
+"""Dates are damage only where less than this part of a column's cells are dates; so are ids without their zeros."""
 _FEW = 0.2
 """Short postal codes are damage only where at most this part of a column's cells are short."""
 _POSTAL_DIGITS = 5
-_LEAST_DIGITS = 3
-"""Ids of fewer digits are counted up, not padded with zeros."""
 _CELL_CHARACTERS = 32_767
 """What a cell of a spreadsheet holds; longer texts are cut off there."""
 
 
 class _Sign(NamedTuple):
-    """A sign of damage: a pattern of cells, which of those cells are hit, what to say after the column and the cell."""
+    """A sign of damage: a pattern without which no column shows it, the cells that do, what to say after the cell."""
 
     code: Code
     pattern: str
@@ -52,8 +50,8 @@ class _Sign(NamedTuple):
     words: str
 
 
-def _matching(pattern: str) -> Callable[[pl.Series], pl.Series]:
-    return lambda cells: cells.str.contains(pattern)
+def _scientific(cells: pl.Series) -> pl.Series:
+    return cells.str.contains(_SCIENTIFIC)
 
 
 def _rare_dates(cells: pl.Series) -> pl.Series:
@@ -67,29 +65,23 @@ def _without_plus(cells: pl.Series) -> pl.Series:
 
 
 def _short_of_zeros(cells: pl.Series) -> pl.Series:
-    """Where ids of a fixed length begin with zeros, some: those that are shorter."""
+    """Among numbers of which most have one length, and some begin with zeros: those that are shorter."""
     lengths = cells.str.len_bytes()
-    padded = cells.filter(cells.str.starts_with("0") & (lengths >= _LEAST_DIGITS))
-    usual = padded.str.len_bytes().mode().max()
-    fixed = (lengths == usual).sum()
-    if not isinstance(usual, int) or fixed < _RARE * cells.count() or bool((lengths > usual).any()):
-        return pl.repeat(value=False, n=len(cells), eager=True)
-    return cells.str.contains(r"^[1-9]\d*$") & (lengths < usual)
+    usual = pl.Series([lengths.max()], dtype=lengths.dtype)
+    short = lengths < usual
+    return short & bool(cells.str.contains(r"^[0-9]+$").all() and short.sum() < _RARE * cells.count())
 
 
 def _short_codes(cells: pl.Series) -> pl.Series:
-    lengths = cells.str.len_bytes()
-    short = cells.str.contains(r"^[1-9]\d{2,3}$")
-    whole = (lengths == _POSTAL_DIGITS).sum()
-    few = 0 < short.sum() <= _FEW * cells.count() and whole + short.sum() == cells.count()
-    return short if few else _short_of_zeros(cells)
+    """Among postal codes of five digits: those of three or four, where they are few."""
+    short = cells.str.len_bytes() < _POSTAL_DIGITS
+    return short & bool(cells.str.contains(r"^[0-9]{3,5}$").all() and short.sum() <= _FEW * cells.count())
 
 
-_AS_TEXT = "format the column as text and type it again"
 _SCIENTIFIC_NUMBER = _Sign(
     Code.SCIENTIFIC_NUMBER,
     _SCIENTIFIC,
-    _matching(_SCIENTIFIC),
+    _scientific,
     "as a spreadsheet shows a long number, and its last digits are lost; format the column as text and type or paste "
     "the digits again",
 )
@@ -108,27 +100,34 @@ _PHONE_WITHOUT_PLUS = _Sign(
 )
 _LOST_ZEROS = _Sign(
     Code.LOST_ZEROS,
-    r"^[1-9]\d*$",
+    r"^0[0-9]{2,}$",
     _short_of_zeros,
-    f"fewer digits than the others, as where a spreadsheet drops zeros in front; {_AS_TEXT}",
+    "fewer digits than other cells, as where a spreadsheet drops zeros in front; format the column as text and type "
+    "it again",
 )
 _SIGNS = {
     _PHONE_WORDS: (_SCIENTIFIC_NUMBER, _PHONE_WITHOUT_PLUS),
-    _POSTAL_WORDS: (_SCIENTIFIC_NUMBER, _DATE_FOR_ID, _LOST_ZEROS._replace(hit=_short_codes)),
+    _POSTAL_WORDS: (
+        _SCIENTIFIC_NUMBER,
+        _DATE_FOR_ID,
+        _LOST_ZEROS._replace(pattern=r"^[1-9][0-9]{2,3}$", hit=_short_codes),
+    ),
     _ID_WORDS: (_SCIENTIFIC_NUMBER, _DATE_FOR_ID, _LOST_ZEROS),
 }
 """By the words in a column's name: what its cells are looked through for."""
 
 
 def find_damage(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
-    """A warning for each cell that shows signs of damage: ids and phone numbers by the column's name, any cut text."""
+    """A warning for each cell that shows signs of damage: ids and phone numbers by the column's name, any long text."""
     columns = [column for column in origin.columns if _signs_of(column)]
-    long = (pl.col(column).str.len_bytes().max().alias(f"long {column}") for column in origin.columns)
+    longest = (pl.col(column).str.len_bytes().max().alias(f"longest {column}") for column in origin.columns)
     odd = (pl.col(column).str.contains(_any_of(column)).any().alias(f"odd {column}") for column in columns)
-    seen = frame.select(*long, *odd).row(0, named=True)
-    found = [_cut_texts(frame, origin, one) for one in origin.columns if (seen[f"long {one}"] or 0) >= _CELL_CHARACTERS]
-    for column in columns:
-        if seen[f"odd {column}"]:
+    seen = frame.select(*longest, *odd).row(0, named=True)
+    found: list[pl.DataFrame] = []
+    for column in origin.columns:
+        if (seen[f"longest {column}"] or 0) >= _CELL_CHARACTERS:
+            found.append(_cut_texts(frame, origin, column))
+        if seen.get(f"odd {column}"):
             found += _damage_in(frame, origin, column)
     return problem.joined(found)
 
@@ -148,40 +147,41 @@ def _any_of(column: str) -> str:
 
 def _damage_in(frame: pl.DataFrame, origin: Origin, column: str) -> Iterator[pl.DataFrame]:
     cells = frame.get_column(column)
+    secret = show_value(column, "x") != "x"
+    shown = pl.lit(show_value(column, "x")) if secret else pl.col(column)
     for sign in _signs_of(column):
+        if not cells.str.contains(sign.pattern).any():
+            continue
         hit = sign.hit(cells).fill_null(value=False)
-        if hit.any():
-            yield _warnings(frame.filter(hit), origin, column, sign)
+        message = pl.concat_str(pl.lit(f"{column} holds "), shown, pl.lit(f", {sign.words}"))
+        yield _warnings(frame.filter(hit), origin, column, sign.code, shown, message)
 
 
 def _cut_texts(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame:
     cut = frame.filter(pl.col(column).str.len_chars() == _CELL_CHARACTERS)
-    words = (
-        f"has exactly {_CELL_CHARACTERS:,} characters, where a spreadsheet cuts text off; compare it with its source"
+    words = f"has exactly {_CELL_CHARACTERS:,} characters, where spreadsheets cut text off; compare it with its source"
+    return _warnings(
+        cut.with_columns(pl.Series("shown", [show_value(column, text) for text in cut[column]], dtype=pl.String)),
+        origin,
+        column,
+        Code.CUT_TEXT,
+        pl.col("shown"),
+        pl.lit(f"{column} {words}"),
     )
-    shown = pl.col(column).map_elements(lambda text: show_value(column, text), return_dtype=pl.String)
-    return _problems(cut, origin, column, Code.CUT_TEXT, shown, pl.lit(f"{column} {words}"))
 
 
-def _warnings(rows: pl.DataFrame, origin: Origin, column: str, sign: _Sign) -> pl.DataFrame:
-    secret = show_value(column, "x") != "x"
-    shown = pl.lit(show_value(column, "x")) if secret else pl.col(column)
-    message = pl.concat_str(pl.lit(f"{column} holds "), shown, pl.lit(f", {sign.words}"))
-    return _problems(rows, origin, column, sign.code, shown, message)
-
-
-def _problems(
+def _warnings(
     rows: pl.DataFrame, origin: Origin, column: str, code: Code, value: pl.Expr, message: pl.Expr
 ) -> pl.DataFrame:
+    """A warning for each row, in columns: a file may have as many as rows."""
     address = origin.cell(column, 0)
-    cell = pl.lit(None, dtype=pl.String) if address is None else pl.lit(address[:-1]) + pl.col(ROW).cast(pl.String)
     told = {
         "row": pl.col(ROW),
         "severity": pl.lit(Severity.WARNING.value),
         "code": pl.lit(code.value),
         "field": pl.lit(None, dtype=pl.String),
         "column": pl.lit(column),
-        "cell": cell,
+        "cell": pl.lit(address and address[:-1], dtype=pl.String) + pl.col(ROW).cast(pl.String),
         "value": value,
         "message": message,
     }

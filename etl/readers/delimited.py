@@ -116,7 +116,7 @@ def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
     head = _read_head(source, codec, dialect, header_row)
     if not head:
         raise FileError(f"{source.label} holds no rows: every line is blank.")
-    lines = [(row, {at: cell for at, cell in enumerate(cells, 1) if cell.strip(BLANKS)}) for row, cells, _ in head]
+    lines = [(row, {at: cell for at, cell in enumerate(cells, 1) if cell.strip(BLANKS)}) for row, cells, *_ in head]
     widths = {record.row: len(record.cells) for record in head}
     header = find_header(lines, header_row, source.label, widths, options.columns)
     rows = [record for record in head if record.row > header.row][:SAMPLE_ROWS]
@@ -170,19 +170,26 @@ def _is_blank(cells: Sequence[str]) -> bool:
 
 
 def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Record]) -> Batch:
-    """Rows of the table's columns. A record that does not fit fills its columns as far as it goes and is kept whole."""
+    """Rows of the table's columns. A record that does not fit fills its columns as far as it goes and is kept whole.
+
+    Rejects are written from what is kept, and must not fit either, as often as they are read: so the last cell of
+    rejects, our sentence, is left out, and a record with faulty quotes, which writing would mend, is kept as one cell.
+    """
     unnamed = _unnamed(header, width)
+    end = -1 if width in header.ignored else None
     rows: list[int] = []
     raws: list[str | None] = []
     filled: list[list[str]] = []
     found: list[Problem] = []
     for record in records:
-        row, cells, _ = record
+        row, cells, *_ = record
         fault = _misfit(record, width, unnamed, header)
         if fault is not None:
             found.append(cell_problem(origin, row, None, Code.RAGGED_ROW, fault, None))
+            cells = cells[:end]
+        kept = [record.text] if record.text and width > 1 else cells
         rows.append(row)
-        raws.append(None if fault is None else json.dumps(cells, ensure_ascii=False))
+        raws.append(None if fault is None else json.dumps(kept, ensure_ascii=False))
         filled.append(cells if len(cells) == width else (cells + [""] * (width - len(cells)))[:width])
     by_column = list(zip(*filled, strict=True)) if filled else [()] * width
     columns = [[cell or None for cell in by_column[position - 1]] for position in header.positions]

@@ -19,6 +19,7 @@ from etl.batch import Certainty, Decision
 from etl.errors import FileError, UsageError
 from etl.readers.code_pages import likely_names
 from etl.readers.source import Source
+from etl.readers.western import WesternEvidence
 
 _CHUNK_BYTES = 1 << 20
 _GLANCED_BYTES = 8 << 20
@@ -52,35 +53,10 @@ _NOT_CHARSETS = frozenset(
 )
 """Python's codecs that are no character sets, or can smuggle in half characters."""
 
-_ALIKE = frozenset("ÁÂÄÇÉËÍÎÓÔÖÚÜÝßáâäçéëíîóôöúüýŠšŽž")
-"""Letters whose byte means the same in Windows-1250 (Central European) and Windows-1252 (Western)."""
-_LANGUAGES = tuple(
-    frozenset(letters)
-    for letters in (
-        "àèêùûïœæÿñÀÈÊÙÛÏŒÆŸ",  # French
-        "ñÑªº¿¡ïÏàèòÀÈÒ",  # Spanish, Catalan
-        "ãõàêÃÕÀÊªº",  # Portuguese
-        "àèìòùÀÈÌÒÙª°º",  # Italian
-        "åæøÅÆØèàê",  # Danish, Norwegian, Swedish, Finnish
-    )
-)
-_SIGNS = bytes.fromhex(
-    "80 82 84 85 91 93 94 95 96 97 99 a1 a3 a7 a9 aa ab ae b0 b1 b2 b3 b4 b6 b9 ba bb bc bd be bf d7 f7"
-)
-"""Euro, quotes, dashes, bullet, paragraph, degree, powers, fractions and the like, as Windows-1252 bytes."""
-_APOSTROPHE_DOT_AND_SPACE = bytes.fromhex("92 b7 a0")
-_PUNCTUATION = frozenset((_SIGNS + _APOSTROPHE_DOT_AND_SPACE).decode("cp1252")) - frozenset("¡¿ªº")
-"""The signs of every Western language; those of Spanish and its neighbours stand with their letters."""
-_WESTERN_LETTERS = bytes(
-    byte for byte in range(256) if re.match(r"[^\W\d_]", bytes([byte]).decode("cp1252", "replace"))
-)
-_INSIDE_A_WORD = re.compile(rb"(?<=[%b])[%b](?=[%b])" % (_WESTERN_LETTERS, _SIGNS, _WESTERN_LETTERS))
-"""Signs that no one writes between two letters: there, the byte is a letter of another code page."""
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 _UTF8_PAIR = re.compile(rb"[\xc3-\xf4][\x80-\xbf]")
-_ASCII = bytes(range(128))
-_NO_WESTERN = frozenset(b"\x81\x8d\x8f\x90\x9d")
-"""Bytes that mean nothing in Windows-1252."""
+_WESTERN = bytes(byte for byte in range(256) if byte not in b"\x81\x8d\x8f\x90\x9d")
+"""Bytes that mean something in Windows-1252."""
 _SPOKEN = {
     "utf-8": "UTF-8",
     "utf-8-sig": "UTF-8",
@@ -165,6 +141,7 @@ def decode_head(source: Source, codec: str) -> str:
 def _known(wanted: str, marked: str | None) -> str:
     try:
         codec = codecs.lookup(wanted).name
+        b"".decode(codec)  # of bytes to bytes, or text to text: no encoding
         "".encode(codec)
     except (LookupError, ValueError) as error:
         raise UsageError(
@@ -278,24 +255,24 @@ def _line_at(source: Source, codec: str, offset: int) -> int:
 
 
 def _looks_western(source: Source, limit: int) -> bool:
-    """Whether Windows-1252 is the one reading: every sign has its place, every letter fits one Western language.
+    """Whether Windows-1252 is the one reading, as far as the evidence of the lines goes.
 
-    Letters on which the neighbouring code pages agree cannot be wrong; the others must all be of one language, or the
-    file may just as well be Czech, Polish or Turkish. Pairs of bytes that are UTF-8 mean a damaged UTF-8 file; and
-    where they mostly come in twos and more, it may be Chinese or Cyrillic.
+    Pairs of bytes that are UTF-8 mean a damaged UTF-8 file; and where high bytes mostly come in twos and more, it may
+    be Chinese or Cyrillic.
     """
-    seen: set[int] = set()
+    evidence = WesternEvidence()
     runs = alone = 0
-    tail = b""
+    tail = rest = b""
     for chunk in _chunks(source, limit):
         window = tail + chunk
         tail = chunk[-2:]
-        if window.isascii() and b"\0" not in window:
+        whole, end, rest = (rest + chunk).rpartition(b"\n")
+        if window.isascii() and whole.isascii() and b"\0" not in window:
             continue
-        seen.update(chunk.translate(None, _ASCII))
-        if b"\0" in window or seen & _NO_WESTERN or _UTF8_PAIR.search(window) or _INSIDE_A_WORD.search(window):
+        if b"\0" in window or chunk.translate(None, _WESTERN) or _UTF8_PAIR.search(window):
             return False
+        evidence.see((whole + end).decode("cp1252"))
         lengths = [len(run) for run in _HIGH_RUN.findall(chunk)]
         runs, alone = runs + len(lengths), alone + lengths.count(1)
-    rest = set(bytes(seen).decode("cp1252")) - _ALIKE
-    return 2 * alone >= runs and any(rest <= language | _PUNCTUATION for language in _LANGUAGES)
+    evidence.see(rest.decode("cp1252"))
+    return 2 * alone >= runs and evidence.holds()

@@ -11,6 +11,7 @@ two quotation marks, so a text that holds more of them than its keys and values 
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -19,6 +20,7 @@ import polars as pl
 from msgspec import Raw
 
 from etl.batch import ERROR_COLUMN, LINE_KEY
+from etl.readers.header import MOST_COLUMNS
 from etl.readers.json_text import MOST_NESTED, ObjectReader
 
 Slices = tuple[bytes | Raw, ...]
@@ -48,7 +50,8 @@ _cut_value = msgspec.json.Decoder(dict[str, Raw] | list[Raw]).decode
 _decode_strings = msgspec.json.Decoder(list[str]).decode
 
 
-def cutter(columns: Sequence[str]) -> Cut:
+@lru_cache(maxsize=4)
+def cutter(columns: tuple[str, ...]) -> Cut:
     """What cuts objects that have these keys and no others, in any order, each absent or there."""
     if any(_NO_FIELD.search(name) or name in {LINE_KEY, ERROR_COLUMN} for name in columns):
         return _refuse
@@ -165,6 +168,8 @@ def keys_of(text: bytes, reader: ObjectReader) -> tuple[str, ...] | None:
     """The keys of an object that is proven to be one without a fault; None: only the exact reader can judge."""
     try:
         keys = tuple(_cut_object(text))
+        if len(keys) > MOST_COLUMNS:
+            return None
         row = _slices_of(cutter(keys)(text))
     except REFUSALS:
         return None

@@ -95,6 +95,8 @@ class _Collector:
         """Rows: the number of the first, how many are equal, their cells."""
         self._default_styles: list[tuple[int, str]] = []
         """By columns: the last one, the style."""
+        self._column_styles: dict[int, str] = {}
+        """The same by the number of the column, of those that were asked for."""
         self._row = 1
         self._row_repeat = 1
         self._row_style = ""
@@ -234,7 +236,13 @@ class _Collector:
 
     def _default_style(self) -> str:
         """The name of the style of cells in this row and column that have none of their own."""
-        return self._row_style or next((style for last, style in self._default_styles if self._column <= last), "")
+        if self._row_style:
+            return self._row_style
+        style = self._column_styles.get(self._column)
+        if style is None:
+            style = next((style for last, style in self._default_styles if self._column <= last), "")
+            self._column_styles[self._column] = style
+        return style
 
     def _start_paragraph(self, _: dict[str, str]) -> None:
         self.text.clear()

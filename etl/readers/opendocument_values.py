@@ -33,8 +33,8 @@ _DIGITS = (*range(_MOST_DIGITS + 1), *(0 for _ in Shape))
 _SHAPES = (*(Shape.NUMBER for _ in range(_MOST_DIGITS + 1)), *Shape)
 """The cell styles that are made up for `CellReader`: numbers by the digits that they show, then every shape."""
 _STYLES = {shape: number for number, shape in enumerate(_SHAPES)}
-_TRUTHS = {("1", "TRUE"), ("0", "FALSE")}
-"""How LibreOffice stores and shows what a formula has found true or false."""
+_TRUTHS = {"TRUE": "1", "FALSE": "0"}
+"""How LibreOffice shows and stores what a formula has found true or false."""
 _NO_DAY = "1899-12-30"
 """Day 0: what a time of day is stored as in a cell that shows days."""
 _DAY_MS = 86_400_000
@@ -55,12 +55,14 @@ class OdsValues:
         cell names none. Raises FileError for a type of value that the standard does not have.
         """
         kind = attributes.get(VALUE_TYPE)
-        formula = FORMULA in attributes
-        if attributes.get(_CALC_TYPE) == "error" or (formula and kind == "float" and _shows_error(text)):
+        if attributes.get(_CALC_TYPE) == "error":
             return self._stored("e", text or "#ERROR!")
+        if kind == "string":
+            return self._text(attributes.get(_STRING, text))
+        formula = FORMULA in attributes
+        if formula and kind == "float" and _shows_error(text):
+            return self._stored("e", text)
         match kind:
-            case "string":
-                return self._text(attributes.get(_STRING, text))
             case "float" | "percentage" | "currency":
                 value = self._number(attributes.get(_NUMBER), text, self._format(attributes, default_style).digits)
             case "date":
@@ -86,7 +88,7 @@ class OdsValues:
     def _number(self, stored: str | None, text: str | None, digits: int) -> Value:
         if stored is None:
             return _untold(text)
-        if (stored, text) in _TRUTHS:
+        if text in _TRUTHS and _TRUTHS[text] == stored:
             return text, None
         return self._stored("n", stored, min(digits, _MOST_DIGITS))
 

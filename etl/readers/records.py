@@ -25,11 +25,15 @@ _SPANNING = (
 
 
 class Record(NamedTuple):
-    """A record: its number, its cells, and what is wrong with its quotes, as a sentence (empty: nothing)."""
+    """A record: its number, its cells, and what is wrong with its quotes, as a sentence (empty: nothing).
+
+    `text`: where something is, the record as it is written, without its end.
+    """
 
     row: int
     cells: list[str]
     fault: str = ""
+    text: str = ""
 
 
 class Records:
@@ -73,7 +77,8 @@ class Records:
             return None
         self.row += 1
         self.line += len(self._held)
-        return Record(self.row, cells, self._fault(cells))
+        fault = self._fault(cells)
+        return Record(self.row, cells, fault, "".join(self._held).rstrip("\r\n") if fault else "")
 
     def _fault(self, cells: list[str]) -> str:
         dialect, held = self._dialect, self._held

@@ -6,7 +6,7 @@ It must never know what the columns are called or mean, and where two readings a
 import re
 from collections.abc import Callable, Sequence
 
-from etl.batch import Certainty, Decision
+from etl.batch import ERROR_COLUMN, Certainty, Decision
 from etl.errors import FileError
 from etl.readers.dialect import Dialect, Told, sign_name
 from etl.readers.trial import Trial, try_signs
@@ -16,6 +16,8 @@ DELIMITERS = (",", ";", "\t", "|")
 RARE_DELIMITERS = (":", "^", "~", "¦", "§", "\x1f", "\x1e", "\x01", "\x02", "\x03")
 """What is believed only where it fits every record, and none of the others separates the first."""
 _SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
+_REJECTS = re.compile(rf'\ufeff?[^\r\n]*(.)"?{ERROR_COLUMN}"?(?:[\r\n]|\Z)')
+"""The header of rejects ends with our column. Their records may all be ragged, so that nothing can be counted."""
 _CLEAR_SHARE = 0.5
 """At least so many of the records must have the same number of cells,"""
 _CLEARER_SHARE = 0.8
@@ -43,6 +45,8 @@ def sniff_dialect(sample: str, *, whole: bool, told: Told, label: str) -> tuple[
         best, why, certainty = try_delimiter(told.delimiter), "said with --delimiter", Certainty.TOLD
     elif sep_line:
         best, why, certainty = try_delimiter(sep_line.group(1)), "the file says so in its first line", Certainty.CERTAIN
+    elif rejects := _REJECTS.match(text):
+        best, why, certainty = try_delimiter(rejects.group(1)), "it stands before our own column", Certainty.CERTAIN
     else:
         best, why, certainty = _most_consistent(try_delimiter, label), "", Certainty.LIKELY
     if best.spaced_quotes and told.quote is None:

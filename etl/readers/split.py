@@ -10,8 +10,10 @@ handed to `records` alone; from anything else on, the rest of the block is.
 """
 
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import polars as pl
 
@@ -28,7 +30,7 @@ BLOCK_BYTES = 6 << 20
 """So much is proven and split at once."""
 LINES_BYTES = 1 << 20
 """So much is taken at once for reading line by line."""
-MOST_CELLS = 1_000
+MOST_CELLS = 400
 """The grammar of wider records grows too large to be fast."""
 _MARKS = "\x01\x02\x03"
 """One of them stands, alone in its record, for a record that is read elsewhere: control characters are never proven."""
@@ -55,7 +57,7 @@ class Proven:
 
 
 class Grammar:
-    """The records of one dialect with one number of cells."""
+    """The records of one dialect with one number of cells. A context manager: it has a thread of its own."""
 
     def __init__(self, dialect: Dialect, width: int, label: str) -> None:
         self.dialect = dialect
@@ -68,6 +70,15 @@ class Grammar:
         mark = next(sign for sign in _MARKS if sign not in {dialect.delimiter, dialect.quote})
         self._is_marked = pl.col("0").eq_missing(mark)
         self._marked = pl.Series([mark + dialect.delimiter * (width - 1) + "\n"])
+        self._prover = ThreadPoolExecutor(1, "etl-prove")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._prover.shutdown()
 
     def split(self, block: bytes, row: int) -> Proven | None:
         """The records at the start of a block of whole lines, numbered from `row`; None: nothing is proven."""
@@ -79,9 +90,10 @@ class Grammar:
         text = as_text(block)
         if text is None:
             return None  # not UTF-8: who reads it line by line will say where
-        if not text.str.contains(self._whole)[0]:
+        proof = self._prover.submit(text.str.contains, self._whole)
+        frame = self._parse(block, ends, row)  # on the other core, and for nothing where the proof fails
+        if not proof.result()[0]:
             return self._split_pieces(text, row)
-        frame = self._parse(block, ends, row)
         return None if frame is None else Proven(Part(frame, []), frame.height, _count_lines(block, ends), len(block))
 
     def _split_pieces(self, text: pl.Series, row: int) -> Proven | None:
@@ -147,7 +159,8 @@ def read_parts(source: Source, codec: str, dialect: Dialect, width: int, after: 
         while records.row < after and records.read():
             pass
         if can_prove(dialect, width):
-            yield from _read_blocks(blocks, records, Grammar(dialect, width, source.label))
+            with Grammar(dialect, width, source.label) as grammar:
+                yield from _read_blocks(blocks, records, grammar)
         yield from _read_exactly(records, None)
 
 

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from etl.errors import FileError
 from etl.readers.binary_values import DamagedRecordsError
 from etl.readers.grid import Area
 from etl.readers.sheet_facts import SheetFacts
@@ -16,6 +17,8 @@ from etl.readers.xls_sheet import CELLS
 
 _IS_DIALOG, _HIDDEN_ROW, _HIDDEN_COLUMN = 0x10, 0x20, 0x01
 _LAST_COLUMN = 255
+_MOST_SORTED_CELLS = 1_000_000
+"""Of a sheet whose cells do not come row by row, and have to be held in memory."""
 
 
 class _Kind:
@@ -38,13 +41,17 @@ class XlsFacts(NamedTuple):
 
 
 def scan_xls_sheet(records: Iterable[Record], label: str) -> XlsFacts:
-    """Pass over a sheet. Raises DamagedRecordsError and struct.error, and FileError for too many merged areas."""
+    """Pass over a sheet.
+
+    Raises DamagedRecordsError and struct.error, and FileError for too many merged areas or unordered cells.
+    """
     scan = _Scan(label)
-    last = 0
+    last = count = 0
     rising = True
     for kind, body in sheet_records(records):
         if kind in CELLS:
             row = int.from_bytes(body[:2], "little")
+            count += 1
             rising = rising and row >= last
             last = row
             if row in scan.hidden:
@@ -52,6 +59,11 @@ def scan_xls_sheet(records: Iterable[Record], label: str) -> XlsFacts:
                 scan.hidden_rows += 1
         else:
             scan.note(kind, body)
+    if not rising and count > _MOST_SORTED_CELLS:
+        raise FileError(
+            f"{label} is refused: {count:,} cells of a sheet stand in no order.",
+            "Open it in Excel and save it as .xlsx.",
+        )
     facts = SheetFacts(sorted(scan.areas), scan.hidden_rows, scan.columns, scan.filtered)
     return XlsFacts(scan.is_dialog, rising, facts)
 

@@ -18,6 +18,7 @@ _THE_WORKBOOK = 0x05
 _LEAST_CELL_BYTES = 14
 """A cell that names a text has so many."""
 _FEW_TEXTS = 100_000
+_MOST_LISTED = 100_000
 
 
 class _Kind:
@@ -92,6 +93,8 @@ def read_globals(records: Iterator[Record], stream_bytes: int, label: str) -> Xl
             texts.append(body)
         else:
             _note(found, kind, body)
+            if len(found.sheets) + len(found.scripts) + len(found.formats) + len(found.styles) > _MOST_LISTED:
+                raise DamagedRecordsError(f"it lists more than {_MOST_LISTED:,} sheets, fonts or styles")
     else:
         raise DamagedRecordsError("its list of sheets has no end")
     found.strings = _read_strings(texts, stream_bytes, label) if texts else []

@@ -84,7 +84,7 @@ def read_plain(cursor: Cursor, parent: int) -> str:
     """A plain text outside brackets, with the lines on which it goes on: those indented by more than `parent`."""
     if not begins_plain(cursor.line, cursor.at):
         raise cursor.refuse(f"a text cannot begin with {cursor.line[cursor.at]!r}; put it in quotes")
-    text = _plain_on_line(cursor)
+    parts = [_plain_on_line(cursor)]
     blanks = 0
     while not _ends_plain(cursor) and cursor.advance():
         stripped = cursor.line.strip(BLANK)
@@ -92,9 +92,9 @@ def read_plain(cursor: Cursor, parent: int) -> str:
             break
         cursor.skip_blanks()
         if stripped:
-            text += ("\n" * blanks or " ") + _plain_on_line(cursor)
+            parts += ["\n" * blanks or " ", _plain_on_line(cursor)]
         blanks = 0 if stripped else blanks + 1
-    return text
+    return "".join(parts)
 
 
 def _plain_on_line(cursor: Cursor) -> str:
@@ -111,7 +111,7 @@ def read_flow_key(cursor: Cursor) -> str:
 
 def read_flow_plain(cursor: Cursor) -> str:
     """A plain text inside brackets, with the lines on which it goes on: up to a comma, a bracket or a comment."""
-    text = read_flow_key(cursor)
+    parts = [read_flow_key(cursor)]
     blanks = 0
     while _is_at_line_end(cursor) and (line := cursor.peek_line()) is not None:
         stripped = line.strip(BLANK)
@@ -120,9 +120,9 @@ def read_flow_plain(cursor: Cursor) -> str:
         cursor.advance()
         cursor.skip_blanks()
         if stripped:
-            text += ("\n" * blanks or " ") + _flow_plain_on_line(cursor, cursor.at)
+            parts += ["\n" * blanks or " ", _flow_plain_on_line(cursor, cursor.at)]
         blanks = 0 if stripped else blanks + 1
-    return text
+    return "".join(parts)
 
 
 def _is_at_line_end(cursor: Cursor) -> bool:
@@ -159,20 +159,20 @@ def read_quoted(cursor: Cursor, parent: int) -> str:
     start = (cursor.number, cursor.at)
     begin = cursor.at + 1
     end = quoted_end(cursor.line, begin, quote)
-    text = ""
+    parts: list[str] = []
     while end < 0:
         end = begin + len(cursor.line[begin:].rstrip(BLANK))
         escaped = False
         if quote == '"' and _backslashes(cursor.line[begin:end]) % 2:
             escaped = end == len(cursor.line)
             end += not escaped  # the blank after a backslash is text
-        text += decode(cursor, begin, end - escaped)
+        parts.append(decode(cursor, begin, end - escaped))
         blanks = _next_quoted_line(cursor, parent, start)
-        text += "\n" * blanks if blanks or escaped else " "  # after a backslash the line end is no text
+        parts.append("\n" * blanks if blanks or escaped else " ")  # after a backslash the line end is no text
         begin = cursor.at
         end = quoted_end(cursor.line, begin, quote)
     cursor.at = end + 1
-    return text + decode(cursor, begin, end)
+    return "".join([*parts, decode(cursor, begin, end)])
 
 
 def _backslashes(text: str) -> int:
@@ -261,20 +261,19 @@ def _block_lines(cursor: Cursor, parent: int, indent: int | None) -> list[str]:
 
 def _folded(lines: list[str]) -> str:
     """Lines joined by spaces, but for blank lines and around lines that begin with a blank."""
-    text = ""
+    parts: list[str] = []
     blanks = 0
     before: str | None = None
     for line in lines:
         if not line:
             blanks += 1
             continue
-        spaced = line[0] in BLANK or (before is not None and before[0] in BLANK)
         if before is None:
-            text += "\n" * blanks
-        elif spaced:
-            text += "\n" * (blanks + 1)
+            parts.append("\n" * blanks)
+        elif line[0] in BLANK or before[0] in BLANK:
+            parts.append("\n" * (blanks + 1))
         else:
-            text += "\n" * blanks or " "
-        text += line
+            parts.append("\n" * blanks or " ")
+        parts.append(line)
         before, blanks = line, 0
-    return text
+    return "".join(parts)
