@@ -64,7 +64,7 @@ class TestValues:
         )
         batches = read_rows(tmp_path, rows)
         assert cells(batches) == [("TRUE", "FALSE"), ("#REF!", "00123"), ("2024-03-05", " y "), (None, "_")]
-        assert found(batches) == [(3, "error_cell", "id")]
+        assert found(batches) == [(3, "error_cell", "id"), (4, "date_for_id", "id")]
 
     def test_of_text_have_escapes_decoded_and_hints_left_out(self, tmp_path: Path) -> None:
         texts = (

@@ -249,9 +249,12 @@ def _encoding_hint(source: Source, name: str, fault: _Fault) -> str:
 def _line_at(source: Source, codec: str, offset: int) -> int:
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(codec)("replace"), translate=True)
     line = 1
-    for chunk in _chunks(source, offset):
-        line += decoder.decode(chunk).count("\n")
-    return line + decoder.decode(b"", final=True).count("\n")
+    try:
+        for chunk in _chunks(source, offset):
+            line += decoder.decode(chunk).count("\n")
+        return line + decoder.decode(b"", final=True).count("\n")
+    except UnicodeError:  # UTF-16 was said, and there is no mark to say which
+        return line
 
 
 def _looks_western(source: Source, limit: int) -> bool:

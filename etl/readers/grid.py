@@ -194,7 +194,8 @@ def _assemble_rows(origin: Origin, header: Header, stretch: Stretch, areas: Merg
     found += [_merged(origin, row, names[column], Area(*area)) for row, column, _, *area in covered.iter_rows()]
     columns = _in_columns(cells.filter(pl.col(COLUMN).is_in(positions.implode())), rows, positions)
     batch = assemble(origin, rows, {}, columns, found)
-    return batch.with_problems(find_damage(batch.source, origin))
+    known = batch.problems.select("row", "column")
+    return batch.with_problems(find_damage(batch.source, origin).join(known, on=["row", "column"], how="anti"))
 
 
 def _in_columns(cells: pl.DataFrame, rows: pl.Series, positions: pl.Series) -> list[pl.Series]:

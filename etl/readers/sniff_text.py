@@ -129,7 +129,7 @@ def _beginning(source: Source, encoding: str | None) -> tuple[str, str]:
     """How to look at the beginning, and what is seen: whether all of it can be read so is for the readers."""
     codec = _codec_of(source.head, encoding)
     try:
-        b"id".decode(codec)
+        b"".decode(codec)
         text = decode_head(source, codec)
     except (LookupError, ValueError):  # of no text file, or no encoding at all: the reader says so
         codec, text = "utf-8", decode_head(source, "utf-8")

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001  (signs that look alike are what this file is about)
 """Western: whether bytes that are no UTF-8 can only be Windows-1252. Where they may be anything else, they are not.
 
 It must never know a file or a codec beyond the one it judges, and it takes no likelihood for evidence: a letter counts
@@ -6,6 +5,8 @@ only where the neighbouring code pages have the same one, or words of a language
 a sign only where people write it. Czech, Polish, Turkish, Baltic and Russian text, and text of DOS and old Macs, reads
 as words with the wrong letters, or as signs where none belong.
 """
+
+# ruff: noqa: RUF001  (signs that look alike are what this file is about)
 
 import re
 
