@@ -363,6 +363,21 @@ class TestSheets:
             (batch,) = read(pack(tmp_path / "cases.ods", encoded))
             assert (batch.origin.sheet, *cells([batch])) == ("Fälle", ("1", "größer"))
 
+    def test_may_be_in_one_file(self, tmp_path: Path) -> None:
+        content = document(table(HEAD + row(text("1"), text("a"))))
+        flat = content.replace("office:document-content", "office:document").replace(
+            "<office:document ", f'<office:document office:mimetype="{MIME}" '
+        )
+        chart = f"<draw:frame><draw:object>{ROOT}{table(HEAD)}</office:document-content></draw:object></draw:frame>"
+        path = tmp_path / "cases.fods"
+        path.write_text(flat.replace("</table:table>", f"<table:shapes>{chart}</table:shapes></table:table>", 1))
+        with open_source(str(path)) as survey:
+            assert survey.format == "ods"
+            (one,) = survey.tables
+            assert cells(list(one.batches())) == [("1", "a")]
+        path.write_text(flat.partition("</table:table>")[0])
+        assert refusal(path).message == f"{path} is damaged: it breaks off."
+
 
 class TestADocumentIsRefused:
     @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from enum import Enum, auto
 import polars as pl
 
 from etl.readers.assembly import SPREADSHEET_ERRORS
-from etl.readers.cell_values import DAY_MS, CellReader, Fault, StoredCell, Value, serial_span_ms, serial_start
+from etl.readers.cell_values import DAY_MS, CellReader, StoredCell, Value, serial_span_ms, serial_start
 from etl.readers.number_formats import Shape
 from etl.readers.plain_rows import Kind, StoredCells
 from etl.readers.shared_texts import SharedTexts, in_order
-from etl.readers.stretch import COLUMN, FAULT, ROW, TEXT, Stretch
+from etl.readers.stretch import COLUMN, FAULT, ROW, TEXT, Faults, Stretch
 
 
 class _Way(Enum):
@@ -43,10 +43,14 @@ _AFTER_LEAP_DAY = 61
 
 @dataclass(frozen=True, slots=True)
 class ColumnReader:
-    """Reads the cells of one workbook in columns; `texts` are the strings that `reader` has."""
+    """Reads the cells of one workbook in columns.
+
+    `texts` are the strings that `reader` has, `texts_bytes` what the workbook needs to store them.
+    """
 
     reader: CellReader
     texts: SharedTexts
+    texts_bytes: int = 0
 
     def read(self, stored: StoredCells) -> Stretch:
         """The cells that hold something. Raises FileError where references are damaged."""
@@ -67,15 +71,15 @@ class ColumnReader:
         cells = stored.cells
         lacks_result = cells["text"].is_null() | cells["text"].is_in(["", "0"])
         odd = texts.is_null() | (cells["formula"] & lacks_result)
-        faults: list[Fault] = []
+        faults = Faults()
         places = pl.repeat(None, len(texts), dtype=pl.UInt32, eager=True)
         if odd.any():
             values = self._read_one_by_one(stored, odd)
             texts = _replaced(texts, odd, pl.Series([text for text, _ in values], dtype=pl.String))
-            own = [_place(fault, faults) for _, fault in values]
+            own = [faults.place(fault) for _, fault in values]
             places = _replaced(places, odd, pl.Series(own, dtype=pl.UInt32))
         found = cells.select(ROW, COLUMN).with_columns(texts.alias(TEXT), places.alias(FAULT))
-        return Stretch(found.filter((pl.col(TEXT) != "") | pl.col(FAULT).is_not_null()), faults)
+        return Stretch(found.filter((pl.col(TEXT) != "") | pl.col(FAULT).is_not_null()), faults.found)
 
     def _read_one_by_one(self, stored: StoredCells, odd: pl.Series) -> list[Value]:
         known: dict[tuple[int, str | None, bool], Value] = {}
@@ -105,7 +109,7 @@ class ColumnReader:
         match way:
             case _Way.SHARED:
                 places = pl.select(pl.when(texts.str.contains(_PLACE)).then(texts)).to_series()
-                return _plain_texts(self.texts.gather(places.cast(pl.UInt32)))
+                return self.texts.gather_plain(places.cast(pl.UInt32))
             case _Way.TEXT:
                 return _plain_texts(texts)
             case _Way.BOOLEAN:
@@ -118,19 +122,14 @@ class ColumnReader:
                 return pl.repeat(None, len(texts), dtype=pl.String, eager=True)
 
 
-def _place(fault: Fault | None, faults: list[Fault]) -> int | None:
-    """The place that a fault gets in the list; one that comes twice in a row is in it once."""
-    if fault is None:
-        return None
-    if not faults or faults[-1] is not fault:
-        faults.append(fault)
-    return len(faults) - 1
+def is_odd(texts: pl.Series) -> pl.Series:
+    """Which texts hold escapes or are errors."""
+    return texts.str.contains("_x", literal=True) | (texts.str.starts_with("#") & texts.is_in(list(SPREADSHEET_ERRORS)))
 
 
 def _plain_texts(texts: pl.Series) -> pl.Series:
-    """The texts but those that hold escapes or are errors."""
-    odd = texts.str.contains("_x", literal=True) | (texts.str.starts_with("#") & texts.is_in(list(SPREADSHEET_ERRORS)))
-    return texts if not odd.any() else pl.select(pl.when(~odd).then(texts)).to_series()
+    odd = is_odd(texts)
+    return pl.select(pl.when(~odd).then(texts)).to_series() if odd.any() else texts
 
 
 def _numbers(texts: pl.Series) -> pl.Series:

@@ -6,14 +6,16 @@ row by row (`Row`) or many at once (`Stretch`).
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import polars as pl
 
+from etl import problems as problem
 from etl.batch import Batch, Decision, Origin, column_letters
 from etl.errors import FileError
 from etl.problems import Code, Problem, Severity
+from etl.quoting import show_value
 from etl.readers.assembly import BATCH_ROWS, BLANKS, SAMPLE_ROWS, assemble, cell_problem
 from etl.readers.damage import find_damage
 from etl.readers.header import SEARCHED_ROWS, Header, Line, find_header, header_decision
@@ -38,6 +40,10 @@ __all__ = ["Area", "Cell", "GridTable", "NoTableError", "Row", "open_columns", "
 
 _MOST_SLOTS = 5_000_000
 """Of one batch: rows times columns."""
+_MOST_NAME_CHARACTERS = 100_000
+"""Of all columns together: the names are part of every sentence about a cell."""
+_CELL_BYTES, _ODD_BYTES, _HEAD_CELL_BYTES = 16, 400, 64
+"""What a cell weighs beside its text: in a frame, where something must be said of it, as an object of its own."""
 
 
 class NoTableError(Exception):
@@ -130,7 +136,7 @@ def read_head(read: Callable[[], Generator[Stretch]], header_row: int | None, pl
     enough = SEARCHED_ROWS + SAMPLE_ROWS
     head: list[Row] = []
     with closing(read()) as stretches:
-        for held in in_batches(stretches, enough, place):
+        for held in in_batches(stretches, enough, place, _HEAD_CELL_BYTES):
             head += held.rows()
             if head[-1][0] > (header_row or 0):
                 break
@@ -160,16 +166,20 @@ def _find_header(lines: Sequence[Line], options: ReadOptions, sheet: str) -> Hea
     if not lines:
         raise NoTableError("it is empty")
     try:
-        return find_header(lines, options.header_row, sheet, told=options.columns)
+        header = find_header(lines, options.header_row, sheet, told=options.columns)
     except FileError as error:
         raise NoTableError(error.message.removeprefix(f"{sheet}: ").rstrip("."), error.hint) from error
+    if sum(map(len, header.names)) > _MOST_NAME_CHARACTERS:
+        raise NoTableError(f"the column names in row {header.row} have more than {_MOST_NAME_CHARACTERS:,} characters")
+    return header
 
 
 def _assemble(origin: Origin, header: Header, stretches: Iterable[Stretch], areas: MergedAreas) -> Iterator[Batch]:
     """The rows of the table in batches."""
     most_rows = max(1, min(BATCH_ROWS, _MOST_SLOTS // len(header.positions)))
     data = (_rows_of_table(stretch, header) for stretch in stretches)
-    for held in in_batches(data, most_rows, areas.place):
+    weight = pl.when(_is_odd(header)).then(_ODD_BYTES).otherwise(_CELL_BYTES)
+    for held in in_batches(data, most_rows, areas.place, weight):
         yield _assemble_rows(origin, header, held, areas)
 
 
@@ -183,19 +193,22 @@ def _rows_of_table(stretch: Stretch, header: Header) -> Stretch:
 
 
 def _assemble_rows(origin: Origin, header: Header, stretch: Stretch, areas: MergedAreas) -> Batch:
-    """A batch of rows; what merged areas cover is reported."""
+    """A batch of rows, with what is wrong with their cells; what merged areas cover is reported."""
     rows = stretch.cells[ROW].rle().struct.field("value")
-    positions = pl.Series(header.positions, dtype=pl.Int32)
     stretch, covered = areas.apply(stretch, rows)
-    cells = stretch.cells
-    odd = cells.filter(pl.col(FAULT).is_not_null() | (~pl.col(COLUMN).is_in(positions.implode()) & is_filled()))
-    found = [_problem(origin, header, row, cell) for row, cells in stretch._replace(cells=odd).rows() for cell in cells]
     names = dict(zip(header.positions, header.names, strict=True))
-    found += [_merged(origin, row, names[column], Area(*area)) for row, column, _, *area in covered.iter_rows()]
-    columns = _in_columns(cells.filter(pl.col(COLUMN).is_in(positions.implode())), rows, positions)
-    batch = assemble(origin, rows, {}, columns, found)
+    merged = [_merged(origin, row, names[column], Area(*area)) for row, column, _, *area in covered.iter_rows()]
+    named = stretch.cells.filter(pl.col(COLUMN).is_in(list(header.positions)))
+    batch = assemble(origin, rows, {}, _in_columns(named, rows, pl.Series(header.positions, dtype=pl.Int32)), merged)
+    found = _problems(origin, names, stretch.filter(_is_odd(header)))
+    batch = replace(batch, problems=problem.joined([found, batch.problems]))
     known = batch.problems.select("row", "column")
     return batch.with_problems(find_damage(batch.source, origin).join(known, on=["row", "column"], how="anti"))
+
+
+def _is_odd(header: Header) -> pl.Expr:
+    """Whether something must be said of a cell: it is wrong, or holds something where no column has a name."""
+    return pl.col(FAULT).is_not_null() | (~pl.col(COLUMN).is_in(list(header.positions)) & is_filled())
 
 
 def _in_columns(cells: pl.DataFrame, rows: pl.Series, positions: pl.Series) -> list[pl.Series]:
@@ -209,18 +222,30 @@ def _in_columns(cells: pl.DataFrame, rows: pl.Series, positions: pl.Series) -> l
     return [texts.gather_every(width, column) for column in range(width)]
 
 
-def _problem(origin: Origin, header: Header, row: int, cell: Cell) -> Problem:
-    """What is wrong with a cell, or that its column has no name."""
-    if cell.column in header.positions and cell.fault is not None:
-        name = header.names[header.positions.index(cell.column)]
-        problem = cell_problem(origin, row, name, cell.fault.code, f"{name} {cell.fault.message}", cell.text)
-        return problem._replace(severity=cell.fault.severity)
+def _problems(origin: Origin, names: Mapping[int, str], odd: Stretch) -> pl.DataFrame:
+    """What is wrong with cells, or that their column has no name. The same is said only once in words."""
+    kinds = odd.cells.select(COLUMN, TEXT, FAULT).unique().with_row_index("kind")
+    if kinds.is_empty():
+        return problem.NONE
+    said = [
+        _say(origin, names.get(column), Cell(column, text, odd.fault(fault))) for _, column, text, fault in kinds.rows()
+    ]
+    sentences = problem.frame_of(said).drop("row").with_row_index("kind")
+    found = odd.cells.join(kinds, [COLUMN, TEXT, FAULT], nulls_equal=True, maintain_order="left")
+    found = found.select(pl.col(ROW).cast(pl.Int64), "kind").join(sentences, "kind", maintain_order="left")
+    return found.with_columns(cell=pl.concat_str("cell", "row")).select(*problem.SCHEMA)
+
+
+def _say(origin: Origin, name: str | None, cell: Cell) -> Problem:
+    """The problem of a cell of the column `name`; the number of the row is still to come."""
     letters = column_letters(cell.column)
-    message = (
-        f"column {letters} holds data but has no name in the header (row {header.row}); name the column or empty it"
-    )
-    problem = cell_problem(origin, row, None, Code.RAGGED_ROW, message, cell.text)
-    return problem._replace(cell=f"{origin.sheet}!{letters}{row}")
+    address, shown = f"{origin.sheet}!{letters}", show_value(name, cell.text)
+    if name is not None and cell.fault is not None:
+        message = f"{name} {cell.fault.message}"
+        return Problem(0, cell.fault.severity, cell.fault.code, None, name, address, shown, message)
+    where = f"in the header (row {origin.header_row})" if origin.header_row else "among those that were given"
+    message = f"column {letters} holds data but has no name {where}; name the column or empty it"
+    return Problem(0, Severity.ERROR, Code.RAGGED_ROW, None, None, address, shown, message)
 
 
 def _merged(origin: Origin, row: int, column: str, area: Area) -> Problem:
@@ -230,5 +255,4 @@ def _merged(origin: Origin, row: int, column: str, area: Area) -> Problem:
         f"whose value is only in {first}; unmerge the cells and fill in the value where it is meant, "
         "or give it to all of them with --fill-merged"
     )
-    problem = cell_problem(origin, row, column, Code.MERGED_CELL, message, None)
-    return problem._replace(severity=Severity.WARNING)
+    return cell_problem(origin, row, column, Code.MERGED_CELL, message, None)._replace(severity=Severity.WARNING)

@@ -22,8 +22,8 @@ class Shape(Enum):
 
 
 _MOMENTS = frozenset({Shape.DATE, Shape.TIME, Shape.DATE_AND_TIME})
-_MOST_CHARACTERS = 1_000
-"""Spreadsheet programs stop at 255."""
+MOST_FORMAT_CHARACTERS = 1_000
+"""How much of a code is looked at; spreadsheet programs stop at 255."""
 
 _SIGN = re.compile(
     r'"[^"]*"?|\\.|_.|\*.'  # literal text
@@ -83,7 +83,7 @@ def builtin_format(number: int) -> str:
 
 def _read_sections(code: str) -> list[_Section]:
     sections: list[list[str]] = [[]]
-    for sign in _SIGN.findall(code[:_MOST_CHARACTERS].lower()):
+    for sign in _SIGN.findall(code[:MOST_FORMAT_CHARACTERS].lower()):
         if sign == ";":
             sections.append([])
         else:

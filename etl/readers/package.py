@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
@@ -22,6 +23,8 @@ from etl.readers.xml_stream import Tag, UnsafeXmlError, read_tags
 
 MOST_PARTS = 10_000
 """Each picture of a sheet is one."""
+MOST_RELATIONS = 50_000
+"""Of one part, links to places outside not counted."""
 MOST_RATIO = 200
 """Inflated to compressed size of a part over `SMALL_PART_BYTES`. Honest sheets reach about 40, prompts that differ by
 a number only 140, a bomb 1,000."""
@@ -29,11 +32,15 @@ MOST_LARGE_RATIO = 100
 """The same of a part over `LARGE_PART_BYTES`, and of all parts together."""
 SMALL_PART_BYTES = 1 << 20
 LARGE_PART_BYTES = 1 << 29
+MOST_INDEX_BYTES = 1 << 26
+"""Of a part that lists sheets, relations or styles. One with all the styles that are possible has 20 MB."""
 _MOST_DIRECTORY_BYTES = 1 << 22
 """Of the archive's list of its parts, which zipfile reads whole and turns into objects before anything is checked."""
 _PROLOG_BYTES = 1 << 12
 _CHUNK_BYTES = 1 << 18
 _XML = (".xml", ".rels")
+_DECLARATION = 100
+"""How many characters at most an XML declaration has."""
 _UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 _ENCODING = re.compile(r"""(<\?xml[^>]*?)\s+encoding\s*=\s*["'][Uu][Tt][Ff]-?16[^"']*["']""")
 
@@ -97,7 +104,9 @@ class Package:
             yield from as_utf8(pieces) if _plain(part).endswith(_XML) else pieces
 
     def tags(self, part: str) -> Iterator[Tag]:
-        """The elements of a small part."""
+        """The elements of a part without cells. Raises FileError for one that is too large for that."""
+        if self.size(part) > MOST_INDEX_BYTES:
+            raise FileError(f"{self.label} is refused: its part {part[:80]} has {self.size(part):,} bytes.")
         return read_tags(self.stream(part))
 
     def relations(self, part: str) -> list[Relation]:
@@ -106,13 +115,16 @@ class Package:
         listing = posixpath.join(folder, "_rels", f"{name}.rels")
         if listing not in self:
             return []
-        return [
+        found = [
             Relation(
                 tag.attributes.get("Id", ""), tag.attributes.get("Type", "").rpartition("/")[2], _join(folder, tag)
             )
-            for tag in self.tags(listing)
+            for tag in islice(self.tags(listing), MOST_RELATIONS + 2)
             if tag.name == "Relationship" and tag.attributes.get("TargetMode") != "External"
         ]
+        if len(found) > MOST_RELATIONS:
+            raise FileError(f"{self.label} is refused: its part {part[:80]} refers to too many others.")
+        return found
 
     def workbook_part(self) -> str:
         """The name of the part that lists the sheets. Raises FileError for an archive that is no workbook."""
@@ -199,7 +211,8 @@ def as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield from pieces
         return
     decoder = codecs.getincrementaldecoder(encoding)()
-    yield _ENCODING.sub(r"\1", decoder.decode(first), count=1).encode()
+    text = decoder.decode(first)
+    yield (_ENCODING.sub(r"\1", text[:_DECLARATION], count=1) + text[_DECLARATION:]).encode()
     for piece in pieces:
         yield decoder.decode(piece).encode()
     yield decoder.decode(b"", final=True).encode()

@@ -9,6 +9,9 @@ from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 _MOST_KEPT = 20_000
+_MOST_CHARACTERS = 1_000
+_MOST_DECLARED = 100
+"""Programs declare about ten; they are parsed anew with each tag."""
 
 
 class PlainTags:
@@ -26,6 +29,8 @@ class PlainTags:
 
     def attributes(self, tag: str) -> Mapping[str, str] | None:
         """The attributes of a tag (`row r="1" spans="1:8"`), or None where it is not well-formed or means more."""
+        if len(tag) > _MOST_CHARACTERS:
+            return None
         if tag not in self._known:
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()
@@ -33,6 +38,8 @@ class PlainTags:
         return self._known[tag]
 
     def _parse(self, tag: str) -> Mapping[str, str] | None:
+        if len(self.declared) > _MOST_DECLARED:
+            return None
         found: list[Mapping[str, str]] = []
         declared: list[str | None] = []
         parser = expat.ParserCreate(namespace_separator=" ")

@@ -43,15 +43,21 @@ def unescaped(texts: pl.Series) -> pl.Series | None:
 
 def _parsed(texts: pl.Series, hot: pl.Series) -> pl.Series | None:
     """The same, by the parser: there are references by number."""
-    known: dict[str, str] = {}
-    for text in texts.filter(hot).unique():
-        pieces: list[str] = []
-        parser = expat.ParserCreate()
-        parser.CharacterDataHandler = pieces.append
-        try:
-            parser.Parse(f"<t>{text}</t>".encode())
-            parser.Parse(b"", True)  # noqa: FBT003  # expat's own signature
-        except expat.ExpatError:
-            return None
-        known[text] = "".join(pieces)
-    return texts.replace(known)
+    unique = texts.filter(hot).unique()
+    found: list[str] = []
+    pieces: list[str] = []
+
+    def end(_: str) -> None:
+        found.append("".join(pieces))
+        pieces.clear()
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.CharacterDataHandler = pieces.append
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(f"<r><t>{'</t><t>'.join(unique)}</t></r>".encode())
+        parser.Parse(b"", True)  # noqa: FBT003  # expat's own signature
+    except expat.ExpatError:
+        return None
+    return texts.replace(unique, found[:-1])

@@ -29,23 +29,32 @@ class SharedTexts(Sequence[str]):
     """
 
     def __init__(
-        self, read: Callable[[], Generator[pl.Series]], most: int, label: str, *, may_pack: bool = False
+        self,
+        read: Callable[[], Generator[pl.Series]],
+        most: int,
+        label: str,
+        *,
+        may_pack: bool = False,
+        is_odd: Callable[[pl.Series], pl.Series] | None = None,
     ) -> None:
         """`read` gives the texts, in pieces, from the first, each time it is called. There can be no use for more than
-        `most`; `label` names the file in sentences.
+        `most`; `label` names the file in sentences. `is_odd` says which texts mean something else than they say.
         """
+        self._is_odd = is_odd
         self._read = read
         self._most = max(most, _FIRST_TEXTS)
         self._label = label
-        self._may_pack = may_pack
+        self.may_pack = may_pack
         self._is_all = False
         self._count = 0
         self._plain = pl.Series(dtype=pl.String)
         """The first texts, or all."""
         self._packed: list[bytes] = []
         """The others, in pieces."""
+        self._packed_bytes = 0
         self._starts = pl.Series(dtype=pl.UInt32)
         """The place of the first text of each of these, and the first of them all: that of `_plain`."""
+        self._odd_places = pl.Series(dtype=pl.UInt32)
         self._unpack = lru_cache(maxsize=_UNPACKED_PIECES)(self._unpacked)
 
     def gather(self, places: pl.Series) -> pl.Series:
@@ -53,7 +62,17 @@ class SharedTexts(Sequence[str]):
         highest = places.max()
         if isinstance(highest, int):
             self._need(highest + 1)
-        places = pl.select(pl.when(places < self._count).then(places)).to_series()
+        return self._gather(pl.select(pl.when(places < self._count).then(places)).to_series())
+
+    def gather_plain(self, places: pl.Series) -> pl.Series:
+        """The same, but null also where the text is an odd one."""
+        texts = self.gather(places)
+        if self._odd_places.is_empty():
+            return texts
+        odd = places.is_in(self._odd_places.implode())
+        return pl.select(pl.when(~odd).then(texts)).to_series()
+
+    def _gather(self, places: pl.Series) -> pl.Series:
         if not self._packed:
             return self._plain.gather(places)
         piece = self._starts.search_sorted(places.fill_null(0), side="right") - 1
@@ -65,6 +84,11 @@ class SharedTexts(Sequence[str]):
             found.append(texts.gather(places.filter(here) - self._starts[number]))
             where.append(here.arg_true())
         return in_order(found, where)
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """What a text takes when it is looked up, on average; 0 where all are there already."""
+        return self._packed_bytes // max(1, self._count - self._plain.len())
 
     def load(self) -> None:
         """Read all texts, so that it is known whether they can be read."""
@@ -95,13 +119,17 @@ class SharedTexts(Sequence[str]):
             return
         enough = _FIRST_TEXTS if count is not None and count <= _FIRST_TEXTS else None
         plain: list[pl.Series] = []
+        odd: list[pl.Series] = []
         starts = [0]
         size_bytes = self._count = 0
         with closing(self._read()) as pieces:
             for piece in pieces:
-                if self._may_pack and size_bytes > _MOST_PLAIN_BYTES:
+                if self._is_odd is not None:
+                    odd.append(self._is_odd(piece).arg_true() + self._count)
+                if self.may_pack and size_bytes > _MOST_PLAIN_BYTES:
                     starts.append(self._count)
                     self._packed.append(_packed(piece))
+                    self._packed_bytes += int(piece.str.len_bytes().sum())
                 else:
                     plain.append(piece)
                     size_bytes += int(piece.str.len_bytes().sum())
@@ -114,6 +142,7 @@ class SharedTexts(Sequence[str]):
                 self._is_all = True
         self._plain = pl.concat(plain, rechunk=True) if plain else self._plain
         self._starts = pl.Series(starts, dtype=pl.UInt32)
+        self._odd_places = pl.concat(odd) if odd else self._odd_places
 
     def _unpacked(self, number: int) -> pl.Series:
         return pl.read_ipc(BytesIO(self._packed[number])).to_series()

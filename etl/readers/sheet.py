@@ -16,13 +16,17 @@ from etl.readers.merged import MOST_MERGES
 from etl.readers.plain_rows import MOST_ROWS, MOST_SHEET_COLUMNS, read_plain_rows
 from etl.readers.plain_tags import PlainTags
 from etl.readers.stretch import Cell, Row, Stretch, stretch_of
-from etl.readers.xml_list import ItemList, read_list
+from etl.readers.xml_list import BLOCK_BYTES, ItemList, read_list
 from etl.readers.xml_stream import MOST_DEPTH, XmlFeed, feed, open_parser, refuse_depth, refuse_length
 
 __all__ = ["MOST_MERGES", "MOST_ROWS", "MOST_SHEET_COLUMNS", "column_number", "read_rows", "read_stretches"]
 
 _MOST_LETTERS = 3
 _WHOLE = re.compile(r"\s*\d{1,10}\s*", re.ASCII)
+_CELL_BYTES = 25
+"""What a cell that names a text takes in the part."""
+_MOST_UNPACKED_BYTES = 1 << 25
+_LEAST_BLOCK_BYTES = 1 << 16
 _ROWS = ItemList(item="row ", name="sheetData")
 
 
@@ -40,7 +44,9 @@ def read_stretches(chunks: Iterable[bytes], columns: ColumnReader) -> Generator[
         collector.row = stored.last_row
         return columns.read(stored)
 
-    return read_list(chunks, _ROWS, XmlFeed(parser), collector, prove)
+    weight = columns.texts.unpacked_bytes
+    block_bytes = max(_LEAST_BLOCK_BYTES, _MOST_UNPACKED_BYTES // weight * _CELL_BYTES) if weight else BLOCK_BYTES
+    return read_list(chunks, _ROWS, XmlFeed(parser), collector, prove, min(block_bytes, BLOCK_BYTES))
 
 
 def read_rows(chunks: Iterable[bytes], reader: CellReader) -> Generator[Row]:

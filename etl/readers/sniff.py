@@ -38,7 +38,7 @@ _ENDINGS: dict[str, tuple[str, ...]] = {
     "xlsx": (".xlsx", ".xlsm", ".xltx", ".xltm"),
     "xls": (".xls", ".xlt"),
     "xlsb": (".xlsb",),
-    "ods": (".ods", ".ots"),
+    "ods": (".ods", ".ots", ".fods"),
     "jsonl": (".jsonl", ".ndjson", ".ldjson", ".jsonlines"),
     "json": (".json",),
     "yaml": (".yaml", ".yml"),

@@ -53,6 +53,7 @@ _XML = re.compile(
 """Not every `<`: some tables have a header such as `<TICKER>,<DATE>`."""
 _SHEET_XML = "urn:schemas-microsoft-com:office:spreadsheet"
 _FLAT_ODS = "urn:oasis:names:tc:opendocument:xmlns:office"
+_FLAT_SHEETS = re.compile(r"""[\s:]mimetype\s*=\s*["']application/vnd\.oasis\.opendocument\.spreadsheet\b""")
 _OTHERS = (
     (re.compile(r"ID;P[A-Z0-9]*(?:;[A-Z]+)*\r?[\r\n][A-Z]{1,4};"), "a workbook in the SYLK format (.slk)"),
     (re.compile(r"TABLE\r?[\r\n]0,1\r?[\r\n]"), "a sheet in the DIF format"),
@@ -86,6 +87,8 @@ def tell_text(source: Source, encoding: str | None) -> Finding:
     whole = len(source.head) == source.size_bytes
     if not text and whole:
         raise FileError(f"{source.label} is empty.")
+    if _is_flat_spreadsheet(text):
+        return Finding("ods", "it says that it is an OpenDocument spreadsheet in one file", Certainty.CERTAIN)
     _refuse_markup(source, text)
     for pattern, what in _OTHERS:
         if pattern.match(text):
@@ -157,6 +160,11 @@ def _refuse_binary(source: Source, text: str) -> None:
             "characters are control characters.",
             "Save it as .csv or .xlsx in the program that it comes from.",
         )
+
+
+def _is_flat_spreadsheet(text: str) -> bool:
+    start = text[:_MARKUP_CHARACTERS].lower()
+    return start.startswith("<") and _FLAT_ODS in start and _FLAT_SHEETS.search(start) is not None
 
 
 def _refuse_markup(source: Source, text: str) -> None:

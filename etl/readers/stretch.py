@@ -19,6 +19,7 @@ CELLS: dict[str, type[pl.DataType]] = {ROW: pl.Int32, COLUMN: pl.Int32, TEXT: pl
 
 _STRETCH_CELLS = 20_000
 _MOST_BATCH_BYTES = 256_000_000
+_CELL_BYTES = 16
 _NOT_BLANK = r"[^ \t\r\n\xA0]"
 """Anything that is not in `assembly.BLANKS`."""
 
@@ -35,6 +36,23 @@ Row = tuple[int, list[Cell]]
 """A row's number and its cells; rows that hold nothing are left out."""
 
 
+class Faults:
+    """Collects what is wrong with cells; what is alike is in `found` once."""
+
+    def __init__(self) -> None:
+        self.found: list[Fault] = []
+        self._places: dict[Fault, int] = {}
+
+    def place(self, fault: Fault | None) -> int | None:
+        """The place of a fault in `found`."""
+        if fault is None:
+            return None
+        place = self._places.setdefault(fault, len(self.found))
+        if place == len(self.found):
+            self.found.append(fault)
+        return place
+
+
 class Stretch(NamedTuple):
     """The cells that hold something, row by row from the first. No row is in two stretches."""
 
@@ -44,19 +62,20 @@ class Stretch(NamedTuple):
     def rows(self) -> Iterator[Row]:
         """The same, row by row."""
         for row, cells in groupby(self.cells.iter_rows(), key=lambda cell: cell[0]):
-            yield row, [Cell(column, text, self._fault(fault)) for _, column, text, fault in cells]
+            yield row, [Cell(column, text, self.fault(fault)) for _, column, text, fault in cells]
 
     def filter(self, *conditions: pl.Expr) -> "Stretch":
         """The cells of which all conditions hold."""
         return self._replace(cells=self.cells.filter(*conditions))
 
-    def _fault(self, place: int | None) -> Fault | None:
+    def fault(self, place: int | None) -> Fault | None:
+        """What `fault` of a cell stands for."""
         return None if place is None else self.faults[place]
 
 
 def stretch_of(rows: Iterable[Row]) -> Stretch:
     """Rows as a stretch."""
-    faults: list[Fault] = []
+    faults = Faults()
     numbers: list[int] = []
     columns: list[int] = []
     texts: list[str | None] = []
@@ -66,13 +85,9 @@ def stretch_of(rows: Iterable[Row]) -> Stretch:
         for column, text, fault in cells:
             columns.append(column)
             texts.append(text)
-            if fault is None:
-                places.append(None)
-            else:
-                places.append(len(faults))
-                faults.append(fault)
+            places.append(faults.place(fault))
     data = {ROW: numbers, COLUMN: columns, TEXT: texts, FAULT: places}
-    return Stretch(pl.DataFrame(data, schema=CELLS), faults)
+    return Stretch(pl.DataFrame(data, schema=CELLS), faults.found)
 
 
 def stretches_of(rows: Generator[Row]) -> Generator[Stretch]:
@@ -112,36 +127,40 @@ def is_filled() -> pl.Expr:
     return pl.col(TEXT).str.contains(_NOT_BLANK).fill_null(value=False)
 
 
-def in_batches(stretches: Iterable[Stretch], most_rows: int, place: str) -> Iterator[Stretch]:
+def in_batches(
+    stretches: Iterable[Stretch], most_rows: int, place: str, weight: pl.Expr | int = _CELL_BYTES
+) -> Iterator[Stretch]:
     """The same rows, at most `most_rows` at a time and not much over `BATCH_CHARACTERS` heavy.
 
-    Raises FileError for a row that is too heavy for any batch; `place` names the sheet in the sentence.
+    `weight`: what each cell weighs beside its text, in bytes. Raises FileError for a row that is too heavy for any
+    batch; `place` names the sheet in the sentence.
     """
     held: list[Stretch] = []
-    rows = weight = 0
+    rows = heavy = 0
     for stretch in stretches:
-        sizes = _row_sizes(stretch.cells)
+        sizes = _row_sizes(stretch.cells, weight)
         at = cell = 0
         while at < sizes.height:
-            fits, weight_added = _fitting(sizes[at:], most_rows - rows, BATCH_CHARACTERS - weight)
-            if weight_added > _MOST_BATCH_BYTES:
+            fits, added = _fitting(sizes[at:], most_rows - rows, BATCH_CHARACTERS - heavy)
+            if added > _MOST_BATCH_BYTES:
                 row = stretch.cells[ROW][cell + int(sizes["cells"][at : at + fits].sum()) - 1]
                 raise FileError(f"{place}: row {row} holds more than {_MOST_BATCH_BYTES:,} bytes of text.")
             cells = int(sizes["cells"][at : at + fits].sum())
             held.append(stretch._replace(cells=stretch.cells[cell : cell + cells]))
-            at, cell, rows, weight = at + fits, cell + cells, rows + fits, weight + weight_added
-            if rows >= most_rows or weight >= BATCH_CHARACTERS:
+            at, cell, rows, heavy = at + fits, cell + cells, rows + fits, heavy + added
+            if rows >= most_rows or heavy >= BATCH_CHARACTERS:
                 yield joined(held)
-                held, rows, weight = [], 0, 0
+                held, rows, heavy = [], 0, 0
     if held:
         yield joined(held)
 
 
-def _row_sizes(cells: pl.DataFrame) -> pl.DataFrame:
-    """How many cells and bytes of text each row has."""
+def _row_sizes(cells: pl.DataFrame, weight: pl.Expr | int) -> pl.DataFrame:
+    """How many cells each row has, and what they weigh."""
     counts = cells[ROW].rle().struct.field("len")
-    weights = cells[TEXT].str.len_bytes().fill_null(0).cum_sum().gather(counts.cum_sum() - 1).cast(pl.Int64)
-    return pl.DataFrame({"cells": counts, "weight": weights.diff().fill_null(weights.head(1))})
+    total = pl.col(TEXT).str.len_bytes().fill_null(0).cast(pl.Int64) + weight
+    until = cells.select(total.cum_sum()).to_series().gather(counts.cum_sum() - 1)
+    return pl.DataFrame({"cells": counts, "weight": until.diff().fill_null(until.head(1))})
 
 
 def _fitting(sizes: pl.DataFrame, most_rows: int, most_weight: int) -> tuple[int, int]:

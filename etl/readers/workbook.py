@@ -5,31 +5,35 @@ tell (openpyxl sees no sheet in a Strict workbook and cannot say that a formula 
 into empty text), and hold a whole sheet in memory.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from etl.batch import Certainty, Decision, column_letters
 from etl.errors import FileError
-from etl.readers.cell_columns import ColumnReader
+from etl.readers.cell_columns import ColumnReader, is_odd
 from etl.readers.cell_values import CellReader
 from etl.readers.grid import Area, GridTable, open_columns
-from etl.readers.number_formats import builtin_format, shape_of, shown_digits
+from etl.readers.number_formats import MOST_FORMAT_CHARACTERS, builtin_format, shape_of, shown_digits
 from etl.readers.options import ReadOptions
 from etl.readers.package import MOST_PARTS, Package, open_package
 from etl.readers.shared_texts import SharedTexts
 from etl.readers.sheet import read_stretches
-from etl.readers.sheet_facts import SheetFacts, scan_sheet
+from etl.readers.sheet_facts import scan_sheet
 from etl.readers.sheets import ListedSheet, Visibility, open_sheets
 from etl.readers.source import Source
-from etl.readers.stretch import Stretch
+from etl.readers.stretch import ROW, TEXT, Stretch
 from etl.readers.strings import read_texts
 from etl.readers.survey import Skipped
+from etl.readers.unseen import unseen
 
 MOST_STYLES = 100_000
 """Spreadsheet programs stop at 65,490."""
+_LARGE_BYTES = 4 << 30
+_MOST_REPEATED = 200
+"""What the cells say to what the parts hold, in bytes. Where a prompt of 30,000 characters is in every row, 150."""
+_MOST_NAME_CHARACTERS = 1_000
 _CELL_BYTES = 16
 """A cell that names a text takes at least so many: `<c t="s"><v>0</v></c>`."""
 _PACKED_RATIO = 30
@@ -68,7 +72,7 @@ def survey_workbook(source: Source, options: ReadOptions) -> tuple[tuple[GridTab
         workbook = package.workbook_part()
         sheets = _list_sheets(package, workbook)
         columns = _open_cells(source, package, workbook, sheets)
-        if not options.glance:
+        if not options.glance or columns.texts.may_pack:
             columns.texts.load()
 
         def open_sheet(at: int) -> GridTable:
@@ -86,8 +90,11 @@ def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
         name, relation = tag.attributes.get("name", ""), parts.get(tag.attributes.get("id", ""))
         kind, part = (relation.kind, relation.target) if relation else ("", "")
         sheets.append(_Sheet(name, tag.attributes.get("state", "visible"), kind, part))
-        if len(sheets) > MOST_PARTS:
-            raise FileError(f"{package.label} is refused: it lists more than {MOST_PARTS:,} sheets.")
+        if len(sheets) > MOST_PARTS or len(name) > _MOST_NAME_CHARACTERS:
+            raise FileError(f"{package.label} is refused: it lists more sheets, or longer names, than any program.")
+    named = [sheet.part.lower() for sheet in sheets if sheet.kind == "worksheet"]
+    if len(set(named)) < len(named):
+        raise FileError(f"{package.label} is refused: two of its sheets are one and the same part.")
     return sheets
 
 
@@ -108,7 +115,7 @@ def _open_cells(source: Source, package: Package, workbook: str, sheets: Sequenc
 
     cells_bytes = sum(package.size(part) for part in {sheet.part for sheet in sheets})
     may_pack = package.ratio(strings) > _PACKED_RATIO
-    texts = SharedTexts(read, cells_bytes // _CELL_BYTES, source.label, may_pack=may_pack)
+    texts = SharedTexts(read, cells_bytes // _CELL_BYTES, source.label, may_pack=may_pack, is_odd=is_odd)
     codes = _read_formats(package, parts["styles"]) if parts.get("styles", "?") in package else []
     reader = CellReader(
         strings=texts,
@@ -118,7 +125,7 @@ def _open_cells(source: Source, package: Package, workbook: str, sheets: Sequenc
         label=package.label,
         digits=[shown_digits(code) for code in codes],
     )
-    return ColumnReader(reader, texts)
+    return ColumnReader(reader, texts, package.size(strings))
 
 
 def _read_formats(package: Package, part: str) -> list[str]:
@@ -130,7 +137,7 @@ def _read_formats(package: Package, part: str) -> list[str]:
         if not (number.isascii() and number.isdecimal() and len(number) <= 10):
             raise FileError(f"{package.label} is damaged: {number[:20]!r} stands where the number of a format belongs.")
         if (tag.parent, tag.name) == ("numFmts", "numFmt"):
-            codes[int(number)] = tag.attributes.get("formatCode", "General")
+            codes[int(number)] = tag.attributes.get("formatCode", "General")[:MOST_FORMAT_CHARACTERS]
         elif (tag.parent, tag.name) == ("cellXfs", "xf"):
             styles.append(codes.get(int(number)) or builtin_format(int(number)))
         if max(len(codes), len(styles)) > MOST_STYLES:
@@ -143,10 +150,11 @@ def _open_sheet(
 ) -> GridTable:
     is_known = not options.glance or package.size(sheet.part) <= GLANCED_BYTES
     facts = scan_sheet(package.stream(sheet.part), source.label) if is_known else None
+    stored_bytes = package.size(sheet.part) + columns.texts_bytes
 
     def read() -> Generator[Stretch]:
         with open_package(source) as opened, closing(read_stretches(opened.stream(sheet.part), columns)) as found:
-            yield from found
+            yield from _bounded(found, stored_bytes, f"{source.label}, sheet {sheet.name}")
 
     def areas() -> Sequence[Area]:
         if facts is not None:
@@ -155,26 +163,24 @@ def _open_sheet(
             return scan_sheet(opened.stream(sheet.part), source.label).areas
 
     return open_columns(
-        source.file, sheet.name, "xlsx", read, areas, replace(options, glance=not is_known), _decisions(facts)
+        source.file,
+        sheet.name,
+        "xlsx",
+        read,
+        areas,
+        replace(options, glance=not is_known),
+        unseen(facts) if facts else (),
     )
 
 
-def _decisions(facts: SheetFacts | None) -> list[Decision]:
-    """What a person does not see of a sheet, and that it is read."""
-    if facts is None:
-        return []
-    found: list[Decision] = []
-    why = "read like all others"
-    if facts.hidden_rows:
-        filtered = "; a filter is set" if facts.filtered else ""
-        found.append(Decision("hidden rows", f"{facts.hidden_rows:,}", why + filtered, Certainty.CERTAIN))
-    elif facts.filtered:
-        found.append(Decision("filter", "set", "the rows that it hides are read like all others", Certainty.CERTAIN))
-    if facts.hidden_columns:
-        names = ", ".join(_letters(first, last) for first, last in facts.hidden_columns[:10])
-        found.append(Decision("hidden columns", names, why, Certainty.CERTAIN))
-    return found
-
-
-def _letters(first: int, last: int) -> str:
-    return column_letters(first) if first == last else f"{column_letters(first)} to {column_letters(last)}"
+def _bounded(stretches: Iterable[Stretch], stored_bytes: int, place: str) -> Iterator[Stretch]:
+    """The same, as long as the cells do not say one long text again and again, more than any reader could bear."""
+    said = 0
+    for stretch in stretches:
+        said += int(stretch.cells[TEXT].str.len_bytes().cast(pl.Int64).sum())
+        if said > _LARGE_BYTES and said > _MOST_REPEATED * stored_bytes:
+            raise FileError(
+                f"{place} is refused: its cells name the same texts again and again, {said:,} bytes up to row "
+                f"{stretch.cells[ROW][-1]}, {_MOST_REPEATED} times as many as it holds."
+            )
+        yield stretch

@@ -12,7 +12,7 @@ from etl.readers.xml_stream import XmlFeed
 
 _FIRST_BYTES = 1 << 18
 """Of the first block: often only the first elements are looked at."""
-_BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 22
 _MOST_BYTES = 1 << 24
 """An element that is longer is not waited for."""
 _TAG_BYTES = 1 << 10
@@ -47,15 +47,16 @@ def read_list(
     xml: XmlFeed,
     listener: Listener[Found],
     prove: Callable[[bytes, str], Found | None],
+    block_bytes: int = BLOCK_BYTES,
 ) -> Generator[Found]:
     """What is in a part, piece by piece.
 
-    `prove` gets whole elements and the prefix of their names (`x:`), and gives what is in them, or None where they
-    are not of the form that it can prove.
+    `prove` gets whole elements, about `block_bytes` at a time, and the prefix of their names (`x:`), and gives what is
+    in them, or None where they are not of the form that it can prove.
     """
     is_plain = True
     last = b""
-    for whole, content, prefix in cut_blocks(chunks, items):
+    for whole, content, prefix in cut_blocks(chunks, items, block_bytes):
         provable = whole and is_plain and xml.is_utf8 and listener.between_items
         found = prove(content, prefix) if provable else None
         if found is not None:
@@ -87,17 +88,18 @@ class Piece(NamedTuple):
     prefix: str
 
 
-def cut_blocks(chunks: Iterable[bytes], items: ItemList) -> Iterator[Piece]:
-    """All bytes of a part, in order."""
-    cutter = _Cutter(items)
+def cut_blocks(chunks: Iterable[bytes], items: ItemList, block_bytes: int) -> Iterator[Piece]:
+    """All bytes of a part, in order; whole elements in blocks of about `block_bytes`, but for the first."""
+    cutter = _Cutter(items, block_bytes)
     for chunk in chunks:
         yield from cutter.take(chunk)
     yield from cutter.rest()
 
 
 class _Cutter:
-    def __init__(self, items: ItemList) -> None:
+    def __init__(self, items: ItemList, block_bytes: int) -> None:
         self._items = items
+        self._block_bytes = block_bytes
         self._first = re.compile(rf"<((?:[A-Za-z_][\w.-]*:)?){items.item}".encode())
         self._held = bytearray()
         """What has come and not been given."""
@@ -107,7 +109,7 @@ class _Cutter:
         self._inside = False
         """Whether `held` begins with an element of the list."""
         self._ended = False
-        self._size = _FIRST_BYTES
+        self._size = min(_FIRST_BYTES, block_bytes)
 
     def take(self, chunk: bytes) -> Iterator[Piece]:
         if self._ended:
@@ -123,7 +125,7 @@ class _Cutter:
                 yield from self._end(end)
             elif at > 0:
                 yield self._give(at, whole=True)
-                self._size = _BLOCK_BYTES
+                self._size = self._block_bytes
             elif len(self._held) > _MOST_BYTES:
                 self._inside = False
                 yield self._give(len(self._held), whole=False)

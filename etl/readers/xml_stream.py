@@ -11,8 +11,9 @@ MOST_DEPTH = 100
 """How deep elements may be nested. Workbooks need about 12."""
 MOST_TEXT_CHARACTERS = 20_000_000
 """In one element. Spreadsheet programs stop at 32,767; test cases of other programs have been seen with megabytes."""
-_MOST_TAG_BYTES = 1 << 24
-_LEAST_PIECES = 50
+_MOST_PIECES = 500_000
+"""How many runs or lines such a text may consist of."""
+_MOST_TAG_BYTES = 1 << 22
 
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
@@ -89,7 +90,7 @@ def refuse_depth(depth: int) -> None:
 
 def refuse_length(pieces: list[str]) -> None:
     """Raises UnsafeXmlError for a text, as collected piece by piece, that is longer than any cell."""
-    if len(pieces) > _LEAST_PIECES and sum(map(len, pieces)) > MOST_TEXT_CHARACTERS:
+    if len(pieces) > _MOST_PIECES or sum(map(len, pieces)) > MOST_TEXT_CHARACTERS:
         raise UnsafeXmlError(f"a cell holds more than {MOST_TEXT_CHARACTERS:,} characters")
 
 
