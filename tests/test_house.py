@@ -39,7 +39,7 @@ def copied_house(folder: Path) -> Path:
         ("etl/api/answers.py", "import openpyxl"),
         ("etl/validators/__init__.py", "import sqlglot"),
         ("etl/quoting.py", "import aiohttp"),
-        ("etl/readers/workbook.py", "import aiohttp"),
+        ("etl/readers/workbooks/xlsx/workbook.py", "import aiohttp"),
         ("etl/a_room_without_a_floor.py", ""),
     ],
 )

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from etl.batch import ROW, TYPES
 from etl.errors import FileError
 from etl.readers import open_source
-from etl.readers.flatbuffer import Field, Number
-from etl.readers.parquet import ParquetFile
-from etl.readers.thrift import RecordWriter, read_record
-from etl.readers.typed_rows import read_rows
+from etl.readers.columnar.flatbuffer import Field, Number
+from etl.readers.columnar.parquet import ParquetFile
+from etl.readers.columnar.thrift import RecordWriter, read_record
+from etl.readers.columnar.typed_rows import read_rows
 from tests.reading_talk import found, read, refusal
 from tests.typed_files import (
     BYTES,

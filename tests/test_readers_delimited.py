@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from etl.batch import Batch
 from etl.readers import ReadOptions, open_source
-from etl.readers.dialect import Dialect
-from etl.readers.quotes import has_stray_quotes
+from etl.readers.delimited.dialect import Dialect
+from etl.readers.delimited.quotes import has_stray_quotes
 from tests.reading_talk import DEFAULT, cells, found, read, refusal
 
 COMMA = Dialect(",", '"', "", "\n", sep_line=False)

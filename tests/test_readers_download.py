@@ -12,8 +12,8 @@ from etl.batch import Certainty
 from etl.checking import open_inputs
 from etl.errors import EtlError, FileError, UsageError
 from etl.readers import ReadOptions, open_source
-from etl.readers.addresses import read_address
-from etl.readers.download import download
+from etl.readers.sources.addresses import read_address
+from etl.readers.sources.download import download
 from tests.file_server import HANG, FileServer, make_identity, redirect, reply, serving
 from tests.reading_talk import cells
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from etl.readers import ReadOptions, open_source
-from etl.readers.code_pages import likely_names
+from etl.readers.texts.code_pages import likely_names
 from tests.reading_talk import DEFAULT, Row, cells, read, refusal
 
 ROWS = [("1", "hello"), ("2", "bye")]

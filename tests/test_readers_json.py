@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from etl.batch import Batch, Certainty, Decision
 from etl.errors import FileError
-from etl.readers import ReadOptions, json_document, open_source
+from etl.readers import ReadOptions, open_source
+from etl.readers.objects import json_document
 from tests.reading_talk import cells, found, read, refusal
 
 JSON = ReadOptions(format="json")

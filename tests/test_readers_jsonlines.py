@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from etl.batch import Batch
 from etl.errors import FileError
-from etl.readers import ReadOptions, json_slices, jsonlines, open_source
-from etl.readers import objects as objects_module
+from etl.readers import ReadOptions, open_source
 from etl.readers.assembly import CONTROL
-from etl.readers.json_text import LINE, ObjectReader
-from etl.readers.objects import Record, RecordReader
+from etl.readers.objects import json_slices, jsonlines
+from etl.readers.objects import rows as objects_module
+from etl.readers.objects.json_text import LINE, ObjectReader
+from etl.readers.objects.rows import Record, RecordReader
 from tests.reading_talk import cells, found, read, refusal
 
 

@@ -11,8 +11,8 @@ import xlsxwriter
 
 from etl.batch import Batch
 from etl.readers import ReadOptions, Skipped, open_source
-from etl.readers.opendocument_index import find_sheets
-from etl.readers.opendocument_sheet import _FREE_REPEATS
+from etl.readers.workbooks.ods.index import find_sheets
+from etl.readers.workbooks.ods.sheet import _FREE_REPEATS
 from tests.reading_talk import cells, found, read, refusal
 
 office = pytest.mark.skipif(shutil.which("soffice") is None, reason="LEFT OUT: no soffice here (make setup-ci)")

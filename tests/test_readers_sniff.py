@@ -12,8 +12,8 @@ from etl.batch import Certainty, Decision
 from etl.errors import FileError
 from etl.formats import FORMATS
 from etl.readers import ReadOptions
-from etl.readers.opening import open_input
 from etl.readers.sniff import SPOKEN, sniff_format
+from etl.readers.sources.opening import open_input
 from tests.reading_binary import ole_file
 from tests.reading_formats import FORMS, Form
 from tests.reading_talk import COLUMNS, ROWS, pack

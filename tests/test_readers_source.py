@@ -29,10 +29,11 @@ from etl.batch import Certainty
 from etl.checking import choose_mappings, open_inputs
 from etl.errors import EtlError, FileError, UsageError
 from etl.jobs import ImportJob, table_key
-from etl.readers import ReadOptions, open_source, unpack
-from etl.readers.opening import open_input
-from etl.readers.source import Source
-from etl.readers.spool import Spool
+from etl.readers import ReadOptions, open_source
+from etl.readers.sources import unpack
+from etl.readers.sources.opening import open_input
+from etl.readers.sources.source import Source
+from etl.readers.sources.spool import Spool
 from etl.resources import Contract
 from tests.reading_formats import PACKINGS
 from tests.reading_talk import ROWS, cells, read, refusal, write_csv, write_xlsx
@@ -228,7 +229,7 @@ class TestPrivateCopies:
     def test_stay_when_a_forked_child_ends(self, tmp_path: Path) -> None:
         source = open_input(str(written(tmp_path / "cases.csv.gz", gzip.compress(CSV))))
         child = (
-            "import os, sys\nfrom etl.readers.opening import open_input\n"
+            "import os, sys\nfrom etl.readers.sources.opening import open_input\n"
             f"source = open_input({str(tmp_path / 'cases.csv.gz')!r})\n"
             "pid = os.fork()\nif not pid: sys.exit()\nos.waitpid(pid, 0)\n"
             "print(len(source.open().read()))"
@@ -497,7 +498,7 @@ class TestABomb:
     def test_takes_little_memory(self, tmp_path: Path) -> None:
         path = written(tmp_path / "x", self.bomb("Zstandard"))
         code = (
-            "import re, pathlib\nfrom etl.readers.opening import open_input\nfrom etl.errors import FileError\n"
+            "import re, pathlib\nfrom etl.readers.sources.opening import open_input\nfrom etl.errors import FileError\n"
             f"try: open_input({str(path)!r})\nexcept FileError: pass\n"
             "print(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
         )

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from etl.batch import Origin
 from etl.errors import FileError
-from etl.readers import split
-from etl.readers.delimited import DelimitedTable
-from etl.readers.dialect import Dialect
+from etl.readers.delimited import split
+from etl.readers.delimited.dialect import Dialect
+from etl.readers.delimited.table import DelimitedTable
 from etl.readers.header import Header
-from etl.readers.source import found as find
+from etl.readers.sources.source import found as find
 
 COMMA = Dialect(",", '"', "", "\n", sep_line=False)
 PIECES = [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from etl.batch import Batch
 from etl.readers import ReadOptions, Skipped, open_source
-from etl.readers.cell_values import Shape, shape_of
+from etl.readers.workbooks.cell_values import Shape, shape_of
 from tests.reading_talk import STRICT, cells, found, pack, parts_of, read, refusal
 
 

@@ -11,8 +11,8 @@ import pytest
 import xlrd
 
 from etl.readers import ReadOptions, Skipped, open_source
-from etl.readers.compound import open_compound
-from etl.readers.opening import open_input
+from etl.readers.sources.compound import open_compound
+from etl.readers.sources.opening import open_input
 from tests.reading_binary import binary_record as part_record
 from tests.reading_binary import ole_file, wide_string, write_xls, write_xlsb, xlsb_parts
 from tests.reading_talk import cells, found, read, refusal

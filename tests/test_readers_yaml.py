@@ -13,7 +13,8 @@ from ruamel.yaml.error import YAMLError
 
 from etl.batch import Batch, Certainty
 from etl.errors import FileError
-from etl.readers import ReadOptions, open_source, yaml_nodes
+from etl.readers import ReadOptions, open_source
+from etl.readers.objects import yaml_nodes
 from tests.reading_talk import cells, found, read, refusal
 
 OPTIONS = ReadOptions(format="yaml")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from etl.readers.flatbuffer import Field, Number, write_table
-from etl.readers.thrift import RecordWriter
+from etl.readers.columnar.flatbuffer import Field, Number, write_table
+from etl.readers.columnar.thrift import RecordWriter
 
 REQUIRED, OPTIONAL, REPEATED = range(3)
 BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTES, FIXED = range(8)

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from etl.batch import Table
 from etl.errors import FileError
-from etl.readers.opening import open_input
 from etl.readers.options import ReadOptions, settle_options
 from etl.readers.sniff import SPOKEN, sniff_format
-from etl.readers.source import Source
+from etl.readers.sources.opening import open_input
+from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped, Survey
 
 __all__ = ["READ_WHOLE_BYTES", "ReadOptions", "Skipped", "Survey", "open_source"]
@@ -47,19 +47,19 @@ def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[
     """The tables of a file. Libraries are loaded only for the format that needs them."""
     match format_:
         case "xlsx":
-            from etl.readers.workbook import survey_workbook
+            from etl.readers.workbooks.xlsx.workbook import survey_workbook
 
             return survey_workbook(source, options)
         case "xls":
-            from etl.readers.xls_workbook import survey_xls
+            from etl.readers.workbooks.xls.workbook import survey_xls
 
             return survey_xls(source, options)
         case "xlsb":
-            from etl.readers.xlsb_workbook import survey_xlsb
+            from etl.readers.workbooks.xlsb.workbook import survey_xlsb
 
             return survey_xlsb(source, options)
         case "ods":
-            from etl.readers.opendocument import survey_ods
+            from etl.readers.workbooks.ods.document import survey_ods
 
             return survey_ods(source, options)
         case _:
@@ -70,27 +70,27 @@ def _survey_table(source: Source, format_: str, options: ReadOptions) -> Table:
     """The one table of a file whose format has no sheets."""
     match format_:
         case "csv":
-            from etl.readers.delimited import survey_delimited
+            from etl.readers.delimited.table import survey_delimited
 
             return survey_delimited(source, options)
         case "jsonl":
-            from etl.readers.jsonlines import survey_json_lines
+            from etl.readers.objects.jsonlines import survey_json_lines
 
             return survey_json_lines(source, options)
         case "json":
-            from etl.readers.json_document import survey_json
+            from etl.readers.objects.json_document import survey_json
 
             return survey_json(source, options)
         case "yaml":
-            from etl.readers.yaml_document import survey_yaml
+            from etl.readers.objects.yaml_document import survey_yaml
 
             return survey_yaml(source, options)
         case "parquet":
-            from etl.readers.columnar import survey_parquet
+            from etl.readers.columnar.table import survey_parquet
 
             return survey_parquet(source, options)
         case "arrow":
-            from etl.readers.columnar import survey_arrow
+            from etl.readers.columnar.table import survey_arrow
 
             return survey_arrow(source, options)
         case _:

@@ -7,11 +7,11 @@ reads is refused with what it is.
 from etl.batch import Certainty, Decision
 from etl.errors import FileError, UsageError
 from etl.formats import FORMATS, Format
-from etl.readers.archive import ZIP, open_archive, tell_contents
-from etl.readers.compound import open_compound
 from etl.readers.options import ReadOptions
 from etl.readers.sniff_text import Finding, tell_text
-from etl.readers.source import Source
+from etl.readers.sources.archive import ZIP, open_archive, tell_contents
+from etl.readers.sources.compound import open_compound
+from etl.readers.sources.source import Source
 
 SPOKEN: dict[str, str] = {
     "csv": "CSV",

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from etl.batch import Certainty
 from etl.errors import FileError
 from etl.formats import Format
-from etl.readers.encoding import decode_head, unmarked_utf16
-from etl.readers.source import Source
+from etl.readers.sources.source import Source
+from etl.readers.texts.encoding import decode_head, unmarked_utf16
 
 _BLANK = "\ufeff \t\r\n"
 _MARKUP_CHARACTERS = 1 << 13

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from etl.batch import Decision, Table
-from etl.readers.source import Source
+from etl.readers.sources.source import Source
 
 
 @dataclass(frozen=True, slots=True)

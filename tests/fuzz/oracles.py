@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from etl.batch import RAW, ROW, TYPES, Origin, Table
-from etl.readers.delimited import DelimitedTable
+from etl.readers.delimited.table import DelimitedTable
 
 _BLANKS = " \t\r\n\xa0"
 

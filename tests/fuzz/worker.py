@@ -20,7 +20,7 @@ from etl.batch import OWN_COLUMNS, ROW, Batch, Table
 from etl.errors import EtlError
 from etl.readers import ReadOptions, open_source
 from etl.readers.assembly import BATCH_ROWS, SAMPLE_ROWS
-from etl.readers.source import Source
+from etl.readers.sources.source import Source
 from tests.fuzz.oracles import check_rows
 
 MOST_SENTENCE = 700

@@ -1,0 +1,4 @@
+"""Objects: text whose records are objects: JSON Lines, JSON, YAML.
+
+They must never know another format.
+"""

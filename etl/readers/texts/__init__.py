@@ -1,0 +1,4 @@
+"""Texts: bytes become UTF-8 text, in blocks, by evidence.
+
+They must never know cells or records.
+"""
