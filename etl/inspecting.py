@@ -3,8 +3,10 @@
 It must never know the terminal, and changes nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -20,6 +22,8 @@ SAMPLES = 3
 """How many values of a column are shown."""
 CANDIDATES = 3
 """How many mappings are named, the best first."""
+
+_WITH_FLAG = re.compile(r"\bwith (--[a-z-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +99,14 @@ def inspect_file(survey: Survey, *, resource: str | None, mapping: str | None, w
     tables = []
     for table in survey.tables:
         guesses = maps.guess(table.origin, table.sample, resource, candidates)
-        tables.append(_inspect_table(table, tuple(guesses[:CANDIDATES]), whole=whole))
+        facts = _inspect_table(table, tuple(guesses[:CANDIDATES]), whole=whole)
+        tables.append(replace(facts, decisions=_credited(facts.decisions, survey.flags_of_mapping)))
     return Inspection(
         file=survey.file,
         format=survey.format,
         size_bytes=survey.size_bytes,
         sha256=survey.sha256 if whole else None,
-        decisions=survey.decisions,
+        decisions=_credited(survey.decisions, survey.flags_of_mapping),
         tables=tuple(tables),
         skipped=survey.skipped,
     )
@@ -141,6 +146,15 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
         problems=problems.worst_first(),
         guesses=guesses,
     )
+
+
+def _credited(decisions: Iterable[Decision], flags_of_mapping: AbstractSet[str]) -> tuple[Decision, ...]:
+    """Decisions with the mapping named where it was the one that said so."""
+
+    def by_whom(flag: re.Match[str]) -> str:
+        return "in the mapping" if flag[1] in flags_of_mapping else flag[0]
+
+    return tuple(replace(one, evidence=_WITH_FLAG.sub(by_whom, one.evidence)) for one in decisions)
 
 
 class _Counts:

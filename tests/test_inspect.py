@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,50 @@ class TestPreviewRaw:
         file.write_text("animal,legs\nant,6\n")
         assert json.loads(etl(tmp_path, "preview", file, "--raw").out) == {"_row": 2, "animal": "ant", "legs": "6"}
 
+    def test_says_what_is_wrong_with_the_rows_that_it_shows(self, tmp_path: Path) -> None:
+        lines = ['{"input_str": "a"}', '{"input_str": "b",}', "xx", '{"input_str": "c"}', "[1]"]
+        (tmp_path / "cases.jsonl").write_text("\n".join(lines))
+        said = etl(tmp_path, "preview", "--raw", "cases.jsonl", "--limit", "3")
+        assert said.code == 0
+        assert len(said.out.splitlines()) == 3
+        assert "2 rows  error   row 2, row 3" in said.err
+        assert "row 5" not in said.err, "that row is not shown"
+        assert etl(tmp_path, "preview", "--raw", "cases.jsonl", "--limit", "1").err == ""
+
+    def test_a_sentence_that_is_true_of_one_row_only_is_an_example(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.jsonl").write_text('{"input_str": "a"}\n{"input_str": "b",}\nxx\n')
+        assert "for example row 2: " in etl(tmp_path, "preview", "--raw", "cases.jsonl").err
+        (tmp_path / "cases.jsonl").write_text('{"input_str": "a"}\nxx\nxx\n')
+        assert "for example" not in etl(tmp_path, "preview", "--raw", "cases.jsonl").err
+
 
 class TestOverrides:
+    def test_the_mapping_is_named_where_it_said_how_to_read(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("input_str;notes\na;b\n")
+        (tmp_path / "own.yaml").write_text(
+            'version: 1\nname: own\nresource: test-cases\nsource: {delimiter: ";", header_row: 1}\n'
+            "fields: {input_str: {from: input_str}}\n"
+        )
+        said = etl(tmp_path, "inspect", "cases.csv", "--mapping", "own.yaml", "--header-row", "1", "--json").json
+        evidence = {one["subject"]: one["evidence"] for one in said["tables"][0]["decisions"]}
+        assert evidence["delimiter"] == "said in the mapping"
+        assert evidence["header row"] == "said with --header-row"
+
+    def test_what_was_said_of_the_first_file_may_be_said_again_of_its_rejects(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.json").write_text('{"data": {"tests": [{"input_str": "a"}, {"input_str": "b", "input_type": "SONG"}]}, "x": []}')
+        with zipfile.ZipFile(tmp_path / "cases.zip", "w") as archive:
+            archive.writestr("cases.csv", "input_str,input_type\na,\nb,SONG\n")
+            archive.writestr("other.txt", "")
+        for file, flags, rejects in (
+            ("cases.json", ("--records", "data.tests"), "rejects.jsonl"),
+            ("cases.zip", ("--member", "cases.csv"), "rejects.csv"),
+        ):
+            folder = tmp_path / f"report-{rejects}"
+            assert etl(tmp_path, "validate", file, *flags, "--report", folder).code == 1
+            again = etl(tmp_path, "validate", folder / rejects, *flags, "--json")
+            assert again.code == 1, again.err
+            assert again.json["rows"]["read"] == 1
+
     def test_every_way_of_reading_is_a_flag_and_a_key_of_source(self) -> None:
         own = set(ReadOptions.__dataclass_fields__) - {"glance"}
         flags = {option.name for option in [*inspect_command.params, *preview_command.params]}

@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from itertools import chain, islice
 
+import polars as pl
 import rich_click as click
 
-from etl.batch import ROW, TYPES, Table
+from etl.batch import ROW, TYPES
 from etl.checking import Fitted, body_maker, check_rows, open_inputs
 from etl.cli.fitting import fit
 from etl.cli.options import (
@@ -22,6 +23,8 @@ from etl.cli.options import (
 )
 from etl.cli.saying import write_out
 from etl.cli.screen import Screen
+from etl.readers import Survey
+from etl.report import ProblemGroup, ProblemGroups
 from etl.resources import Contract
 from etl.tables import object_text
 
@@ -57,27 +60,32 @@ def command(
     glance = count is not None and count <= GLANCED_ROWS
     with open_inputs(files, opening.options(glance=glance), reading.mapping) as inputs:
         if raw:
-            _show_rows([table for survey in inputs.surveys for table in survey.tables], count)
+            Screen(output).show_problems(_show_rows(inputs.surveys, count))
             return
         fitted = fit(inputs, opening, reading, checking, contract)
         Screen(output).say_what_is_read(fitted, inputs.left_out)
         _show_bodies(fitted, contract, reading.where, count)
 
 
-def _show_rows(tables: Sequence[Table], count: int | None) -> None:
-    """Each row with its number; values of record formats in the form in which the file has them."""
-    rows = (
-        (batch.origin.columns, row)
-        for table in tables
-        for batch in table.batches()
-        for row in batch.source.iter_rows(named=True)
-    )
-    for columns, row in islice(rows, count):
-        written = {ROW, *json.loads(row.get(TYPES) or "{}")}
-        names = (ROW, *columns)
-        cells = [str(row[ROW]), *(row[name] for name in columns)]
-        if not write_out(object_text(names, cells, written) + "\n"):
-            return
+def _show_rows(surveys: Sequence[Survey], count: int | None) -> tuple[ProblemGroup, ...]:
+    """Each row with its number; values of record formats in the form in which the file has them.
+
+    Returns what is wrong with the rows that were shown.
+    """
+    problems = ProblemGroups()
+    left = count
+    for batch in (batch for survey in surveys for table in survey.tables for batch in table.batches()):
+        rows = batch.source if left is None else batch.source.head(left)
+        problems.add(batch.origin.file, batch.problems.filter(pl.col("row").is_in(rows[ROW].implode())))
+        for row in rows.iter_rows(named=True):
+            written = {ROW, *json.loads(row.get(TYPES) or "{}")}
+            names = (ROW, *batch.origin.columns)
+            cells = [str(row[ROW]), *(row[name] for name in batch.origin.columns)]
+            if not write_out(object_text(names, cells, written) + "\n"):
+                return ()
+        if left is not None and (left := left - rows.height) <= 0:
+            break
+    return problems.worst_first()
 
 
 def _show_bodies(fitted: Sequence[Fitted], contract: Contract, where: str | None, count: int | None) -> None:

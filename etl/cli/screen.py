@@ -74,6 +74,11 @@ class Screen:
         for skipped in left_out:
             self._console.print(Text(f"Left out {visible(skipped.sheet)}: {visible(skipped.reason)}", style="dim"))
 
+    def show_problems(self, groups: Sequence[ProblemGroup]) -> None:
+        """What is wrong with what was asked for."""
+        for line in () if self._silent else problem_lines(groups):
+            self._console.print(line, soft_wrap=False)
+
     @contextmanager
     def progress(self) -> "Iterator[Callable[[Progress], None]]":
         """A live bar on a terminal; elsewhere silence, the final table says it all."""
@@ -98,8 +103,7 @@ class Screen:
         if self._silent:
             return
         # Unused columns were named when the table was read.
-        for line in problem_lines([group for group in summary.problems if group.code != Code.UNMAPPED_COLUMN]):
-            self._console.print(line, soft_wrap=False)
+        self.show_problems([group for group in summary.problems if group.code != Code.UNMAPPED_COLUMN])
         self._show_counts(summary)
         for note in summary.notes:
             self._console.print(Text(visible(note), style="yellow"))
@@ -132,7 +136,9 @@ def problem_lines(groups: Sequence[ProblemGroup]) -> Iterator[RenderableType]:
         places += ", …" if group.rows > len(group.examples) else ""
         rows = Text(f"{group.rows:>7,} {'rows' if group.rows > 1 else 'row ':4}  ", style="bold")
         yield rows + mark + Text(places, style="bold")
-        yield Padding(Text(visible(group.examples[0].message)), (0, 0, 0, 14))
+        first = group.examples[0]
+        sentence = first.message if group.alike else f"for example {_place(first)}: {first.message}"
+        yield Padding(Text(visible(sentence)), (0, 0, 0, 14))
     if len(groups) > GROUPS_SHOWN:
         yield Text(f"… and {len(groups) - GROUPS_SHOWN} more kinds of problem", style="dim")
 

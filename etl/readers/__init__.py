@@ -36,11 +36,13 @@ def open_source(file: str, options: ReadOptions = _ALL_FOUND_OUT, fallback: Read
         source = open_input(file, options.member, fallback.member)
         undo.callback(source.close)
         format_, decision = sniff_format(source, options, fallback)
-        settled = settle_options(options, fallback, format_, source.label)
+        settled = settle_options(options, fallback, format_, source.label, lenient=source.is_rejects)
         settled = replace(settled, glance=settled.glance and source.size_bytes > READ_WHOLE_BYTES)
         tables, skipped = _survey_tables(source, format_, settled)
         undo.pop_all()
-    return Survey(source.file, format_, (*source.decisions, decision), tuple(tables), tuple(skipped), source)
+    decisions = (*source.decisions, decision)
+    of_mapping = fallback.flags() - options.flags()
+    return Survey(source.file, format_, decisions, tuple(tables), tuple(skipped), source, of_mapping)
 
 
 def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[Sequence[Table], Sequence[Skipped]]:

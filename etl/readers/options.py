@@ -1,6 +1,6 @@
 """Options: what the user says of a file instead of having it found out. It must never know how a file is read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from etl.errors import UsageError
 from etl.formats import CELL_FORMATS, WORKBOOK_FORMATS
@@ -38,6 +38,10 @@ class ReadOptions:
     """The value of a merged area belongs to each of its cells."""
     glance: bool = False
 
+    def flags(self) -> frozenset[str]:
+        """The flags that say what is said here: `--sheet`."""
+        return frozenset(f"--{one.name.replace('_', '-')}" for one in fields(self) if getattr(self, one.name))
+
 
 _GOES_WITH = {
     "sheet": (WORKBOOK_FORMATS, "no workbook"),
@@ -53,16 +57,18 @@ _GOES_WITH = {
 """Options that only some formats have, and what a file of another format is not."""
 
 
-def settle_options(told: ReadOptions, fallback: ReadOptions, format_: str, label: str) -> ReadOptions:
+def settle_options(
+    told: ReadOptions, fallback: ReadOptions, format_: str, label: str, *, lenient: bool = False
+) -> ReadOptions:
     """The options that hold for a file whose format is known: as told, else as in `fallback`, where they apply.
 
-    Raises UsageError for one that was told and means nothing for the format.
+    Raises UsageError for one that was told and means nothing for the format; `lenient` passes over it.
     """
     settled: dict[str, str | int | bool | tuple[str, ...] | None] = {}
     for name, (formats, what) in _GOES_WITH.items():
         value = getattr(told, name)
         if format_ in formats:
             settled[name] = value or getattr(fallback, name)
-        elif value:
+        elif value and not lenient:
             raise UsageError(f"{label} is {what}.", f"Leave out --{name.replace('_', '-')}.")
     return replace(told, **settled)  # type: ignore[arg-type]  # names and values are the fields' own

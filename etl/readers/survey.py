@@ -34,6 +34,8 @@ class Survey:
     tables: tuple[Table, ...]
     skipped: tuple[Skipped, ...]
     source: Source = field(repr=False)
+    flags_of_mapping: frozenset[str] = frozenset()
+    """What the mapping said and not the user, by the names of the flags. Decisions speak of flags in either case."""
 
     @property
     def sha256(self) -> str:

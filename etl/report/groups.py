@@ -37,11 +37,14 @@ class ProblemGroup:
     column: str | None
     rows: int
     examples: tuple[Example, ...]
+    alike: bool
+    """Whether all rows have the sentence of the first example."""
 
 
 @dataclass(slots=True)
 class _Found:
     rows: int = 0
+    alike: bool = True
     examples: list[Example] = field(default_factory=list)
 
 
@@ -56,11 +59,15 @@ class ProblemGroups:
         if problems.is_empty():
             return
         counted = problems.group_by(_KEY, maintain_order=True).agg(
-            pl.col("row").n_unique().alias("rows"), pl.struct(_EXAMPLE).head(EXAMPLES).alias("examples")
+            pl.col("row").n_unique().alias("rows"),
+            pl.struct(_EXAMPLE).head(EXAMPLES).alias("examples"),
+            (pl.col("message") == pl.col("message").first()).all().alias("alike"),
         )
-        for severity, code, path, column, rows, examples in counted.iter_rows():
+        for severity, code, path, column, rows, examples, alike in counted.iter_rows():
             group = self._group(severity, code, path, column)
             group.rows += rows
+            first = group.examples[0].message if group.examples else examples[0]["message"]
+            group.alike = group.alike and alike and examples[0]["message"] == first
             wanted = examples[: EXAMPLES - len(group.examples)]
             group.examples += [Example(file, **example) for example in wanted]
 
@@ -73,7 +80,7 @@ class ProblemGroups:
     def worst_first(self) -> tuple[ProblemGroup, ...]:
         """The groups: errors before warnings, the most rows first, else in the order they were met."""
         groups = [
-            ProblemGroup(Severity(severity), code, path, column, found.rows, tuple(found.examples))
+            ProblemGroup(Severity(severity), code, path, column, found.rows, tuple(found.examples), found.alike)
             for (severity, code, path, column), found in self._groups.items()
         ]
         return tuple(sorted(groups, key=lambda group: (group.severity is not Severity.ERROR, -group.rows)))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from etl.errors import FileError
 from etl.formats import Format
+from etl.quoting import shorten
 from etl.readers.sources.source import Source
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
@@ -40,6 +41,7 @@ _LOCATOR_BYTES = 20
 _FARTHEST_END = _END_64.size + _LOCATOR_BYTES + _END.size + 0xFFFF
 """The records at the end are followed by a comment of at most 65,535 bytes."""
 _TYPE_BYTES = 256
+_MOST_SAID = 160
 
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _OPEN_DOCUMENTS = {"text": "a text document", "presentation": "a presentation", "graphics": "a drawing"}
@@ -76,7 +78,12 @@ def open_archive(source: Source) -> Iterator[zipfile.ZipFile]:
                 yield archive
     except DAMAGE as error:
         hint = "Copy or download it again; or open it in the program that it is for, and save it."
-        raise FileError(f"{source.label} is damaged: {error}.", hint) from error
+        raise FileError(f"{source.label} is damaged: {words_of(error)}.", hint) from error
+
+
+def words_of(damage: Exception) -> str:
+    """What a library says of an archive, as a clause. It may quote all that a damaged name runs into."""
+    return shorten(str(damage).rstrip(".") or "it breaks off", _MOST_SAID)
 
 
 def tell_contents(archive: zipfile.ZipFile) -> Contents:

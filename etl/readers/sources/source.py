@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rapidfuzz import fuzz, process
 
-from etl.batch import Decision
+from etl.batch import ERROR_COLUMN, Decision
 from etl.errors import FileError
 from etl.readers.sources.spool import Spool
 
@@ -59,6 +59,13 @@ class Source:
     def suffix(self) -> str:
         """`.csv`, in lower case; empty for an input without a name."""
         return PurePath(self.name).suffix.lower()
+
+    @property
+    def is_rejects(self) -> bool:
+        """Whether an earlier import has written the file: then what was said of the file that it came from may be said
+        again, also where it means nothing for this one.
+        """
+        return ERROR_COLUMN.encode() in self.head.replace(b"\0", b"")
 
     @property
     def sha256(self) -> str:

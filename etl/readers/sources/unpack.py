@@ -259,7 +259,7 @@ def _chosen(source: Source, members: Sequence[zipfile.ZipInfo], wanted: str | No
 
 
 def _refuse_member(source: Source, member: str | None) -> None:
-    if member is not None:
+    if member is not None and not source.is_rejects:
         raise UsageError(f"{source.label} is no zip archive of files.", "Leave out --member.")
 
 
