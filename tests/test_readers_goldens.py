@@ -139,6 +139,8 @@ CASES = (
     # delimited text: headers
     text("titles, notes and a blank line above", "Regression suite,,\nOwner:,Ana,\n\nid,input,notes\n1,a,\n2,b,c\n"),
     text("a title of one cell above", "Regression suite\nid,input\n1,a\n2,b\n"),
+    text("two titles of one cell above a small table", "My title\nmade by me\nid,input\n1,a\n"),
+    text("more titles than records", "My title\nmade by me\nin May\nid,input\n1,a\n"),
     text("a header of two rows", "Caller,,Agent,\nname,phone,name,phone\nAna,1,Bo,2\nCy,3,Di,4\n"),
     text("the header twice", "id,input\nid,input\n1,a\n"),
     text("names twice", "id,input,id\n1,a,2\n"),

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import groupby
+from typing import NamedTuple
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Certainty, Decision, column_letters
 from etl.errors import FileError
@@ -24,6 +26,8 @@ _COVERS = 0.6
 _NARROW = 2 / 3
 """Above a header, only rows at most this full, in its measure, are titles and notes; fuller ones look like data."""
 
+DOUBTFUL_SHARE = 0.2
+"""So large a part of the records may be the table, though most others have one cell."""
 _FEW_ROWS = 3
 """So many rows below say what a column holds."""
 _SAY_WHICH = "Say which row holds the column names: --header-row N; if there is none: --columns NAME,NAME,…"
@@ -145,7 +149,32 @@ def _likely_line(lines: Sequence[Line], place: str, widths: Mapping[int, int] | 
 
 
 def _usual(widths: Mapping[int, int] | None) -> int | None:
-    return Counter(widths.values()).most_common(1)[0][0] if widths else None
+    if not widths:
+        return None
+    usual = Counter(widths.values()).most_common(1)[0][0]
+    block = find_block(list(widths.values()))
+    if usual > 1 or block is None:
+        return usual
+    # A single record of several cells may be a line of text that holds the sign, but not where it is half of all.
+    return block.width if block.share >= (DOUBTFUL_SHARE if block.records > 1 else 0.5) else usual
+
+
+class WidthBlock(NamedTuple):
+    """Records of several cells, all of one width, that follow each other among records of one cell: a small table
+    under its titles. `share`: which part of all records they are."""
+
+    width: int
+    records: int
+    share: float
+
+
+def find_block(widths: Sequence[int]) -> WidthBlock | None:
+    """The one block in the numbers of cells of records that hold anything; None where there is none, or several."""
+    runs = [(width, len(list(run))) for width, run in groupby(widths) if width > 1]
+    if len(runs) != 1:
+        return None
+    width, count = runs[0]
+    return WidthBlock(width, count, count / len(widths))
 
 
 def _fit(named: AbstractSet[int], data: AbstractSet[int], *, wide: bool) -> _Fit | None:

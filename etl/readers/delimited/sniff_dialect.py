@@ -10,6 +10,7 @@ from etl.batch import ERROR_COLUMN, Certainty, Decision
 from etl.errors import FileError
 from etl.readers.delimited.dialect import Dialect, Told, sign_name
 from etl.readers.delimited.trial import Trial, try_signs
+from etl.readers.header import DOUBTFUL_SHARE
 
 DELIMITERS = (",", ";", "\t", "|")
 """What separates cells in nearly every file."""
@@ -22,8 +23,6 @@ _CLEAR_SHARE = 0.5
 """At least so many of the records must have the same number of cells,"""
 _CLEARER_SHARE = 0.8
 """and so many from the first such on, where the first of all has only one."""
-_DOUBTFUL_SHARE = 0.2
-"""A delimiter that cuts so many records into the same number of cells may be one, though most have none."""
 _SURE_RECORDS = 3
 """So few records prove nothing by being alike."""
 _ROWS_IN_A_CELL = 10
@@ -72,7 +71,7 @@ def sniff_dialect(sample: str, *, whole: bool, told: Told, label: str) -> tuple[
 def _most_consistent(try_delimiter: Callable[[str], Trial], label: str) -> Trial:
     trials = [try_delimiter(delimiter) for delimiter in DELIMITERS]
     comma = trials[0]
-    seldom = [trial for trial in trials[1:] if trial.width == 1 and trial.second_share >= _DOUBTFUL_SHARE]
+    seldom = [trial for trial in trials if trial.width == 1 and _is_doubtful(trial)]
     trials = [trial for trial in trials if trial.width > 1]
     if any(trial.sound for trial in trials):
         trials = [trial for trial in trials if trial.sound]
@@ -88,10 +87,23 @@ def _most_consistent(try_delimiter: Callable[[str], Trial], label: str) -> Trial
     rivals = [trial for trial in trials if trial is not best and _rank(trial) == _rank(best)]
     clear = best.share >= _CLEAR_SHARE
     if best.opens_alone:
-        clear = clear and best.share_below >= _CLEARER_SHARE and not best.prose
+        clear = clear and best.share_below >= _CLEARER_SHARE and not best.prose and not _is_single(best)
     if rivals or not clear:
         raise _unsure([best, *rivals], label)
     return best
+
+
+def _is_doubtful(trial: Trial) -> bool:
+    """Whether most records have one cell, and enough of the others are alike. Commas also stand in sentences."""
+    if trial.delimiter != ",":
+        return trial.second_share >= DOUBTFUL_SHARE
+    block = trial.block
+    return block is not None and block.records > 1 and block.share >= DOUBTFUL_SHARE and not trial.prose
+
+
+def _is_single(trial: Trial) -> bool:
+    """Whether one record alone has several cells: a header without rows, or a line that holds the sign."""
+    return trial.block is not None and trial.block.records == 1
 
 
 def _rare(try_delimiter: Callable[[str], Trial], label: str) -> Trial | None:

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from etl.readers.header import WidthBlock, find_block
+
 _NUMBER = re.compile(r"[-+]?[\d.,]+")
 
 
@@ -66,6 +68,11 @@ class Trial:
         """The part of the records that have the next commonest number above one."""
         widths = Counter(len(record) for record in self.records if len(record) > 1)
         return max(widths.values(), default=0) / max(len(self.records), 1)
+
+    @cached_property
+    def block(self) -> WidthBlock | None:
+        """The records of several cells, where they are one small table under titles of one cell."""
+        return find_block([len(record) for record in self.records])
 
     @property
     def sound(self) -> bool:
