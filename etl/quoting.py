@@ -26,19 +26,19 @@ def show_value(name: str | None, value: Any) -> str | None:
     if value is None:
         return None
     safe = _without_secrets(name, value)
-    return _cut(safe if isinstance(safe, str) else _json(safe), VALUE_LIMIT)
+    return shorten(safe if isinstance(safe, str) else _json(safe), VALUE_LIMIT)
 
 
 def quote_value(name: str | None, value: Any) -> str:
     """A value inside a sentence: `"abc"`, `5`, `null`, and what is JSON already as it stands; at most 60 characters."""
     safe = _without_secrets(name, value)
     if not isinstance(safe, str):
-        return _cut(_json(safe), QUOTE_LIMIT)
+        return shorten(_json(safe), QUOTE_LIMIT)
     if safe == HIDDEN:
         return HIDDEN
     if safe.lstrip()[:1] in {"{", "["}:
-        return _cut(" ".join(safe.split()), QUOTE_LIMIT)
-    return _json(_cut(safe, QUOTE_LIMIT))
+        return shorten(" ".join(safe.split()), QUOTE_LIMIT)
+    return _json(shorten(safe, QUOTE_LIMIT))
 
 
 def _without_secrets(name: str | None, value: Any) -> Any:
@@ -58,5 +58,6 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _cut(text: str, limit: int) -> str:
+def shorten(text: str, limit: int = QUOTE_LIMIT) -> str:
+    """The text, or its beginning and an ellipsis: at most `limit` characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,6 +1,7 @@
 """Workbooks that are refused: damaged, locked, of another kind, or made to do harm."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -36,6 +37,24 @@ class TestAFileIsRefused:
         content[at : at + 8] = b"\xff" * 8
         path.write_bytes(content)
         assert "is damaged" in refusal(path).message
+
+    def test_in_few_words_when_a_name_in_it_runs_into_everything_behind(self, tmp_path: Path) -> None:
+        path = pack(tmp_path / "cases.xlsx", parts_of("") | {f"xl/media/{at}": "" for at in range(100)})
+        content = bytearray(path.read_bytes())
+        start, size = content.index(b"PK\x01\x02"), struct.unpack_from("<I", content, len(content) - 10)[0]
+        struct.pack_into("<H", content, start + 28, size - 46)  # the first name in the list of parts, and all others
+        path.write_bytes(content)
+        error = refusal(path)
+        assert "is damaged: File name in directory" in error.message
+        assert len(error.message) < 400
+
+    def test_in_few_words_when_the_names_of_its_sheets_are_long(self, tmp_path: Path) -> None:
+        parts = parts_of("")
+        parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace("Cases", "x" * 900)
+        parts["xl/worksheets/sheet1.xml"] = "<worksheet/>"
+        error = refusal(pack(tmp_path / "cases.xlsx", parts))
+        assert f"sheet {'x' * 59}…: it is empty" in error.message
+        assert len(refusal(tmp_path / "cases.xlsx", ReadOptions(sheet="other")).hint) < 700
 
     @pytest.mark.parametrize(
         ("rows", "why"),

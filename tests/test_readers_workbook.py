@@ -218,6 +218,20 @@ class TestTheTable:
         assert "the merged area A2:A4, whose value is only in A2" in batch.problems["message"][0]
         assert len(batch.good()) == 4
 
+    def test_shows_in_its_sample_what_is_read(self, tmp_path: Path) -> None:
+        """What a merged area covers nobody sees; a damaged or an edited file may hold something there."""
+        rows = "".join(
+            f'<row r="{row}"><c r="A{row}"><v>{row}</v></c><c r="B{row}"><v>1</v></c></row>' for row in (2, 3)
+        )
+        merges = '<mergeCells count="1"><mergeCell ref="A2:A3"/></mergeCells>'
+        path = pack(tmp_path / "cases.xlsx", parts_of(rows, sheet=merges))
+        for options, second in ((ReadOptions(), None), (ReadOptions(fill_merged=True), "2")):
+            with open_source(str(path), options) as survey:
+                (table,) = survey.tables
+                (batch,) = table.batches()
+            assert batch.source["id"].to_list() == ["2", second]
+            assert table.sample.equals(batch.source)
+
     def test_reports_data_in_an_unnamed_column(self, tmp_path: Path) -> None:
         stray = '<row r="{0}"><c r="A{0}"><v>1</v></c><c r="B{0}"><v>3</v></c><c r="XFD{0}"><v>2</v></c></row>'
         error = refusal(pack(tmp_path / "early.xlsx", parts_of(stray.format(2))))

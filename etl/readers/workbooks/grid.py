@@ -15,7 +15,7 @@ from etl import problems as problem
 from etl.batch import Batch, Decision, Origin, column_letters
 from etl.errors import FileError
 from etl.problems import Code, Problem, Severity
-from etl.quoting import show_value
+from etl.quoting import shorten, show_value
 from etl.readers.assembly import BATCH_ROWS, BLANKS, SAMPLE_ROWS, assemble, cell_problem
 from etl.readers.damage import find_damage
 from etl.readers.header import SEARCHED_ROWS, Header, Line, find_header, header_decision
@@ -109,7 +109,7 @@ def open_columns(
 ) -> GridTable:
     """The same for a sheet whose cells are read many at once."""
     find_areas = cache(read_areas)
-    place = f"{file}, sheet {sheet}"
+    place = f"{file}, sheet {shorten(sheet)}"
     head = read_head(read, options.header_row, place)
     texts = {row: filled(cells) for row, cells in head}
     if options.fill_merged:
@@ -123,9 +123,11 @@ def open_columns(
         return areas
 
     found = [header_decision(header, options.header_row, options.columns), *decisions]
-    if options.fill_merged or not options.glance:
+    is_known = options.fill_merged or not options.glance
+    if is_known:
         found += open_areas().decisions(header.row)
-    shown = open_areas() if options.fill_merged else MergedAreas((), header.positions, place)
+    # The sample shows what batches give: what an area covers nobody sees, and so it is in neither.
+    shown = open_areas() if is_known else MergedAreas((), header.positions, place)
     samples = _assemble(origin, header, [stretch_of(head)], shown)
     sample = next(samples, assemble(origin, [], {}, [[] for _ in header.names], [])).source[:SAMPLE_ROWS]
     return GridTable(origin, sample, tuple(found), header, read, open_areas)

@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from etl.errors import FileError
+from etl.readers.sources.archive import words_of
 from etl.readers.sources.source import Source
 from etl.readers.workbooks.xml_stream import Tag, UnsafeXmlError, read_tags
 
@@ -98,7 +99,7 @@ class Package:
         """The inflated bytes of a part, in pieces. Raises FileError when there is no such part."""
         info = self._parts.get(_plain(part))
         if info is None:
-            raise FileError(f"{self.label} is damaged: its part {part} is missing.")
+            raise FileError(f"{self.label} is damaged: its part {part[:80]} is missing.")
         with self._archive.open(info) as stream:
             pieces = iter(partial(stream.read, _CHUNK_BYTES), b"")
             yield from as_utf8(pieces) if _plain(part).endswith(_XML) else pieces
@@ -153,7 +154,7 @@ def open_package(source: Source) -> Iterator[Package]:
         raise FileError(f"{source.label} is refused: {error}, which no spreadsheet program writes.") from error
     except _DAMAGE as error:
         raise FileError(
-            f"{source.label} is damaged: {error}.", "Open it in a spreadsheet program and save it."
+            f"{source.label} is damaged: {words_of(error)}.", "Open it in a spreadsheet program and save it."
         ) from error
 
 

@@ -8,12 +8,16 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from etl.errors import FileError
+from etl.quoting import shorten
 from etl.readers.sources.source import nearest
 from etl.readers.survey import Skipped
 from etl.readers.workbooks.grid import GridTable, NoTableError
 
 MOST_SHEETS = 1_000
 """Each is opened before the first row is read. Old programs stopped at 256."""
+
+_MOST_LISTED = 400
+"""Characters of a list of sheets in a sentence."""
 
 
 class Visibility(Enum):
@@ -58,7 +62,7 @@ def open_sheets(
                 tables.append(open_sheet(at))
                 continue
             except NoTableError as error:
-                refused.append(FileError(f"{label}, sheet {sheet.name}: {error}.", error.hint))
+                refused.append(FileError(f"{label}, sheet {shorten(sheet.name)}: {error}.", error.hint))
                 reason = str(error)
         skipped.append(Skipped(sheet.name, reason))
     if not tables:
@@ -73,9 +77,9 @@ def _find_sheet(sheets: Sequence[ListedSheet], wanted: str, label: str) -> str:
     if found is not None:
         return found
     near = nearest(wanted, names)
-    meant = f"Did you mean {near!r}? " if near else ""
-    listed = ", ".join(repr(name) for name in names[:20])
-    raise FileError(f"{label} has no sheet {wanted!r}.", f"{meant}Its sheets are {listed}.")
+    meant = f"Did you mean {shorten(near)!r}? " if near else ""
+    listed = shorten(", ".join(repr(name) for name in names[:20]), _MOST_LISTED)
+    raise FileError(f"{label} has no sheet {shorten(wanted)!r}.", f"{meant}Its sheets are {listed}.")
 
 
 def _why_not(sheet: ListedSheet, named: str | None) -> str:
@@ -90,7 +94,7 @@ def _why_not(sheet: ListedSheet, named: str | None) -> str:
 
 def _no_table(label: str, named: str | None, skipped: Sequence[Skipped]) -> FileError:
     told = [sheet for sheet in skipped if named is None or sheet.sheet == named]
-    reasons = "; ".join(f"{sheet.sheet}: {sheet.reason}" for sheet in told[:10])
+    reasons = shorten("; ".join(f"{shorten(sheet.sheet)}: {sheet.reason}" for sheet in told[:10]), _MOST_LISTED)
     return FileError(
         f"{label} has no sheet that could be read ({reasons}).",
         "Name the sheet with --sheet and the row with the column names with --header-row N.",

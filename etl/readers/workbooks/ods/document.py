@@ -94,7 +94,7 @@ def _open_document(source: Source) -> Iterator[_Document]:
 
 def _short_part(package: Package, part: str) -> Iterator[bytes]:
     if package.size(part) > _MOST_LISTED_BYTES:
-        raise FileError(f"{package.label} is refused: its part {part} has {package.size(part):,} bytes.")
+        raise FileError(f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.")
     return package.stream(part)
 
 

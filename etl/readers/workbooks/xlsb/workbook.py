@@ -138,7 +138,7 @@ def _listed(sheet: _Sheet, part: Relation | None) -> ListedSheet:
 def _read_list(package: Package, part: str) -> Iterator[Record]:
     """The records of a part that is no sheet."""
     if package.size(part) > _MOST_LISTED_BYTES:
-        raise FileError(f"{package.label} is refused: its part {part} has {package.size(part):,} bytes.")
+        raise FileError(f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.")
     return read_records(package.stream(part))
 
 

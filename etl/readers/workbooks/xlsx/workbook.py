@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from etl.errors import FileError
+from etl.quoting import shorten
 from etl.readers.options import ReadOptions
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
@@ -154,7 +155,7 @@ def _open_sheet(
 
     def read() -> Generator[Stretch]:
         with open_package(source) as opened, closing(read_stretches(opened.stream(sheet.part), columns)) as found:
-            yield from _bounded(found, stored_bytes, f"{source.label}, sheet {sheet.name}")
+            yield from _bounded(found, stored_bytes, f"{source.label}, sheet {shorten(sheet.name)}")
 
     def areas() -> Sequence[Area]:
         if facts is not None:
