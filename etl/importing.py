@@ -189,7 +189,8 @@ class Importer:
                     )
                     await self._deliver(RESOURCES[name], batches, journal, settlement)
         except StoppedError as error:
-            words = f"{error.message} Until then {settlement.created:,} rows had been created; the ledger has them."
+            created = "1 row had" if settlement.created == 1 else f"{settlement.created:,} rows had"
+            words = f"{error.message} Until then {created} been created; the ledger has them."
             raise StoppedError(words, error.hint) from None
 
     def _check(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:

@@ -1,4 +1,4 @@
-"""How a found value is shown to a person: cut to size, and never a secret.
+"""How a found value or a number is shown to a person: cut to size, and never a secret.
 
 It must never know what is wrong with the value.
 """
@@ -61,3 +61,8 @@ def _json(value: Any) -> str:
 def shorten(text: str, limit: int = QUOTE_LIMIT) -> str:
     """The text, or its beginning and an ellipsis: at most `limit` characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def count_words(number: int, noun: str) -> str:
+    """`1 cell`, `2,000 cells`: a number of things whose plural only adds an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Certainty, Decision, column_letters
 from etl.errors import FileError
+from etl.quoting import count_words
 
 SEARCHED_ROWS = 30
 """The header is looked for among so many rows that hold anything."""
@@ -95,7 +96,9 @@ def _told_header(
     data = [line for line in lines if line[0] > row]
     usual = _usual(widths)
     if usual is not None and usual < len(names):
-        raise FileError(f"{place}: {len(names)} names were given, and the records have {usual} cells.", _GIVE_ALL)
+        given = "1 name was" if len(names) == 1 else f"{len(names):,} names were"
+        have = count_words(usual, "cell")
+        raise FileError(f"{place}: {given} given, and the records have {have}.", _GIVE_ALL)
     _refuse_unnamed(data, names.keys() | ignored, "among those that were given", place, usual)
     return Header(row, tuple(names.values()), tuple(names), ignored)
 
@@ -151,7 +154,8 @@ def _likely_line(lines: Sequence[Line], place: str, widths: Mapping[int, int] | 
 def _usual(widths: Mapping[int, int] | None) -> int | None:
     if not widths:
         return None
-    usual = Counter(widths.values()).most_common(1)[0][0]
+    counts = Counter(widths.values())
+    usual = max(counts, key=lambda width: (counts[width], width > 1))  # titles of one cell are not what is usual
     block = find_block(list(widths.values()))
     if usual > 1 or block is None:
         return usual

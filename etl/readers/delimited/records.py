@@ -17,8 +17,8 @@ CELL_CHARACTERS = 32_000_000
 """A longer cell is taken for a quote that never closes."""
 
 
-_STRAY = "a quote opens in the middle of a cell and closes in another: a separator before it is missing"
-_SPANNING = (
+STRAY = "a quote opens in the middle of a cell and closes in another: a separator before it is missing"
+SPANNING = (
     "its quotes enclose {} lines, each of which looks like a record: if quotes are plain text here, say --quote none; "
     "if they enclose cells, --quote '{}'"
 )
@@ -85,10 +85,10 @@ class Records:
         if not dialect.quote:
             return ""
         if dialect.quote in "".join(cells) and has_stray_quotes("".join(held), dialect):
-            return _STRAY
+            return STRAY
         if len(held) > 1 and dialect.doubts_quotes and len(cells) > 1:
             alike = all(line.count(dialect.delimiter) == len(cells) - 1 for line in held)
-            return _SPANNING.format(len(held), dialect.quote) if alike else ""
+            return SPANNING.format(len(held), dialect.quote) if alike else ""
         return ""
 
     def step_over(self, records: int, lines: int) -> None:

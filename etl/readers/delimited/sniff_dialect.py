@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from etl.batch import ERROR_COLUMN, Certainty, Decision
 from etl.errors import FileError
+from etl.quoting import count_words
 from etl.readers.delimited.dialect import Dialect, Told, sign_name
 from etl.readers.delimited.trial import Trial, try_signs
 from etl.readers.header import DOUBTFUL_SHARE
@@ -192,7 +193,7 @@ def _evidence(trial: Trial) -> str:
     if trial.width < 2:
         return "nothing separates cells: one column"
     alike = sum(len(record) == trial.width for record in trial.records)
-    return f"{alike} of the first {len(trial.records)} records have {trial.width} cells"
+    return f"{alike:,} of the first {count_words(len(trial.records), 'record')} have {trial.width} cells"
 
 
 def _quote_decisions(trial: Trial, told: Told) -> list[Decision]:
@@ -209,7 +210,7 @@ def _quote_decisions(trial: Trial, told: Told) -> list[Decision]:
     if told.escape is not None:
         found.append(Decision("escape", sign_name(trial.escape), "said with --escape", Certainty.TOLD))
     elif trial.escape:
-        why = f"it stands before {trial.escaped_quotes} quotes inside the first cells"
+        why = f"it stands before {count_words(trial.escaped_quotes, 'quote')} inside the first cells"
         found.append(Decision("escape", sign_name(trial.escape), why, Certainty.LIKELY))
     return found
 

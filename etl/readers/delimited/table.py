@@ -16,12 +16,13 @@ from itertools import islice
 
 import polars as pl
 
-from etl.batch import RAW, ROW, Batch, Decision, Origin, column_letters
+from etl.batch import RAW, ROW, Batch, Decision, Origin
 from etl.errors import FileError
 from etl.problems import Code, Problem, joined
 from etl.readers.assembly import BATCH_ROWS, BLANKS, SAMPLE_ROWS, assemble, cell_problem, error_texts
 from etl.readers.damage import find_damage
 from etl.readers.delimited.dialect import Dialect, told_dialect
+from etl.readers.delimited.misfit import find_misfit, misfits_in_columns, without_sentences
 from etl.readers.delimited.records import Record
 from etl.readers.delimited.sniff_dialect import sniff_dialect
 from etl.readers.delimited.split import Part, open_records, read_parts
@@ -62,8 +63,8 @@ class DelimitedTable:
                 yield _assemble(self.origin, self.header, self.width, records)
             return
         rows = _without_blank(part.frame)
-        if unnamed := _unnamed(self.header, self.width):
-            held = pl.any_horizontal(pl.col(str(at)).is_not_null() for at in unnamed)
+        if suspects := misfits_in_columns(self.header, self.width):
+            held = pl.any_horizontal(suspects)
             odd = rows.filter(held).iter_rows()
             records += [Record(row, [cell or "" for cell in cells]) for row, *cells in odd]
             rows = rows.filter(~held)
@@ -96,11 +97,6 @@ def _without_blank(rows: pl.DataFrame) -> pl.DataFrame:
     suspects = rows.filter(pl.col("0").str.strip_chars(BLANKS).fill_null("") == "")
     blanks = suspects.filter(pl.all_horizontal(blank))[ROW]
     return rows.filter(~pl.col(ROW).is_in(blanks.implode())) if blanks.len() else rows
-
-
-def _unnamed(header: Header, width: int) -> list[int]:
-    """The cells, from 0, that belong to no column."""
-    return [at for at in range(width) if at + 1 not in header.positions and at + 1 not in header.ignored]
 
 
 def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
@@ -175,7 +171,6 @@ def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Reco
     Rejects are written from what is kept, and must not fit either, as often as they are read: so the last cell of
     rejects, our sentence, is left out, and a record with faulty quotes, which writing would mend, is kept as one cell.
     """
-    unnamed = _unnamed(header, width)
     end = -1 if width in header.ignored else None
     rows: list[int] = []
     raws: list[str | None] = []
@@ -183,33 +178,16 @@ def _assemble(origin: Origin, header: Header, width: int, records: Sequence[Reco
     found: list[Problem] = []
     for record in records:
         row, cells, *_ = record
-        fault = _misfit(record, width, unnamed, header)
+        fault = find_misfit(record, header, width)
         if fault is not None:
             found.append(cell_problem(origin, row, None, Code.RAGGED_ROW, fault, None))
             cells = cells[:end]
         kept = [record.text] if record.text and width > 1 else cells
         rows.append(row)
         raws.append(None if fault is None else json.dumps(kept, ensure_ascii=False))
-        filled.append(cells if len(cells) == width else (cells + [""] * (width - len(cells)))[:width])
+        shown = cells if fault is None else without_sentences(cells, header)
+        filled.append(shown if len(shown) == width else (shown + [""] * (width - len(shown)))[:width])
     by_column = list(zip(*filled, strict=True)) if filled else [()] * width
     columns = [[cell or None for cell in by_column[position - 1]] for position in header.positions]
     batch = assemble(origin, rows, {RAW: raws}, columns, found)
     return batch.with_problems(error_texts(batch.source, origin), find_damage(batch.source, origin))
-
-
-def _misfit(record: Record, width: int, unnamed: Sequence[int], header: Header) -> str | None:
-    """What is wrong with a record's shape, as a sentence."""
-    cells = record.cells
-    if record.fault:
-        return record.fault
-    if len(cells) != width:
-        advice = (
-            "put quotes round a cell that holds the separator, or remove what is too much"
-            if len(cells) > width
-            else "add the missing separators, and put quotes round a cell that holds a line break"
-        )
-        return f"the record has {len(cells)} cells, the header has {width}: {advice}"
-    for at in unnamed:
-        if cells[at]:
-            return f"column {column_letters(at + 1)} holds data but has no name in the header (row {header.row})"
-    return None
