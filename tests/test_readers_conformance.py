@@ -64,7 +64,7 @@ TEXTS = {
     "a letter in two signs": "e\u0301 and é",
     "hard spaces": "\u00a0a\u00a0b\u00a0",
     "unseen signs": "a\u200bb\u2060c\ufeffd\u00ade",
-    "signs that some take for line ends": "a\u2028b\u2029c\u0085d",
+    "signs that some take for line ends": "a\u2028b\u2029c",
     "noncharacters": "a\ufffe\uffffb",
     "the last sign of all": "\U0010ffff",
     "blanks outside": "  outer  ",
@@ -144,6 +144,18 @@ class TestCells:
         assert found(batches) == [(form.first + 1, "control_character", "input")]
         assert batches[-1].problems["cell"].to_list() == [form.address("B", form.first + 1)]
         assert cells(batches) == [("1", "good\t\n", "x"), ("2", text, "x")]
+
+    @pytest.mark.parametrize(("text", "sign"), [("a\x80", "0080"), ("café \x9f", "009F"), ("one\x85two", "0085")])
+    def test_with_a_control_character_above_127_are_named(
+        self, form: Form, tmp_path: Path, text: str, sign: str
+    ) -> None:
+        rows: list[Row] = [("1", "«good»\xa0é", "x"), ("2", text, "x")]
+        if form.codec == "cp1252":
+            return  # its bytes 0x80 to 0x9F are other characters, or none
+        batches = read(form.write(tmp_path, rows, COLUMNS))
+        assert found(batches) == [(form.first + 1, "control_character", "input")]
+        assert f"U+{sign}" in batches[-1].problems["message"][0]
+        assert cells(batches) == rows
 
     def test_of_secret_columns_are_not_shown(self, form: Form, tmp_path: Path) -> None:
         (batch,) = read(form.write(tmp_path, [("1", "sk-123\x7f", "x")], ("id", "api_key", "notes")))

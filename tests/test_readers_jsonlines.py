@@ -112,7 +112,9 @@ class TestLines:
         assert found([batch]) == [(2, "control_character", "a")]
         assert batch.source["_raw"][1] == f'{{"a":{value}}}'
 
-    @pytest.mark.parametrize("value", [r'["\b"]', r'{"k":"a\fb"}', r'["\u001f"]', '["a\x7fb"]'])
+    @pytest.mark.parametrize(
+        "value", [r'["\b"]', r'{"k":"a\fb"}', r'["\u001f"]', '["a\x7fb"]', '["\x80"]', r'["\u009F"]']
+    )
     def test_that_hide_a_control_character_in_a_value_are_one_problem(self, tmp_path: Path, value: str) -> None:
         batch = read_lines(tmp_path, '{"a":"x"}', f'{{"a":{value}}}')
         assert found([batch]) == [(2, "control_character", "a")]

@@ -380,6 +380,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")  # of the other reader; it is legal
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(PIECES, min_size=1, max_size=8))
 def test_any_lines_are_read_as_ruamel_reads_them_or_refused(tmp_path: Path, lines: list[str]) -> None:

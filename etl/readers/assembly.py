@@ -23,8 +23,12 @@ SAMPLE_ROWS = 200
 
 BLANKS = " \t\r\n\xa0"
 """A row whose cells hold nothing but these is no row."""
-CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
-"""Control characters other than tab, line feed and carriage return."""
+CONTROL = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]"
+"""Control characters other than tab, line feed and carriage return; those above DEL (C1) too, which nobody types: they
+are Windows-1252 that was taken for Latin-1, or line breaks of mainframes."""
+C1_BYTE = b"\xc2"
+"""Each of C1 begins with it in UTF-8, and few other characters do."""
+_NEXT_LINE = "\x85"
 SPREADSHEET_ERRORS = frozenset(
     {"#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!", "#N/A", "#SPILL!", "#CALC!", "#GETTING_DATA"}
 )
@@ -100,15 +104,17 @@ def _control_characters(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
     found: list[Problem] = []
     for column, row, value in _cells_where(frame, origin.columns, _holds_control):
         at, sign = next((at, char) for at, char in enumerate(value, 1) if re.fullmatch(CONTROL, char))
-        message = f"{column} holds the control character U+{ord(sign):04X} (character {at}); remove it"
+        advice = ", a line break of mainframes; write a line feed instead" if sign == _NEXT_LINE else "; remove it"
+        message = f"{column} holds the control character U+{ord(sign):04X} (character {at}){advice}"
         found.append(cell_problem(origin, row, column, Code.CONTROL_CHARACTER, message, value))
     return problem.frame_of(found)
 
 
 def _holds_control(cell: pl.Expr) -> pl.Expr:
-    """Whether a cell holds a control character; the pattern is tried only where a byte below space or DEL is seen."""
-    least = cell.cast(pl.Binary).cast(pl.List(pl.UInt8)).list.min()
-    seen = (least < ord(" ")) | cell.str.contains("\x7f", literal=True)
+    """Whether a cell holds a control character; the pattern is tried only where a byte is seen that one has."""
+    text = cell.cast(pl.Binary)
+    least = text.cast(pl.List(pl.UInt8)).list.min()
+    seen = (least < ord(" ")) | cell.str.contains("\x7f", literal=True) | text.bin.contains(C1_BYTE)
     return pl.when(seen).then(cell).str.contains(CONTROL)
 
 

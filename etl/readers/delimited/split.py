@@ -34,7 +34,7 @@ MOST_CELLS = 400
 """The grammar of wider records grows too large to be fast."""
 _MARKS = "\x01\x02\x03"
 """One of them stands, alone in its record, for a record that is read elsewhere: control characters are never proven."""
-_UNPROVEN = r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F\x{FEFF}"
+_UNPROVEN = r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}\x{FEFF}"
 """Control characters, which are problems, and the byte order mark, which polars removes from the start of a text."""
 
 

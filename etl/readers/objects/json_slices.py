@@ -20,6 +20,7 @@ import polars as pl
 from msgspec import Raw
 
 from etl.batch import ERROR_COLUMN, LINE_KEY
+from etl.readers.assembly import C1_BYTE
 from etl.readers.header import MOST_COLUMNS
 from etl.readers.objects.json_text import MOST_NESTED, ObjectReader
 
@@ -39,7 +40,7 @@ _QUOTE = b'"'
 _HUGE = "[0-9][eE][-+]?[0-9]{3}"
 _LONG = "[0-9]{200}"
 """A number out of range has an exponent of three digits, or hundreds of digits before the point."""
-_CONTROL = r"\\u(?:00[01]|007[fF])|\\[bf]"
+_CONTROL = r"\\u(?:00[0189]|007[fF])|\\[bf]"
 _PORTION_BYTES = 1_000_000
 """So much is cut into its parts at a time; a part may be two bytes and takes more than a hundred of memory."""
 _TYPES = {"n": "null", "t": "boolean", "f": "boolean", "[": "array", "{": "object"}
@@ -88,7 +89,12 @@ class Column:
         self._strings = values.str.starts_with('"')
         self._all_strings = bool(self._strings.all())
         self.is_plain = not (_any(values, "\\") or _any(values, "\x7f"))
-        """No value has an escape or the control character DEL; all others are escaped."""
+        """No value has an escape or the control character DEL; all others but C1 are escaped."""
+
+    @property
+    def is_clean(self) -> bool:
+        """No value can hold a control character."""
+        return self.is_plain and not self.values.cast(pl.Binary).bin.contains(C1_BYTE).any()
 
     @property
     def keys(self) -> int:

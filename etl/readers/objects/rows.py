@@ -276,7 +276,7 @@ class BatchMaker:
             ]
         )
         found = [self._problem(record, fault) for record in odd.values() for fault in record.faults]
-        if all(column.is_plain for column in columns):
+        if all(column.is_clean for column in columns):
             return Batch(self._origin, frame, frame, problem.frame_of(found))  # no control characters to look for
         return assemble_frame(self._origin, frame, found)
 
