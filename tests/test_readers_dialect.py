@@ -75,6 +75,37 @@ class TestWhatIsToldOfQuotes:
         with pytest.raises(UsageError):
             open_source(str(written(tmp_path, "a,b\n1,2\n")), options)
 
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (ReadOptions(delimiter=",", quote=","), "',' cannot both separate cells (--delimiter) and enclose them"),
+            (ReadOptions(delimiter=";", escape=";"), "';' cannot both separate cells (--delimiter) and stand before"),
+            (ReadOptions(delimiter='"'), "unless it is said to be plain text"),
+            (ReadOptions(delimiter="x"), "'x' cannot separate cells: it is a letter"),
+            (ReadOptions(delimiter="1"), "'1' cannot separate cells: it is a digit"),
+            (ReadOptions(delimiter="\n"), "it is a line break"),
+            (ReadOptions(delimiter="\\n"), "it is a line break"),
+            (ReadOptions(delimiter="\r\n"), "it is a line break"),
+            (ReadOptions(delimiter=""), "it is empty"),
+            (ReadOptions(delimiter="||"), "it is 2 characters"),
+            (ReadOptions(quote="q"), "'q' cannot enclose cells: it is a letter"),
+            (ReadOptions(quote="\n"), "it is a line break"),
+            (ReadOptions(quote=" "), "it is a blank"),
+            (ReadOptions(escape="n"), "'n' cannot stand before a quote: it is a letter"),
+            (ReadOptions(escape="\r"), "it is a line break"),
+            (ReadOptions(escape="\t"), "it is a blank"),
+        ],
+        ids=str,
+    )
+    def test_that_makes_no_sense_is_said_in_words(self, tmp_path: Path, options: ReadOptions, words: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            open_source(str(written(tmp_path, "a,b\n1,2\n")), options)
+        assert words in caught.value.message
+        assert caught.value.hint
+
+    def test_may_separate_by_double_quotes_where_they_are_plain_text(self, tmp_path: Path) -> None:
+        assert cells([batch_of(tmp_path, 'a"b\n1"2\n', ReadOptions(delimiter='"', quote="none"))]) == [("1", "2")]
+
 
 class TestQuotesAreFoundOut:
     @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def settle_options(
     for name, (formats, what) in _GOES_WITH.items():
         value = getattr(told, name)
         if format_ in formats:
-            settled[name] = value or getattr(fallback, name)
+            settled[name] = value if value or value == "" else getattr(fallback, name)  # nothing, told, is something
         elif value and not lenient:
             raise UsageError(f"{label} is {what}.", f"Leave out --{name.replace('_', '-')}.")
     return replace(told, **settled)  # type: ignore[arg-type]  # names and values are the fields' own

@@ -10,6 +10,8 @@ from etl.readers.options import ReadOptions
 
 NO_QUOTE = "none"
 """What a user says where quotes are plain text."""
+_USUAL_QUOTE = '"'
+_LINE_ENDS = frozenset({"\r", "\n", "\r\n", "\\r", "\\n", "\\r\\n", "\v", "\f", "\x85", "\u2028", "\u2029"})
 _SPELLED = {"\\t": "\t", "tab": "\t"}
 _NAMES = {
     ",": "comma",
@@ -77,10 +79,7 @@ def told_dialect(options: ReadOptions) -> Told:
         _sign(options.quote, "enclose cells", '--quote "\'" or --quote none', none=True),
         _sign(options.escape, "stand before a quote", "--escape '\\'", none=True),
     )
-    if told.delimiter and told.delimiter in {told.quote, told.escape}:
-        raise UsageError(
-            f"{told.delimiter!r} cannot both separate cells and stand inside them.", "Leave out one of them."
-        )
+    _refuse_clash(told)
     if told.quote and told.quote == told.escape:
         return told._replace(escape="")  # a quote before a quote is what is always read
     return told
@@ -91,12 +90,51 @@ def sign_name(sign: str) -> str:
     return _NAMES.get(sign) or (sign if sign.isprintable() else f"U+{ord(sign):04X}")
 
 
+def _refuse_clash(told: Told) -> None:
+    """Refuse (UsageError) a sign that separates cells and is also said, or usual, for something else."""
+    sign = told.delimiter
+    if not sign:
+        return
+    shown = repr(sign)
+    if sign == told.quote:
+        raise UsageError(
+            f"{shown} cannot both separate cells (--delimiter) and enclose them (--quote).",
+            "Leave out one of them, or give it another sign.",
+        )
+    if sign == told.escape:
+        raise UsageError(
+            f"{shown} cannot both separate cells (--delimiter) and stand before a quote inside them (--escape).",
+            "Leave out one of them, or give it another sign.",
+        )
+    if sign == _USUAL_QUOTE and told.quote is None:
+        raise UsageError(
+            f"{shown} encloses cells unless it is said to be plain text: it cannot also separate them.",
+            f"Give another --delimiter. If {shown} does separate cells here, say also --quote none",
+        )
+
+
 def _sign(wanted: str | None, purpose: str, example: str, *, none: bool) -> str | None:
     if wanted is None:
         return None
     if none and wanted.lower() == NO_QUOTE:
         return ""
     sign = _SPELLED.get(wanted.lower(), wanted)
-    if len(sign) != 1 or sign in "\r\n\0":
-        raise UsageError(f"{wanted!r} cannot {purpose}.", f"Give one character, for example {example}")
+    why = _unfit(sign) or ("a blank" if none and sign.isspace() else "")
+    if why:
+        raise UsageError(f"{wanted!r} cannot {purpose}: it is {why}.", f"Give one character, for example {example}")
     return sign
+
+
+def _unfit(sign: str) -> str:
+    """What keeps a text from being a sign of a dialect; empty: nothing."""
+    if not sign:
+        return "empty"
+    if sign in _LINE_ENDS:
+        return "a line break, which ends records"
+    if len(sign) > 1:
+        return f"{len(sign)} characters"
+    if sign in "\0\ufeff":
+        return "no sign of a text"
+    if sign.isascii() and sign.isalnum():  # others, such as the thorn, do separate cells in some programs' files
+        return f"a {'letter' if sign.isalpha() else 'digit'}, of which cells are made"
+    return ""
