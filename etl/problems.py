@@ -61,6 +61,8 @@ class Code(StrEnum):
     """A column that no field uses."""
     CONFLICTING_FIELDS = "conflicting_fields"
     """Two columns give different values to one thing; the preferred one is sent."""
+    NOT_CONVERTIBLE = "not_convertible"
+    """Something that the file's format has and the API has not: it is left out."""
     NOT_IN_CONTRACT = "not_in_contract"
     """The API's contract in use has no such field, or only a narrower one."""
     # rules of the reference pages

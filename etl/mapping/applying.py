@@ -15,8 +15,10 @@ from etl.batch import ROW, TYPES, Batch
 from etl.mapping.binding import Bound
 from etl.mapping.dialects import Lift
 from etl.mapping.jsoncells import look_up, quoted, take_out
-from etl.mapping.planning import Check, Feed, Plan, Rivalry
+from etl.mapping.names import spelled
+from etl.mapping.planning import Check, Feed, Loss, Plan, Rivalry
 from etl.mapping.series import found_in, only_where
+from etl.mapping.ways import keys_of, reach, reach_all
 from etl.problems import Code, Problem, Severity
 from etl.quoting import HIDDEN, quote_value, show_value
 from etl.resources import Kind
@@ -37,6 +39,9 @@ def apply(bound: Bound, batch: Batch) -> Batch:
     found = _Finder(bound, batch, working)
     problems = [
         *found.mistakes(plan.checks),
+        *found.losses(plan.losses),
+        *found.lost(batch.source),
+        *found.unused_keys(batch.source),
         *found.rivals(plan.rivalries),
         *found.unknown_fields(plan.refused),
         *found.lacking(plan.demanded),
@@ -61,18 +66,26 @@ def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) ->
     A `null` of JSON Lines is absent: it has neither cell nor type.
     """
     absent = pl.Series([None] * source.height, dtype=pl.String)
-    cells = {column: source[column] if column in source.columns else absent for column in plan.inputs}
+    wanted = dict.fromkeys(one.column for one in plan.inputs)
+    cells = {column: source[column] if column in source.columns else absent for column in wanted}
     kinds: dict[str, pl.Series] = {}
-    if types is not None and plan.types:
-        known = types.str.json_decode(pl.Struct(dict.fromkeys(plan.types, pl.String)))
-        for column in plan.types:
+    if types is not None:
+        known = types.str.json_decode(pl.Struct(dict.fromkeys(wanted, pl.String)))
+        for column in wanted:
             kind = known.struct.field(column)
             null = found_in(kind, "^null$")
             cells[column] = only_where(cells[column], ~null)
             kinds[column] = only_where(kind, ~null)
     columns = [source[ROW]]
-    columns += [cells[column].alias(name) for column, name in plan.inputs.items()]
-    columns += [kinds[column].alias(name) for column, name in plan.types.items()]
+    for one, name in plan.inputs.items():
+        value, kind = cells[one.column], kinds.get(one.column, absent)
+        if one.way is not None and one.way.is_plural:
+            value = reach_all(value, one.way)
+        elif one.way is not None:
+            value, kind = reach(value, one.way)
+        columns.append(value.alias(name))
+        if one in plan.types:
+            columns.append(kind.alias(plan.types[one]))
     columns += source.select(plan.expressions).get_columns() if plan.expressions else []
     return pl.DataFrame(columns)
 
@@ -113,11 +126,48 @@ class _Finder:
                 code, takes = check.explain(text, type_)
                 yield self._problem(row, code, check.feed, text, _say_mistake(check, text, takes))
 
+    def losses(self, losses: Iterable[Loss]) -> Iterator[Problem]:
+        """What steps leave out because nothing of the API's stands for it."""
+        for loss in losses:
+            said = loss.find(self._working[loss.before])
+            rows = pl.DataFrame([self._working[ROW], said.alias("said")]).filter(pl.col("said").is_not_null())
+            for row, what in rows.iter_rows():
+                sentence = f"{loss.feed.subject} has what cannot be converted: {what}"
+                yield self._problem(row, Code.NOT_CONVERTIBLE, loss.feed, what, sentence, Severity.WARNING)
+
+    def lost(self, source: pl.DataFrame) -> Iterator[Problem]:
+        """Rows that have a value in a column, or inside one, that the API has nothing for."""
+        for one, reason in self._bound.lost.items():
+            cells = source[one.column]
+            if one.way is not None:
+                cells = reach_all(cells, one.way).list.join("; ")
+            filled = source.select(ROW, cells.alias("cell")).filter(found_in(cells, r"\S"))
+            for row, found in filled.filter(~pl.col("cell").is_in(["null", "{}", "[]"])).iter_rows():
+                sentence = f"{one} has a value that is not sent: {reason}"
+                value = show_value(None, found)
+                where = self._origin.cell(one.column, row)
+                code = Code.NOT_CONVERTIBLE.value
+                yield Problem(row, Severity.WARNING.value, code, None, one.column, where, value, _writable(sentence))
+
+    def unused_keys(self, source: pl.DataFrame) -> Iterator[Problem]:
+        """Rows with keys in an object of which only other keys are used."""
+        severity = Severity.ERROR if self._bound.mapping.unmapped == "error" else Severity.WARNING
+        code = Code.UNMAPPED_COLUMN.value
+        for column, used in self._bound.keys.items():
+            objects = source.select(ROW, pl.col(column).alias("cell")).filter(found_in(source[column], r"^\s*\{"))
+            for row, cell in objects.iter_rows():
+                left = [key for key in keys_of(cell) if key not in used]
+                if left:
+                    noun = "the key" if len(left) == 1 else "the keys"
+                    sentence = f"{column} also has {noun} {spelled(left)}, which nothing uses; map it, or say lost"
+                    where = self._origin.cell(column, row)
+                    yield Problem(row, severity.value, code, None, column, where, None, _writable(sentence))
+
     def rivals(self, rivalries: Iterable[Rivalry]) -> Iterator[Problem]:
         """Rows in which two columns say different things about one field."""
         pairs = [(rivalry, self._differ(rivalry)) for rivalry in rivalries]
         for rivalry, rows in self._where_any(pairs):
-            field, column = rivalry.feed.target.path, rivalry.feed.column
+            field, column = rivalry.feed.target.path, rivalry.feed.subject
             for row, lost in rows.select(ROW, self._as_text(rivalry.loser)).iter_rows():
                 sentence = (
                     f"{column} says {quote_value(field, lost)}, and {rivalry.winner_name} says something else;"
@@ -167,7 +217,7 @@ class _Finder:
         feed = next(feed for feed in self._bound.feeds if feed.target.path == child)
         whole_from = next(iter(self._bound.columns[path]), path)
         sentence = (
-            f"{feed.column or child} says {quote_value(child, given)}, and {whole_from} already has another value for"
+            f"{feed.subject} says {quote_value(child, given)}, and {whole_from} already has another value for"
             f" {child}; that of {whole_from} is sent"
         )
         yield self._problem(row, Code.CONFLICTING_FIELDS, feed, given, sentence, Severity.WARNING)
@@ -209,7 +259,7 @@ def _say_mistake(check: Check, text: str, takes: str) -> str:
     shown = quote_value(field, text)
     if check.type_ != check.before and shown != HIDDEN:
         shown = shown.strip('"')  # no string of JSON's: a number in quotes would be misleading
-    subject = check.feed.column or field
+    subject = check.feed.subject
     return f"{subject} is {shown}; {'it' if subject == field else field} takes {takes}"
 
 

@@ -3,7 +3,7 @@
 Must never know what is in the columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Pairs
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +16,12 @@ from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
 from etl.mapping.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
 from etl.mapping.kinds import constant, convert_text
-from etl.mapping.matching import Match, match_columns
+from etl.mapping.matching import Match, find_input, match_columns
 from etl.mapping.names import fold, likeness, spelled, suggest
+from etl.mapping.patterns import parse_pattern
 from etl.mapping.planning import Feed, Plan, in_shape, make_plan
-from etl.mapping.spec import Mapping, Rule
+from etl.mapping.spec import Into, Mapping, Rule
+from etl.mapping.ways import Input
 from etl.resources import RESOURCES, Contract, FieldSpec, Resource
 
 
@@ -29,7 +31,8 @@ class Bound:
 
     `fields` are the fields of the body in use, by dotted path, parents before children; `columns` the columns that feed
     each, the preferred one first; `unmapped` the columns that nothing uses (empty where the mapping says
-    `unmapped: ignore`); `where` a Boolean expression over the frame as read: the other rows are to be skipped.
+    `unmapped: ignore`); `keys` the keys in use of columns of which only the inside is used; `lost` what the API has
+    nothing for, and why; `where` a Boolean expression over the frame as read: the other rows are to be skipped.
     """
 
     mapping: Mapping
@@ -37,6 +40,8 @@ class Bound:
     fields: dict[str, FieldSpec]
     columns: dict[str, tuple[str, ...]]
     unmapped: tuple[str, ...]
+    keys: dict[str, frozenset[str]]
+    lost: dict[Input, str]
     where: pl.Expr | None
     feeds: tuple[Feed, ...]
     lifts: tuple[Lift, ...]
@@ -61,9 +66,11 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
     binder = _Binder(mapping, RESOURCES[mapping.resource], contract, label, columns)
     feeds = binder.feeds(overrides or {})
     where = binder.where()
-    used = {column for feed in feeds for column in feed.columns}
-    used |= set(where.meta.root_names()) if where is not None else set()
-    unmapped = binder.unmapped(used)
+    lost = binder.lost()
+    inputs = {one for feed in feeds for one in feed.inputs} | lost.keys()
+    inputs |= {Input(name) for name in where.meta.root_names()} if where is not None else set()
+    unmapped = binder.unmapped({one.column for one in inputs})
+    feeds = (*feeds, *binder.rest(unmapped))
     fields = {feed.target.path: feed.target.spec for feed in feeds if feed.target.spec is not None}
     lifts = tuple(lift for lift in find_lifts(binder.resource, contract) if lift.parent in fields)
     fields |= {lift.path: known for lift in lifts if (known := find_spec(binder.resource, lift.path, contract))}
@@ -75,11 +82,23 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
         contract=contract,
         fields=fields,
         columns={path: tuple(dict.fromkeys(chain.from_iterable(found))) for path, found in by_field.items()},
-        unmapped=unmapped,
+        unmapped=() if isinstance(mapping.unmapped, Into) else unmapped,
+        keys={} if mapping.unmapped == "ignore" else _keys_in_use(inputs),
+        lost=lost,
         where=where,
         feeds=feeds,
         lifts=lifts,
     )
+
+
+def _keys_in_use(inputs: Iterable[Input]) -> dict[str, frozenset[str]]:
+    """Of the columns that are never used whole, but always by a key: the keys."""
+    keys: dict[str, set[str | None]] = {}
+    for one in inputs:
+        keys.setdefault(one.column, set()).add(one.way.key if one.way else None)
+    return {
+        column: frozenset(key for key in used if key is not None) for column, used in keys.items() if None not in used
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +142,33 @@ class _Binder:
             )
         return () if self.mapping.unmapped == "ignore" else left
 
+    def lost(self) -> dict[Input, str]:
+        """What the API has nothing for, where the table has it."""
+        found = {find_input(name, self.columns): reason for name, reason in self.mapping.lost.items()}
+        return {one: reason for one, reason in found.items() if one is not None}
+
+    def rest(self, unmapped: tuple[str, ...]) -> Iterator[Feed]:
+        """What the columns that nothing uses go into, where the mapping says so."""
+        if unmapped and isinstance(self.mapping.unmapped, Into):
+            yield Feed(self._target(self.mapping.unmapped.into), Rule(), tuple(map(Input, unmapped)), is_object=True)
+
     def _target(self, path: str) -> Target:
         return find_target(self.resource, path, self.contract)
 
     def _from_columns(self, path: str, rule: Rule, match: Match | None) -> Iterator[Feed]:
         target = self._target(path)
         if match is not None:
-            yield from (Feed(target, rule, (column,)) for column in match.single)
+            yield from (Feed(target, rule, (one,)) for one in match.single)
             if match.numbered:
-                yield Feed(target, rule, match.numbered, numbered=True)
+                yield Feed(target, rule, tuple(map(Input, match.numbered)), numbered=True)
+            if match.named and rule.template is not None:
+                known = dict(match.named)
+                pieces = [(text, known.get(name) if name else None) for text, name in parse_pattern(rule.template)]
+                inputs = tuple(dict.fromkeys(known.values()))
+                yield Feed(target, rule, inputs, template=tuple(pieces))
         elif rule.required and rule.takes_columns:
-            named = spelled([*(rule.from_ or ()), *(rule.from_one_of or ()), *(rule.from_pattern or ())], 6)
+            patterns = (*(rule.from_pattern or ()), *([rule.template] if rule.template else []))
+            named = spelled([*(rule.from_ or ()), *(rule.from_one_of or ()), *patterns], 6)
             raise MappingError(
                 f"{self.mapping.at('fields', path)}: {path} needs a column; the mapping knows {named}, and {self.label}"
                 f" has {spelled(self.columns)}: add the column's name to the mapping, or --set {path}=VALUE"
@@ -141,7 +176,7 @@ class _Binder:
         if rule.expr is not None:
             with self._located("fields", path, "expr"):
                 expression = compile_expression(rule.expr, self.columns)
-            yield Feed(target, rule, tuple(expression.meta.root_names()), expression=expression)
+            yield Feed(target, rule, tuple(map(Input, expression.meta.root_names())), expression=expression)
 
     def _from_constants(self, path: str, rule: Rule) -> Iterator[Feed]:
         target = self._target(path)

@@ -14,7 +14,7 @@ from etl.expressions import ExpressionError, check_expression
 from etl.mapping.dialects import declared_spec, find_target
 from etl.mapping.kinds import FORMS, NOUNS, constant
 from etl.mapping.names import spelled, suggest
-from etl.mapping.spec import Mapping, Rule, known_keys
+from etl.mapping.spec import Into, Mapping, Rule, known_keys
 from etl.mapping.steps import STEPS, Form
 from etl.mapping.yamlfile import Loc, Places, YamlError, read_yaml
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
@@ -69,7 +69,7 @@ _SHOULD_BE = {
 def _say(details: ErrorDetails) -> str:
     """A pydantic error in our words: none of its own text is passed on."""
     loc = details["loc"]
-    key = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
+    key = next((part for part in reversed(loc) if isinstance(part, str) and not part.startswith("literal[")), "")
     key = "a key" if key == "[key]" else key
     if "header_row" in loc:
         return "header_row is the number of the header's row, from 1, or auto; write one of them"
@@ -83,7 +83,8 @@ def _say(details: ErrorDetails) -> str:
         case {"type": "union_tag_invalid", "ctx": {"tag": tag}}:
             sentence = f'unknown step "{tag}"{suggest(str(tag), STEPS)}; use one of {spelled(list(STEPS), 20)}'
         case {"type": "literal_error", "ctx": {"expected": expected}, "input": written}:
-            sentence = f"{key} cannot be {_shown(written)}; use {expected}"
+            into = ", or {into: metric_input.source}" if key == "unmapped" else ""
+            sentence = f"{key} cannot be {_shown(written)}; use {expected}{into}"
         case {"type": "string_pattern_mismatch"}:
             sentence = f"{key} consists of small letters, digits, - and _; write it like support-suite"
         case {"type": kind}:
@@ -121,6 +122,7 @@ def _check(mapping: Mapping) -> Iterator[tuple[Loc, str]]:
         return
     if mapping.source.where is not None:
         yield from _check_expression(mapping.source.where, ("source", "where"))
+    yield from _check_rest(mapping, resource)
     for path, rule in mapping.fields.items():
         loc = ("fields", path)
         spec = declared_spec(resource, path)
@@ -132,6 +134,25 @@ def _check(mapping: Mapping) -> Iterator[tuple[Loc, str]]:
         yield from _check_constants(rule, loc, spec)
 
 
+def _check_rest(mapping: Mapping, resource: Resource) -> Iterator[tuple[Loc, str]]:
+    """`unmapped: {into: …}`, and fields that are one and the same under different names."""
+    paths = list(mapping.fields)
+    if isinstance(mapping.unmapped, Into):
+        into = mapping.unmapped.into
+        spec = declared_spec(resource, into)
+        if spec is None or spec.kind not in {Kind.OBJECT, Kind.JSON}:
+            advice = "name an object, or a key inside one, such as metric_input.source"
+            yield ("unmapped", "into"), f"{into} cannot hold the other columns; {advice}"
+        elif into in mapping.fields:
+            yield ("unmapped", "into"), f"{into} is filled by fields already; name another key, such as {into}.source"
+    targets = {path: [find_target(resource, path, contract) for contract in Contract] for path in paths}
+    sent = {path: [(target.path, target.shape) for target in found] for path, found in targets.items()}
+    for number, path in enumerate(paths):
+        for other in paths[:number]:
+            if sent[path] == sent[other] and not {path, other} & _WRAPPING:
+                yield ("fields", path), f"{path} and {other} are the same field; keep one of them"
+
+
 def _say_unknown_target(resource: Resource, path: str) -> str:
     known = sorted({path for contract in Contract for path in resource.fields(contract)})
     parent = path.rpartition(".")[0]
@@ -141,7 +162,7 @@ def _say_unknown_target(resource: Resource, path: str) -> str:
 
 
 def _check_source(rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]:
-    given = [key for key in ("from", "from_one_of", "from_pattern", "value", "expr") if rule.has(key)]
+    given = [key for key in ("from", "from_one_of", "from_pattern", "value", "template", "expr") if rule.has(key)]
     if not given:
         yield loc, f"nothing says where {loc[1]} comes from; add from: COLUMN or value: …"
     elif len(given) > 1 and given not in (["from", "from_pattern"], ["from_one_of", "from_pattern"]):

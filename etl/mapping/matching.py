@@ -5,32 +5,40 @@ Must never know what is in the columns.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl.mapping.names import LEAD, fold, likeness
+from etl.mapping.patterns import names_in
 from etl.mapping.spec import Rule
+from etl.mapping.ways import Input, parse_name
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The columns of one field: single ones in order of preference, and those numbered by `from_pattern`."""
+    """What fills one field: columns, or what is inside them, in order of preference; those that `from_pattern` numbers;
+    the names of its template with what they stand for.
+    """
 
-    single: tuple[str, ...] = ()
+    single: tuple[Input, ...] = ()
     numbered: tuple[str, ...] = ()
+    named: tuple[tuple[str, Input], ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*self.single, *self.numbered)
+        """Every column that is used."""
+        inputs = (*self.single, *(one for _, one in self.named))
+        return tuple(dict.fromkeys([*(one.column for one in inputs), *self.numbered]))
 
 
 def match_columns(rules: Mapping[str, Rule], columns: Sequence[str]) -> dict[str, Match]:
     """The columns of every field (`rules` by dotted path) that has any.
 
-    `from` and `from_pattern` take what they name. `from_one_of` takes one column that nothing else uses: the exact
-    names of all fields come first, then names with a typing error, where one field is clearly nearest.
+    `from`, `from_pattern` and `template` take what they name, also inside JSON (`vars.question`). `from_one_of` takes one
+    column that nothing else uses: the exact names of all fields come first, then names with a typing error, where one
+    field is clearly nearest.
     """
     folded = {column: fold(column) for column in columns}
-    named = {path: Match(_named(rule, columns, folded), _numbered(rule, folded)) for path, rule in rules.items()}
+    named = {path: _named(rule, columns, folded) for path, rule in rules.items()}
     used = {column for match in named.values() for column in match.columns}
     chosen: dict[str, str] = {}
     for path, rule in rules.items():
@@ -41,13 +49,36 @@ def match_columns(rules: Mapping[str, Rule], columns: Sequence[str]) -> dict[str
             used.add(found)
     waiting = {path: rule for path, rule in rules.items() if rule.from_one_of and path not in chosen}
     chosen |= _nearest(waiting, [column for column in columns if column not in used], folded)
-    singles = {path: (chosen[path],) if path in chosen else match.single for path, match in named.items()}
-    matches = {path: Match(singles[path], match.numbered) for path, match in named.items()}
+    matches = {
+        path: replace(match, single=(Input(chosen[path]),)) if path in chosen else match
+        for path, match in named.items()
+    }
     return {path: match for path, match in matches.items() if match.columns}
 
 
-def _named(rule: Rule, columns: Sequence[str], folded: dict[str, str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_find(rule.from_ or [], columns, folded)))
+def find_input(name: str, columns: Sequence[str]) -> Input | None:
+    """The column of a name, or the place inside a column that it leads to; None where there is no such column."""
+    folded = {column: fold(column) for column in columns}
+    return next(iter(_inputs([name], columns, folded)), None)
+
+
+def _named(rule: Rule, columns: Sequence[str], folded: dict[str, str]) -> Match:
+    pieces = names_in(rule.template) if rule.template else []
+    known = [(name, one) for name in pieces for one in _inputs([name], columns, folded)]
+    single = tuple(dict.fromkeys(_inputs(rule.from_ or [], columns, folded)))
+    return Match(single, _numbered(rule, folded), tuple(known))
+
+
+def _inputs(names: Sequence[str], columns: Sequence[str], folded: dict[str, str]) -> Iterable[Input]:
+    """For each name its column, or else the way into the column that it begins with."""
+    for name in names:
+        whole = next(iter(_find([name], columns, folded)), None)
+        if whole is not None:
+            yield Input(whole)
+        elif (inside := parse_name(name)) is not None:
+            head = next(iter(_find([inside[0]], columns, folded)), None)
+            if head is not None:
+                yield Input(head, inside[1])
 
 
 def _find(names: Sequence[str], columns: Sequence[str], folded: dict[str, str]) -> Iterable[str]:

@@ -16,6 +16,7 @@ from etl.mapping.jsoncells import Mistake
 from etl.mapping.kinds import encode, explain_type, from_json, into_kind, map_words
 from etl.mapping.spec import Rule
 from etl.mapping.steps import BlankToNull, Form, Operation, Wrap
+from etl.mapping.ways import Input
 from etl.problems import Code
 from etl.resources import Kind
 
@@ -25,25 +26,39 @@ Cell = str | list[str]
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One thing that can fill one field: a column, numbered columns, an expression, or a constant."""
+    """One thing that can fill one field: a column, numbered columns, a template, an expression, or a constant."""
 
     target: Target
     rule: Rule
-    columns: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
     numbered: bool = False
-    """The columns together are a list; else there is at most one."""
+    """The inputs together are a list; else there is at most one, but in a template."""
+    template: tuple[tuple[str, Input | None], ...] = ()
+    """Texts, each with the input that follows it."""
+    is_object: bool = False
+    """The inputs together are a JSON object, by the names of the columns."""
     expression: pl.Expr | None = None
     constant: Cell | None = None
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it takes something from."""
+        return tuple(dict.fromkeys(one.column for one in self.inputs))
+
+    @property
     def column(self) -> str | None:
         """The column to name in a problem."""
-        return self.columns[0] if self.columns else None
+        return self.inputs[0].column if self.inputs else None
+
+    @property
+    def subject(self) -> str:
+        """What sentences call it: the column, with the way into it, or else the field."""
+        return str(self.inputs[0]) if self.inputs else self.target.path
 
     @property
     def is_from_columns(self) -> bool:
         """Whether the value is what stands in columns, neither computed nor fixed."""
-        return self.expression is None and self.constant is None
+        return self.expression is None and self.constant is None and not self.template and not self.is_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +85,27 @@ class Rivalry:
     winner_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A step that leaves something out: what `find` says of the cells of a working column is a warning."""
+
+    feed: Feed
+    before: str
+    find: Callable[[pl.Series], pl.Series]
+
+
 @dataclass(slots=True)
 class Plan:
-    """Everything there is to do with a batch. `inputs` and `types` name working columns by the column of the file."""
+    """Everything there is to do with a batch. `inputs` and `types` name working columns by the input they hold."""
 
-    inputs: dict[str, str] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
+    inputs: dict[Input, str] = field(default_factory=dict)
+    types: dict[Input, str] = field(default_factory=dict)
     expressions: list[pl.Expr] = field(default_factory=list)
     """Run on the frame as read: their columns are named as in the file."""
     layers: list[list[pl.Expr]] = field(default_factory=list)
     outputs: list[pl.Expr] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     rivalries: list[Rivalry] = field(default_factory=list)
     refused: list[tuple[Feed, str]] = field(default_factory=list)
     """Feeds of fields that the contract does not have, with their working column."""
@@ -132,7 +157,7 @@ class _Maker:
     def refuse(self, feeds: Sequence[Feed]) -> None:
         """Fields that the contract does not have: only whether there is a value matters."""
         for feed in feeds:
-            self.plan.refused.extend((feed, self._input(column)) for column in feed.columns)
+            self.plan.refused.extend((feed, self._input(one)) for one in feed.inputs)
 
     def fill(self, path: str, feeds: Sequence[Feed]) -> None:
         """All feeds of one field: the first that has a value wins; beside a rival, white space alone is none."""
@@ -142,7 +167,7 @@ class _Maker:
             value = self._constant(feed) if feed.constant is not None else self._feed(feed, rivals=rivals)
             if values and feed.constant is None:
                 winner = self._place(_first(values))
-                names = " or ".join(dict.fromkeys(other.column or path for other in feeds[: len(values)]))
+                names = " or ".join(dict.fromkeys(other.subject for other in feeds[: len(values)]))
                 self.plan.rivalries.append(Rivalry(_name(winner), _name(value), feed, names))
             values.append(value)
         self.plan.outputs.append(_first(values).expr.alias(path))
@@ -158,8 +183,9 @@ class _Maker:
             value = self._change(feed, value, _NO_BLANKS, blank=False)
         for operation, before in _operations(feed, form):
             value = self._change(feed, value, operation, blank=before is Form.TEXT)
-        if self._typed and feed.is_from_columns:
-            value = self._with_types(feed, value)
+        if feed.is_from_columns:
+            for one in feed.inputs:
+                value = self._with_types(feed, one, value) if self._is_typed(one) else value
         shape = _SHAPES.get((feed.target.shape, _form_after(feed, form)))
         value = self._change(feed, value, shape, blank=False) if shape else value
         return self._place(value)
@@ -169,14 +195,47 @@ class _Maker:
             name = f"e{len(self.plan.expressions)}"
             self.plan.expressions.append(feed.expression.cast(pl.String).alias(name))
             return _Value(pl.col(name)), Form.TEXT
-        cells = [self._text(column) for column in feed.columns]
+        if feed.template:
+            return self._filled(feed), Form.TEXT
+        if feed.is_object:
+            return self._gathered(feed), Form.JSON
+        if feed.inputs[0].way is not None and feed.inputs[0].way.is_plural:
+            return _Value(pl.col(self._input(feed.inputs[0]))), Form.LIST
+        reads_json = bool(feed.rule.steps) and feed.rule.steps[0].reads_json
+        cells = [self._text(one, reads_json=reads_json) for one in feed.inputs]
         if feed.numbered:
             items = pl.concat_list(cells).list.drop_nulls()
             return _Value(pl.when(items.list.len() > 0).then(items)), Form.LIST
         return _Value(cells[0]), Form.TEXT
 
+    def _filled(self, feed: Feed) -> _Value:
+        """A template with the inputs of each row in it; null where they are all blank."""
+        cells = {one: _NO_BLANKS.change(pl.col(self._input(one))) for one in feed.inputs}
+        pieces = [
+            part
+            for text, one in feed.template
+            for part in (pl.lit(text), *([] if one is None else [cells[one].fill_null("")]))
+        ]
+        said = pl.any_horizontal(cell.is_not_null() for cell in cells.values())
+        return _Value(pl.when(said).then(pl.concat_str(pieces)))
+
+    def _gathered(self, feed: Feed) -> _Value:
+        """The inputs that are not blank as one JSON object; null where all of them are."""
+        parts = []
+        for one in feed.inputs:
+            cell = _NO_BLANKS.change(pl.col(self._input(one)))
+            written = encode(cell)
+            if self._is_typed(one):
+                written = pl.when(pl.col(self._type(one)).is_null()).then(written).otherwise(cell)
+            parts.append(pl.concat_str(pl.lit(f"{json.dumps(one.column, ensure_ascii=False)}:"), written))
+        members = pl.concat_str(parts, separator=",", ignore_nulls=True)
+        return _Value(pl.when(members != "").then(pl.concat_str(pl.lit("{"), members, pl.lit("}"))))
+
     def _change(self, feed: Feed, value: _Value, operation: Operation, *, blank: bool) -> _Value:
         """One operation. `blank`: a cell of nothing but white space is no mistake, it is empty."""
+        if operation.lost is not None:
+            value = self._place(value)
+            self.plan.losses.append(Loss(feed, _name(value), operation.lost))
         if operation.explain is None:
             return _Value(operation.change(value.expr), value.level)
         explain = operation.explain
@@ -187,38 +246,48 @@ class _Maker:
         self.plan.checks.append(check)
         return after
 
-    def _with_types(self, feed: Feed, value: _Value) -> _Value:
-        """Cells of JSON Lines that are no strings go past the steps: they say what they are."""
+    def _is_typed(self, one: Input) -> bool:
+        """Whether its cells may be JSON that is no string. What several ways lead to is text already."""
+        return self._typed if one.way is None else not one.way.is_plural
+
+    def _with_types(self, feed: Feed, one: Input, value: _Value) -> _Value:
+        """Cells that are JSON but no string go past the steps, unless the first reads JSON: they say what they are."""
         spec, as_is = feed.target.spec, feed.target.shape is Shape.AS_IS
         kind = spec.kind if spec is not None and as_is else feed.target.via
         kind = Kind.TEXT if feed.numbered else kind
-        for column in feed.columns:
-            type_ = pl.col(self._type(column))
-            before = self._place(_Value(pl.when(type_.is_not_null()).then(pl.col(self._input(column)))))
-            after = self._place(_Value(from_json(kind, before.expr, type_), before.level))
-            names = _name(before), _name(after), self._type(column)
-            self.plan.checks.append(Check(feed, *names, partial(explain_type, kind)))
-            if kind is not Kind.TEXT:
-                value = _first([value, after])
-        return value
+        type_ = pl.col(self._type(one))
+        past = type_.is_not_null()
+        if feed.rule.steps and feed.rule.steps[0].reads_json:
+            past = past & ~type_.is_in(_NESTED)
+        before = self._place(_Value(pl.when(past).then(pl.col(self._input(one)))))
+        after = self._place(_Value(from_json(kind, before.expr, type_), before.level))
+        names = _name(before), _name(after), self._type(one)
+        self.plan.checks.append(Check(feed, *names, partial(explain_type, kind)))
+        return value if kind is Kind.TEXT else _first([value, after])
 
     def _demand(self, feeds: Sequence[Feed]) -> None:
         """A field that only the mapping requires, from columns alone; what the API requires is for the rules."""
         spec, asked = feeds[0].target.spec, any(feed.rule.required for feed in feeds)
         if asked and spec is not None and not spec.required and all(feed.is_from_columns for feed in feeds):
-            cells = [pl.col(self._input(column)) for feed in feeds for column in feed.columns]
-            lacks = pl.all_horizontal(_NO_BLANKS.change(cell).is_null() for cell in cells)
+            cells = [pl.col(self._input(one)) for feed in feeds for one in feed.inputs if not _is_plural(one)]
+            lists = [pl.col(self._input(one)) for feed in feeds for one in feed.inputs if _is_plural(one)]
+            empty = [_NO_BLANKS.change(cell).is_null() for cell in cells] + [items.is_null() for items in lists]
+            lacks = pl.all_horizontal(empty)
             self.plan.demanded.append((feeds[0], lacks))
 
-    def _text(self, column: str) -> pl.Expr:
-        cell = pl.col(self._input(column))
-        return pl.when(pl.col(self._type(column)).is_null()).then(cell) if self._typed else cell
+    def _text(self, one: Input, *, reads_json: bool = False) -> pl.Expr:
+        cell = pl.col(self._input(one))
+        if not self._is_typed(one):
+            return cell
+        type_ = pl.col(self._type(one))
+        is_text = type_.is_null() | type_.is_in(_NESTED) if reads_json else type_.is_null()
+        return pl.when(is_text).then(cell)
 
-    def _input(self, column: str) -> str:
-        return self.plan.inputs.setdefault(column, f"c{len(self.plan.inputs)}")
+    def _input(self, one: Input) -> str:
+        return self.plan.inputs.setdefault(one, f"c{len(self.plan.inputs)}")
 
-    def _type(self, column: str) -> str:
-        return self.plan.types.setdefault(column, f"t{len(self.plan.types)}")
+    def _type(self, one: Input) -> str:
+        return self.plan.types.setdefault(one, f"t{len(self.plan.types)}")
 
     def _place(self, value: _Value) -> _Value:
         """The value as a column of its own."""
@@ -271,6 +340,11 @@ def _only_item(items: pl.Expr) -> pl.Expr:
     return pl.when(items.list.len() == 1).then(items.list.first())
 
 
+def _is_plural(one: Input) -> bool:
+    return one.way is not None and one.way.is_plural
+
+
+_NESTED = ["array", "object"]
 _NO_BLANKS = BlankToNull().operation(Form.TEXT)
 _WRAP = Wrap().operation(Form.TEXT)
 _SHAPES: dict[tuple[Shape, Form], Operation] = {

@@ -5,9 +5,10 @@ Must never know columns of a file or how a step works.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints
 
 from etl.formats import FORMATS, Format
+from etl.mapping.patterns import known_pattern
 from etl.mapping.steps import WrittenStep
 from etl.mapping.yamlfile import Loc, Places, plain
 
@@ -66,6 +67,8 @@ class Rule(Part):
     """`Turn {n}`: several columns in the order of their numbers, as a list; also beside `from` or `from_one_of`."""
     value: Plain = None
     """The same value for every row."""
+    template: Annotated[str, AfterValidator(known_pattern)] | None = None
+    """A text with names of columns in braces: `{First} {Last}`."""
     expr: str | None = None
     """A SQL expression over the columns."""
     steps: list[WrittenStep] = []
@@ -83,7 +86,13 @@ class Rule(Part):
     @property
     def takes_columns(self) -> bool:
         """Whether the value comes from columns by name."""
-        return bool(self.from_ or self.from_one_of or self.from_pattern)
+        return bool(self.from_ or self.from_one_of or self.from_pattern or self.template)
+
+
+class Into(Part):
+    """`unmapped: {into: metric_input.source}`: the columns that nothing uses, as an object."""
+
+    into: str
 
 
 class Mapping(Part):
@@ -95,7 +104,9 @@ class Mapping(Part):
     description: str = ""
     source: Source = Source()
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
-    unmapped: Literal["warn", "ignore", "error"] = "warn"
+    lost: dict[str, str] = {}
+    """Columns that the API has nothing for, and why: a row that has a value there gets a warning."""
+    unmapped: Annotated[Literal["warn", "ignore", "error"] | Into, Field(union_mode="left_to_right")] = "warn"
     """What to do about columns that nothing uses."""
 
     _file: str = PrivateAttr(default="")
@@ -116,5 +127,6 @@ def known_keys(loc: Loc) -> list[str]:
     """The keys that may stand where `loc` leads, as written in the file."""
     part: type[Part] = Mapping
     if loc:
-        part = Source if loc[0] == "source" else Rule
+        parts: dict[str, type[Part]] = {"source": Source, "unmapped": Into}
+        part = parts.get(str(loc[0]), Rule)
     return [info.alias or name for name, info in part.model_fields.items()]

@@ -71,7 +71,7 @@ def read_yaml(text: str) -> CommentedMap:
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlError(line, 1, "a character here cannot stand in YAML; remove it") from None
-    except (YAMLError, ValueError, RecursionError):
+    except (YAMLError, ValueError, TypeError, RecursionError):  # TypeError: a list or a mapping as a key
         raise YamlError(1, 1, "the file is not YAML; see a ready-made mapping for an example") from None
     if not isinstance(root, CommentedMap):
         raise YamlError(1, 1, "a mapping file consists of keys and values; begin with version: 1")

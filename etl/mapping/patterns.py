@@ -1,0 +1,80 @@
+"""Patterns with names in braces: `{First} {Last}`, filled from columns or from the keys of an object.
+
+Must never know what the names stand for. `{{` and `}}` stand for braces themselves.
+"""
+
+import re
+from functools import lru_cache
+
+from pydantic_core import PydanticCustomError
+
+from etl.mapping.ways import Way, items_of, look, parse_way, shown
+
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+Piece = tuple[str, str | None]
+"""A text as it is, and the name that follows it (None at the end)."""
+
+
+@lru_cache(maxsize=256)
+def parse_pattern(pattern: str) -> tuple[Piece, ...]:
+    """The pieces of a pattern. Raises ValueError for a brace alone or without a name."""
+    pieces: list[Piece] = []
+    text = ""
+    place = 0
+    for found in _PIECE.finditer(pattern):
+        text += pattern[place : found.start()]
+        place = found.end()
+        if found[0] in {"{{", "}}"}:
+            text += found[0][0]
+        elif (found[1] or "").strip():
+            pieces.append((text, found[1].strip()))
+            text = ""
+        else:
+            raise ValueError(found[0])
+    return (*pieces, (text + pattern[place:], None))
+
+
+def names_in(pattern: str) -> list[str]:
+    """The names that stand in braces."""
+    return [name for _, name in parse_pattern(pattern) if name is not None]
+
+
+def known_pattern(pattern: str) -> str:
+    """A pattern that has at least one name, as pydantic asks for it."""
+    try:
+        names = names_in(pattern)
+    except ValueError:
+        names = []
+    if not names:
+        raise PydanticCustomError(
+            "mapping", "a pattern has names in braces; write it like {example}", {"example": '"{First} {Last}"'}
+        )
+    return pattern
+
+
+def said_of_each(pattern: str, cell: str) -> list[str] | None:
+    """What a pattern says of each object of a cell that is a JSON array; None where it is none of objects and texts."""
+    items = items_of(cell)
+    if items is None:
+        return None
+    said: list[str] = []
+    for item in items:
+        if item[:1] == b"{":
+            said.append(_say(pattern, item))
+        elif item[:1] == b'"':
+            said.append(shown(item))
+        else:
+            return None
+    return said
+
+
+def _say(pattern: str, item: bytes) -> str:
+    pieces = parse_pattern(pattern)
+    return "".join(text + (look(item, _way(name)) or "" if name else "") for text, name in pieces)
+
+
+@lru_cache(maxsize=256)
+def _way(name: str) -> Way:
+    way = parse_way(f".{name}")
+    return way if way is not None else Way(name, ())

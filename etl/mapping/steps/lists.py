@@ -1,0 +1,150 @@
+"""Steps that make lists and end them: lines, splitting, wrapping, joining, the turns of a script.
+
+They must never know which field a list is for.
+"""
+
+from functools import partial
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from etl.mapping import jsoncells, lists
+from etl.mapping.jsoncells import Mistake
+from etl.mapping.names import suggest
+from etl.mapping.patterns import known_pattern, said_of_each
+from etl.mapping.series import by_cell, by_column
+from etl.mapping.steps.step import TEXT_OR_LIST, TEXTS, Form, Step, listed
+from etl.problems import Code
+
+
+def _known_separator(mark: str) -> str:
+    if mark not in lists.NAMED and (not mark or mark.replace("_", "").isalnum()):
+        raise PydanticCustomError(
+            "mapping",
+            '"{mark}" is not a separator; use newline, bullet, numbered, or a sign such as "|"{near}',
+            {"mark": mark, "near": suggest(mark, lists.NAMED)},
+        )
+    return mark
+
+
+Separator = Annotated[str, AfterValidator(_known_separator)]
+"""A name of `lists.NAMED`, or a sign as it is written."""
+
+
+class Lines(Step):
+    """Each line is an item; blank lines are left out."""
+
+    step: Literal["lines"] = "lines"
+    gives = Form.LIST
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return by_column(text, partial(lists.split_texts, on=(lists.NEWLINE,)), TEXTS)
+
+
+class Split(Step):
+    """A text is cut into items: never at commas, unless they are named.
+
+    `on` names what may stand between items: `newline`, `bullet`, `numbered`, or any other sign as it is. With `json`,
+    a cell that is a JSON array of texts is read as one.
+    """
+
+    step: Literal["split"] = "split"
+    gives = Form.LIST
+    can_fail = True
+    shorthand = "on"
+
+    json_: Annotated[bool, Field(alias="json")] = True
+    on: Annotated[list[Separator], Field(min_length=1), BeforeValidator(listed)] = Field(
+        default_factory=lambda: [*lists.NAMED]
+    )
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return by_column(text, partial(lists.split_or_read if self.json_ else lists.split_texts, on=self.on), TEXTS)
+
+    def _explain(self, found: str, /) -> Mistake:
+        return jsoncells.explain_texts(found)
+
+
+class Each(Step):
+    """Each object of a JSON array becomes a text by a pattern. `{each: "{type}: {value}"}`.
+
+    A name in braces may lead further in (`{value.text}`); what an object lacks is left empty. Items that are texts stay
+    as they are, and an object alone counts as an array of it.
+    """
+
+    step: Literal["each"] = "each"
+    takes = frozenset({Form.TEXT, Form.JSON})
+    gives = Form.LIST
+    can_fail = True
+    reads_json = True
+    shorthand = "pattern"
+
+    pattern: Annotated[str, AfterValidator(known_pattern)]
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return by_cell(text, partial(said_of_each, self.pattern), TEXTS)
+
+    def _explain(self, found: str, /) -> Mistake:
+        if not jsoncells.is_json(found):
+            return jsoncells.explain_json(found)
+        return Code.WRONG_TYPE, 'a JSON array of objects or texts, such as [{"type": "contains", "value": "Hello"}]'
+
+
+class DropEmpty(Step):
+    """Items that are empty are left out; a list of nothing else counts as an empty cell."""
+
+    step: Literal["drop_empty"] = "drop_empty"
+    takes = frozenset({Form.LIST})
+
+    def _on_items(self, items: pl.Expr) -> pl.Expr:
+        return by_column(items, lists.drop_empty, TEXTS)
+
+
+class Wrap(Step):
+    """The whole text becomes a list of one item."""
+
+    step: Literal["wrap"] = "wrap"
+    gives = Form.LIST
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return by_column(text, lists.wrap, TEXTS)
+
+
+class Join(Step):
+    """The items of a list become one text, with `separator` between them (a line break unless given)."""
+
+    step: Literal["join"] = "join"
+    takes = frozenset({Form.LIST})
+    gives = Form.TEXT
+    shorthand = "separator"
+
+    separator: str = "\n"
+
+    def _on_items(self, items: pl.Expr) -> pl.Expr:
+        return items.list.join(self.separator)
+
+
+class Turns(Step):
+    """The persona's lines of a script, in order.
+
+    From a JSON array, one turn a line, `|` between turns, or a numbered list. Labels of the persona (`Caller:`,
+    `Customer:`, `User:`) are removed; lines of the agent (`Agent:`, `Assistant:`, `Bot:`) are left out.
+    """
+
+    step: Literal["turns"] = "turns"
+    takes = TEXT_OR_LIST
+    gives = Form.LIST
+    can_fail = True
+
+    def _on_items(self, items: pl.Expr) -> pl.Expr:
+        return by_column(items, lists.persona_lines, TEXTS)
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return by_column(text, lists.read_turns, TEXTS)
+
+    def _explain(self, found: str, /) -> Mistake:
+        if found.lstrip().startswith("[") and not jsoncells.is_texts(found):
+            return jsoncells.explain_texts(found)
+        return Code.MISSING_TURNS, "what the caller says, line by line, and here only the agent speaks"

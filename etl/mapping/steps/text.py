@@ -1,0 +1,178 @@
+"""Steps on texts, or on every item of a list: white space, case, Unicode, replacing, rewriting.
+
+They must never know what the texts mean.
+"""
+
+import re
+from collections.abc import Callable
+from functools import reduce
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from etl.mapping.steps.step import TEXT_OR_LIST, Form, Step
+
+_SHOWN_CHARACTERS = 60
+
+
+class Wording(Step):
+    """A step that treats a text, or every item of a list."""
+
+    takes = TEXT_OR_LIST
+
+    def _on_items(self, items: pl.Expr) -> pl.Expr:
+        return items.list.eval(self._on_text(pl.element()))
+
+
+class Strip(Wording):
+    """White space at both ends is removed. `"  Hi "` becomes `"Hi"`."""
+
+    step: Literal["strip"] = "strip"
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return text.str.strip_chars()
+
+
+class Lower(Wording):
+    """Small letters. `"EN-us"` becomes `"en-us"`."""
+
+    step: Literal["lower"] = "lower"
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return text.str.to_lowercase()
+
+
+class Upper(Wording):
+    """Capital letters. `"script"` becomes `"SCRIPT"`."""
+
+    step: Literal["upper"] = "upper"
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return text.str.to_uppercase()
+
+
+class BlankToNull(Step):
+    """A cell with nothing but white space counts as empty: the field is not sent."""
+
+    step: Literal["blank_to_null"] = "blank_to_null"
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return pl.when(text.str.strip_chars() != "").then(text)
+
+
+class Nfc(Wording):
+    """Unicode's composed form: `e` and an accent after it become the one letter `é`."""
+
+    step: Literal["nfc"] = "nfc"
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return text.str.normalize("NFC")
+
+
+def _usable_pattern(pattern: str) -> str:
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except pl.exceptions.ComputeError as error:
+        why = str(error).strip().splitlines()[-1].removeprefix("error: ")
+        raise PydanticCustomError(
+            "mapping", "the pattern {pattern} cannot be used: {why}", {"pattern": pattern, "why": why}
+        ) from None
+    return pattern
+
+
+def _with_braces(text: str) -> str:
+    """`$1` as polars wants it, so that letters may follow: `${1}`."""
+    return re.sub(r"\$(\d)", r"${\1}", text)
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_usable_pattern)]
+"""A regular expression in Rust's syntax: no look-around."""
+
+
+class Replace(Wording):
+    """What matches a regular expression is replaced, everywhere: `{replace: {pattern: "\\s+", with: " "}}`.
+
+    `$1` in `with` stands for the first group; without `with` the match is removed.
+    """
+
+    step: Literal["replace"] = "replace"
+
+    pattern: Pattern
+    with_: Annotated[str, Field(alias="with")] = ""
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        return text.str.replace_all(self.pattern, _with_braces(self.with_))
+
+
+class Entry(BaseModel):
+    """One entry of `rewrite`: what a text that matches `match` from end to end becomes."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    match: Pattern
+    to: str | None = None
+    lost: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Entry":
+        if (self.to is None) == (self.lost is None):
+            raise PydanticCustomError("mapping", "an entry of rewrite has match and one of to and lost", {})
+        return self
+
+    def matches(self, text: pl.Expr) -> pl.Expr:
+        return text.str.contains(self.whole)
+
+    @property
+    def whole(self) -> str:
+        return f"(?s)^(?:{self.match})$"
+
+
+class Rewrite(Wording):
+    """Texts are put into other words by the first entry that matches the whole text; others stay as they are.
+
+    `to` says what it becomes (`$1` is the first group). `lost` leaves it out, and the row gets a warning with that
+    reason.
+    """
+
+    step: Literal["rewrite"] = "rewrite"
+    shorthand = "entries"
+
+    entries: Annotated[list[Entry], Field(min_length=1)]
+
+    def _on_text(self, text: pl.Expr) -> pl.Expr:
+        def one(rest: pl.Expr, entry: Entry) -> pl.Expr:
+            to = pl.lit(None, dtype=pl.String)
+            if entry.to is not None:
+                to = text.str.replace(entry.whole, _with_braces(entry.to))
+            return pl.when(entry.matches(text)).then(to).otherwise(rest)
+
+        return reduce(one, reversed(self.entries), text)
+
+    def _on_items(self, items: pl.Expr) -> pl.Expr:
+        rewritten = items.list.eval(self._on_text(pl.element())).list.drop_nulls()
+        return pl.when((rewritten.list.len() > 0) | (items.list.len() == 0)).then(rewritten)
+
+    def _lost(self, form: Form, /) -> Callable[[pl.Series], pl.Series] | None:
+        reasons = [entry for entry in self.entries if entry.lost is not None]
+        if not reasons:
+            return None
+
+        def find(cells: pl.Series) -> pl.Series:
+            texts = cells if form is Form.LIST else cells.to_frame().select(pl.concat_list(cells.name)).to_series()
+            said = texts.list.eval(self._reason(pl.element())).list.drop_nulls().list.join("; ")
+            return said.set(said == "", None)
+
+        return find
+
+    def _reason(self, text: pl.Expr) -> pl.Expr:
+        """For a text that is left out: itself and why."""
+
+        def one(rest: pl.Expr, entry: Entry) -> pl.Expr:
+            said = pl.lit(None, dtype=pl.String)
+            if entry.lost is not None:
+                said = pl.concat_str(pl.lit('"'), text.str.head(_SHOWN_CHARACTERS), pl.lit(f'" ({entry.lost})'))
+            return pl.when(entry.matches(text)).then(said).otherwise(rest)
+
+        return reduce(one, reversed(self.entries), pl.lit(None, dtype=pl.String))

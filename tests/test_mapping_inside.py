@@ -1,0 +1,170 @@
+"""What is inside JSON: ways into it, `each`, `rewrite`, templates, what is lost, and what nothing uses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from etl.errors import MappingError
+from etl.mapping.ways import parse_name, parse_way, reach, reach_all
+from tests.mapping_talk import batch_of, json_batch, mapped, mapping_of
+
+REWRITE = r"""
+expected_behaviors:
+  from: assert
+  steps:
+    - each: "{type}: {value}"
+    - rewrite:
+        - {match: "llm-rubric: (.*)", to: "$1"}
+        - {match: "not-i?contains: (.*)", to: "Does not say: $1"}
+        - {match: "(?:javascript|python): .*", lost: "code cannot be judged from a conversation"}
+"""
+
+
+def of(folder: Path, fields: str, *, more: str = "") -> Any:
+    (folder / "mine.yaml").write_text(f"version: 1\nname: mine\nresource: test-cases\n{more}fields:\n{fields}")
+    from etl.mapping import load_mapping
+
+    return load_mapping(str(folder / "mine.yaml"))
+
+
+def indented(fields: str) -> str:
+    return "".join(f"  {line}\n" for line in fields.strip().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "way"),
+    [
+        ("vars.question", "vars", ".question"),
+        ("messages[role=user].content", "messages", "[role=user].content"),
+        ("checks[].criteria", "checks", "[].criteria"),
+        ('a["odd.key"][2].b', "a", '["odd.key"][2].b'),
+    ],
+)
+def test_a_name_may_lead_into_a_column(name: str, column: str, way: str) -> None:
+    found = parse_name(name)
+    assert found is not None
+    assert (found[0], found[1].text) == (column, way)
+
+
+@pytest.mark.parametrize("name", ["Order No.", "plain", "(a) b", "a[", "a]b", ".a", "a..b", "a[]]"])
+def test_other_names_do_not(name: str) -> None:
+    assert parse_name(name) is None
+
+
+def test_values_keep_the_form_they_have() -> None:
+    cells = pl.Series(
+        ['{"a":{"b":1.0}}', '{"a":{"b":12345678901234567890}}', '{"a":{"b":"007"}}', '{"a":{"b":null}}', "text", None]
+        + ['{"a":{"b":"\\ud800"}}', '{"a":[1, 2.50]}']
+    )
+    way = parse_way(".a.b")
+    assert way is not None
+    values, types = reach(cells, way)
+    assert values.to_list() == ["1.0", "12345678901234567890", "007", None, None, None, None, None]
+    assert types.to_list() == ["number", "number", None, None, None, None, None, None]
+    every = parse_way(".a[]")
+    assert every is not None
+    assert reach_all(cells, every).to_list()[-1] == ["1", "2.50"]
+
+
+def test_the_first_way_that_has_a_value_wins(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, "input_str: {from: [vars.question, vars.prompt, input]}")
+    made = mapped(mapping, json_batch({"vars": {"question": "Hi"}}, {"vars": {"prompt": "Ho"}}, {"input": "Hu"}))
+    assert made.bodies == [{"input_str": "Hi"}, {"input_str": "Ho"}, {"input_str": "Hu"}]
+    assert made.codes == []
+
+
+def test_a_column_of_that_very_name_wins_over_the_way(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, "metric_input.channel: {from: metadata.channel}")
+    assert mapped(mapping, batch_of({"metadata.channel": ["voice"]})).bodies == [{"metric_input": {"channel": "voice"}}]
+    inside = batch_of({"metadata": ['{"channel": "voice"}']})
+    assert mapped(mapping, inside).bodies == [{"metric_input": {"channel": "voice"}}]
+
+
+def test_a_value_of_another_type_is_a_problem(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, "input_str: {from: vars.question}")
+    made = mapped(mapping, json_batch({"vars": {"question": 5}}))
+    assert made.codes == ["wrong_type"]
+    assert made.batch.problems["message"][0].startswith("vars.question is 5; input_str takes text")
+
+
+def test_assertions_become_behaviours_and_what_cannot_is_said(tmp_path: Path) -> None:
+    mapping = of(tmp_path, indented(REWRITE))
+    checks = [
+        {"type": "llm-rubric", "value": "Greets"},
+        {"type": "not-contains", "value": "fee"},
+        {"type": "javascript", "value": "output.length < 9"},
+        "Stays polite",
+    ]
+    made = mapped(mapping, json_batch({"assert": checks}, {"assert": checks[2:3]}, {"assert": []}))
+    assert made.bodies[0] == {"expected_behaviors": ["Greets", "Does not say: fee", "Stays polite"]}
+    assert made.bodies[1:] == [{}, {"expected_behaviors": []}]
+    assert made.codes == ["not_convertible", "not_convertible"]
+    assert '"javascript: output.length < 9" (code cannot be judged' in made.batch.problems["message"][0]
+
+
+def test_what_is_no_array_of_objects_is_a_problem(tmp_path: Path) -> None:
+    mapping = of(tmp_path, indented(REWRITE))
+    assert mapped(mapping, json_batch({"assert": [1, 2]}, {"assert": 7})).codes == ["wrong_type", "wrong_type"]
+    assert mapped(mapping, batch_of({"assert": ["{broken"]})).codes == ["malformed_json"]
+
+
+def test_a_template_is_filled_from_columns(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, 'description: {template: "{First} {Last} ({meta.tone})", steps: [strip]}')
+    rows = {"first": ["Ada", None, " "], "LAST": ["Byron", "X", None], "meta": ['{"tone": "calm"}', None, None]}
+    made = mapped(mapping, batch_of(rows))
+    assert made.bodies == [{"description": "Ada Byron (calm)"}, {"description": "X ()"}, {}]
+
+
+def test_what_the_api_has_nothing_for_is_said_where_a_row_has_it(tmp_path: Path) -> None:
+    more = "lost: {Threshold: the judge has none, meta.seed: there are no seeds}\n"
+    mapping = mapping_of(tmp_path, "input_str: {from: Input}", more=more)
+    rows = {"Input": ["a", "b"], "Threshold": ["0.8", ""], "meta": [None, '{"seed": 7}']}
+    made = mapped(mapping, batch_of(rows))
+    assert made.codes == ["not_convertible", "not_convertible"]
+    assert made.batch.problems["message"].to_list() == [
+        "Threshold has a value that is not sent: the judge has none",
+        "meta.seed has a value that is not sent: there are no seeds",
+    ]
+    assert made.bound.unmapped == ()
+
+
+def test_keys_that_nothing_uses_are_said(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, "input_str: {from: vars.question}")
+    made = mapped(mapping, json_batch({"vars": {"question": "Hi", "tone": "calm", "n": None}}))
+    assert made.codes == ["unmapped_column"]
+    assert "vars also has the key tone" in made.batch.problems["message"][0]
+    silent = mapping_of(tmp_path, "input_str: {from: vars.question}", more="unmapped: ignore\n")
+    assert mapped(silent, json_batch({"vars": {"question": "Hi", "tone": "calm"}})).codes == []
+
+
+def test_other_columns_may_go_into_an_object(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, "input_str: {from: Input}", more="unmapped: {into: metric_input.source}\n")
+    made = mapped(mapping, json_batch({"Input": "a", "Order": "007", "n": 1.50, "x": None}, {"Input": "b"}))
+    assert made.bodies == [
+        {"input_str": "a", "metric_input": {"source": {"Order": "007", "n": 1.5}}},
+        {"input_str": "b"},
+    ]
+    assert '"n":1.5' in json.dumps(made.bodies[0], separators=(",", ":"))
+    assert made.bound.unmapped == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "more", "said"),
+    [
+        ("input_str: {from: A}", "unmapped: {into: input_str}", "input_str cannot hold the other columns"),
+        ("input_str: {from: A}", "unmapped: {in: x}", "or {into: metric_input.source}"),
+        ("input_str: {template: Hello}", "", "a pattern has names in braces"),
+        ("input_str: {from: A, template: '{B}'}", "", "input_str has from, template; keep one of them"),
+        ("input_str: {from: A, steps: [{replace: {pattern: '('}}]}", "", "the pattern ( cannot be used"),
+        ("input_str: {from: A, steps: [{rewrite: [{match: a}]}]}", "", "one of to and lost"),
+        ("script_turns: {from: A}\nsimulation_metadata_input.script_turns: {from: B}", "", "are the same field"),
+        ("? {a: 1}\n: {from: A}", "", "a key should be text"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(fields: str, more: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"mine\.yaml:\d+:\d+: ") as caught:
+        of(tmp_path, indented(fields), more=f"{more}\n" if more else "")
+    assert said in str(caught.value)
