@@ -237,7 +237,7 @@ class TestHeader:
         [
             (("id",), "column B holds data (row 1: 'a') but has no name among those that were given"),
             (("id", "input", "notes"), "3 names were given, and the records have 2 cells"),
-            (("id", "id"), "have the same name"),
+            (("id", "id"), "was given to 2 columns"),
             (("id", ""), "may not be called ''"),
         ],
     )

@@ -32,6 +32,7 @@ DOUBTFUL_SHARE = 0.2
 _FEW_ROWS = 3
 """So many rows below say what a column holds."""
 _SAY_WHICH = "Say which row holds the column names: --header-row N; if there is none: --columns NAME,NAME,…"
+_OWN_NAMES = "Give each column a name of its own: --columns NAME,NAME,…"
 _GIVE_ALL = "Give a name for each cell of a record."
 
 _NUMBER = re.compile(r"[-+]?[\s\d.,'%€$£]*\d[\s\d.,'%€$£]*(?:[eE][-+]?\d+)?")
@@ -92,7 +93,7 @@ def _told_header(
     row, passed = (0, {}) if chosen is None else lines[_chosen_line(lines, chosen, place)]
     ignored = frozenset(position for position, text in passed.items() if text == ERROR_COLUMN)
     names = {position: " ".join(text.split()) for position, text in enumerate(told, 1)}
-    _refuse_names(names, row, place)
+    _refuse_names(names, None, place)
     data = [line for line in lines if line[0] > row]
     usual = _usual(widths)
     if usual is not None and usual < len(names):
@@ -221,12 +222,19 @@ def _is_name(text: str) -> bool:
     return not (text.startswith(("{", '["', "[{", "http://", "https://")))
 
 
-def _refuse_names(names: Mapping[int, str], row: int, place: str) -> None:
+def _refuse_names(names: Mapping[int, str], row: int | None, place: str) -> None:
+    """Refuse (FileError) names that cannot be those of columns; `row` holds them, or they were given (None)."""
+    where = "with --columns" if row is None else f"in row {row}"
     if not names:
-        raise FileError(f"{place}: row {row} names no columns.", _SAY_WHICH)
+        raise FileError(f"{place}: no columns are named {where}.", _SAY_WHICH)
     if len(names) > MOST_COLUMNS:
-        raise FileError(f"{place}: row {row} names {len(names)} columns; at most {MOST_COLUMNS:,} are read.")
+        raise FileError(
+            f"{place}: {len(names):,} columns are named {where}; at most {MOST_COLUMNS:,} are read.",
+            "Leave out the columns that no test case needs.",
+        )
     name, count = Counter(names.values()).most_common(1)[0]
+    if count > 1 and row is None:
+        raise FileError(f"{place}: the name {_short(name)!r} was given to {count} columns.", _OWN_NAMES)
     if count > 1:
         twice = " and ".join(column_letters(position) for position, other in names.items() if other == name)
         raise FileError(

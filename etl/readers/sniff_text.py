@@ -86,7 +86,7 @@ def tell_text(source: Source, encoding: str | None) -> Finding:
     _refuse_binary(source, text)
     whole = len(source.head) == source.size_bytes
     if not text and whole:
-        raise FileError(f"{source.label} is empty.")
+        raise FileError(f"{source.label} is empty.", "Save or download it again, or name another file.")
     if _is_flat_spreadsheet(text):
         return Finding("ods", "it says that it is an OpenDocument spreadsheet in one file", Certainty.CERTAIN)
     _refuse_markup(source, text)

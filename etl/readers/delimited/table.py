@@ -111,7 +111,7 @@ def survey_delimited(source: Source, options: ReadOptions) -> DelimitedTable:
     dialect, signs = sniff_dialect(decode_head(source, codec), whole=whole, told=told, label=source.label)
     head = _read_head(source, codec, dialect, header_row)
     if not head:
-        raise FileError(f"{source.label} holds no rows: every line is blank.")
+        raise FileError(f"{source.label} holds no rows: every line is blank.", "Name another file.")
     lines = [(row, {at: cell for at, cell in enumerate(cells, 1) if cell.strip(BLANKS)}) for row, cells, *_ in head]
     widths = {record.row: len(record.cells) for record in head}
     header = find_header(lines, header_row, source.label, widths, options.columns)

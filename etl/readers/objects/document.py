@@ -172,7 +172,10 @@ def _lists(document: Document, kind: Documents) -> Generator[_Found]:
     """The lists of a document in the order in which they come; what is not read of one is stepped over."""
     step = document.open(stepping=True)
     if step is None:
-        raise FileError(f"{kind.label} is a single value, not a list of objects.")
+        raise FileError(
+            f"{kind.label} is a single value, not a list of objects.",
+            f"Write each row as {kind.what.object}: {kind.what.form}",
+        )
     yield from _walk(document, kind, step, "", 0)
 
 
@@ -256,7 +259,8 @@ def _names(lists: Sequence[_List]) -> str:
 
 def _refuse_without_objects(chosen: _List, kind: Documents) -> None:
     if not chosen.count:
-        raise FileError(f"{kind.label} holds no rows: {chosen.name} is empty.")
+        hint = "Name another file, or another list of this one: --records KEY" if chosen.depth else "Name another file."
+        raise FileError(f"{kind.label} holds no rows: {chosen.name} is empty.", hint)
     if not chosen.survey.columns and chosen.sign != "{":
         values = _KINDS.get(chosen.sign, "numbers")
         hint = f"Write each row as {kind.what.object}: {kind.what.form}"

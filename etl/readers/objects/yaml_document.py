@@ -97,7 +97,9 @@ class YamlDocument:
                 raise cursor.refuse("after --- the document begins on a line of its own")
             cursor.next_content()
         if cursor.ended:
-            raise FileError(f"{cursor.label} holds no rows: it has comments and blank lines at most.")
+            raise FileError(
+                f"{cursor.label} holds no rows: it has comments and blank lines at most.", "Name another file."
+            )
 
     def _open(self, step: Opened, *, stepping: bool) -> Step:
         if isinstance(step, OpenList) and stepping:

@@ -18,6 +18,8 @@ from etl.readers.sources.source import Source
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 """How zip files begin: with a member, empty, as a part of several."""
+SAVE_ANEW = "If you trust it, open it in the program that it comes from and save it anew."
+"""What would do for an archive that no honest program writes."""
 MOST_DIRECTORY_BYTES = 8 << 20
 """The list of names. Some 80,000 files have room in it."""
 ENCRYPTED = 0x1
@@ -137,7 +139,8 @@ def _refuse_large_directory(source: Source) -> None:
     if size > MOST_DIRECTORY_BYTES:
         raise FileError(
             f"{source.label} is refused: the list of what is in it has {size:,} bytes, as in a file made to exhaust "
-            "memory."
+            "memory.",
+            SAVE_ANEW,
         )
 
 

@@ -181,7 +181,7 @@ def found(
     except OSError as error:
         raise _unreadable(label, error) from error
     if not head:
-        raise FileError(f"{label} is empty.")
+        raise FileError(f"{label} is empty.", "Save or download it again, or name another file.")
     return Source(
         file=file,
         label=label,

@@ -234,7 +234,7 @@ def _is_rubbish(name: str) -> bool:
 
 def _chosen(source: Source, members: Sequence[zipfile.ZipInfo], wanted: str | None) -> zipfile.ZipInfo:
     if not members:
-        raise FileError(f"{source.label} is a zip archive without a file in it.")
+        raise FileError(f"{source.label} is a zip archive without a file in it.", "Name another file.")
     names = [info.filename for info in members]
     if wanted is None and len(members) > 1:
         more = f" and {len(names) - _SHOWN_MEMBERS:,} more" if len(names) > _SHOWN_MEMBERS else ""

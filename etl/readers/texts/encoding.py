@@ -190,7 +190,7 @@ def _refuse_zeros(source: Source) -> None:
     if min(even, odd) * 10 < max(even, odd):
         codec = "utf-16-le" if odd > even else "utf-16-be"
         raise FileError(f"{source.label} looks like UTF-16 without a byte order mark.", f"If it is: --encoding {codec}")
-    raise FileError(f"{source.label} is not text: a large part of it is NUL bytes.")
+    raise FileError(f"{source.label} is not text: a large part of it is NUL bytes.", "Save it as text anew.")
 
 
 def _chunks(source: Source, limit: int) -> Iterator[bytes]:

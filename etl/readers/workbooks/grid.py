@@ -46,6 +46,11 @@ _CELL_BYTES, _ODD_BYTES, _HEAD_CELL_BYTES = 16, 400, 64
 """What a cell weighs beside its text: in a frame, where something must be said of it, as an object of its own."""
 
 
+EMPTY = "it is empty"
+"""Why a sheet without a cell is no table."""
+GIVE_ROWS = "Give it a row of column names with the rows below, or name another file."
+
+
 class NoTableError(Exception):
     """A sheet that is no table; the argument says why."""
 
@@ -166,7 +171,7 @@ def filled(cells: Iterable[Cell]) -> dict[int, str]:
 
 def _find_header(lines: Sequence[Line], options: ReadOptions, sheet: str) -> Header:
     if not lines:
-        raise NoTableError("it is empty")
+        raise NoTableError(EMPTY, GIVE_ROWS)
     try:
         header = find_header(lines, options.header_row, sheet, told=options.columns)
     except FileError as error:

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from etl.errors import FileError
-from etl.readers.sources.archive import words_of
+from etl.readers.sources.archive import SAVE_ANEW, words_of
 from etl.readers.sources.source import Source
 from etl.readers.workbooks.xml_stream import Tag, UnsafeXmlError, read_tags
 
@@ -99,7 +99,7 @@ class Package:
         """The inflated bytes of a part, in pieces. Raises FileError when there is no such part."""
         info = self._parts.get(_plain(part))
         if info is None:
-            raise FileError(f"{self.label} is damaged: its part {part[:80]} is missing.")
+            raise FileError(f"{self.label} is damaged: its part {part[:80]} is missing.", "Open it in a spreadsheet program and save it.")
         with self._archive.open(info) as stream:
             pieces = iter(partial(stream.read, _CHUNK_BYTES), b"")
             yield from as_utf8(pieces) if _plain(part).endswith(_XML) else pieces
@@ -107,7 +107,7 @@ class Package:
     def tags(self, part: str) -> Iterator[Tag]:
         """The elements of a part without cells. Raises FileError for one that is too large for that."""
         if self.size(part) > MOST_INDEX_BYTES:
-            raise FileError(f"{self.label} is refused: its part {part[:80]} has {self.size(part):,} bytes.")
+            raise FileError(f"{self.label} is refused: its part {part[:80]} has {self.size(part):,} bytes.", SAVE_ANEW)
         return read_tags(self.stream(part))
 
     def relations(self, part: str) -> list[Relation]:
@@ -124,7 +124,7 @@ class Package:
             if tag.name == "Relationship" and tag.attributes.get("TargetMode") != "External"
         ]
         if len(found) > MOST_RELATIONS:
-            raise FileError(f"{self.label} is refused: its part {part[:80]} refers to too many others.")
+            raise FileError(f"{self.label} is refused: its part {part[:80]} refers to too many others.", SAVE_ANEW)
         return found
 
     def workbook_part(self) -> str:
@@ -151,7 +151,7 @@ def open_package(source: Source) -> Iterator[Package]:
     except expat.ExpatError as error:
         raise FileError(f"{source.label} is damaged: broken XML ({error}).", "Open and save it again.") from error
     except UnsafeXmlError as error:
-        raise FileError(f"{source.label} is refused: {error}, which no spreadsheet program writes.") from error
+        raise FileError(f"{source.label} is refused: {error}, which no spreadsheet program writes.", SAVE_ANEW) from error
     except _DAMAGE as error:
         raise FileError(
             f"{source.label} is damaged: {words_of(error)}.", "Open it in a spreadsheet program and save it."
@@ -176,14 +176,14 @@ class _SmallReads:
 def _refuse_hostile(archive: zipfile.ZipFile, archive_bytes: int, label: str) -> None:
     parts = archive.infolist()
     if len(parts) > MOST_PARTS:
-        raise FileError(f"{label} is refused: it has {len(parts):,} parts, a workbook has at most {MOST_PARTS:,}.")
+        raise FileError(f"{label} is refused: it has {len(parts):,} parts, a workbook has at most {MOST_PARTS:,}.", SAVE_ANEW)
     names = [_plain(part.filename) for part in parts]
     if len(set(names)) < len(names):
-        raise FileError(f"{label} is refused: two of its parts have the same name, so programs see different data.")
+        raise FileError(f"{label} is refused: two of its parts have the same name, so programs see different data.", SAVE_ANEW)
     if any(part.flag_bits & 0x1 for part in parts):
         raise FileError(f"{label} is protected with a password.", "Save a copy without the password.")
     if sum(part.compress_size for part in parts) > archive_bytes:
-        raise FileError(f"{label} is refused: its parts claim to be larger than the file, as where they overlap.")
+        raise FileError(f"{label} is refused: its parts claim to be larger than the file, as where they overlap.", SAVE_ANEW)
     for part in parts:
         _refuse_swollen(label, f"its part {part.filename[:80]}", part.file_size, part.compress_size)
     _refuse_swollen(label, "it", sum(part.file_size for part in parts), archive_bytes)
@@ -199,7 +199,8 @@ def _refuse_swollen(label: str, what: str, inflated: int, compressed: int) -> No
     if inflated > max(SMALL_PART_BYTES, ratio * compressed):
         raise FileError(
             f"{label} is refused: {what} inflates from {compressed:,} to {inflated:,} bytes, as in a file made to "
-            "exhaust memory."
+            "exhaust memory.",
+            SAVE_ANEW,
         )
 
 

@@ -14,6 +14,7 @@ from typing import overload
 import polars as pl
 
 from etl.errors import FileError
+from etl.readers.sources.archive import SAVE_ANEW
 
 _FIRST_TEXTS = 1 << 14
 """How many are enough for a first look."""
@@ -135,7 +136,9 @@ class SharedTexts(Sequence[str]):
                     size_bytes += int(piece.str.len_bytes().sum())
                 self._count += piece.len()
                 if self._count > self._most:
-                    raise FileError(f"{self._label} is refused: it holds more texts than its cells could name.")
+                    raise FileError(
+                        f"{self._label} is refused: it holds more texts than its cells could name.", SAVE_ANEW
+                    )
                 if enough is not None and self._count >= enough:
                     break
             else:

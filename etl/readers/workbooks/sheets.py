@@ -11,7 +11,7 @@ from etl.errors import FileError
 from etl.quoting import shorten
 from etl.readers.sources.source import nearest
 from etl.readers.survey import Skipped
-from etl.readers.workbooks.grid import GridTable, NoTableError
+from etl.readers.workbooks.grid import EMPTY, GIVE_ROWS, GridTable, NoTableError
 
 MOST_SHEETS = 1_000
 """Each is opened before the first row is read. Old programs stopped at 256."""
@@ -48,9 +48,12 @@ def open_sheets(
     sheet, none that is a table.
     """
     if not sheets:
-        raise FileError(f"{label} has no sheets.")
+        raise FileError(f"{label} has no sheets.", "Open it in a spreadsheet program, and save a sheet of rows.")
     if len(sheets) > MOST_SHEETS:
-        raise FileError(f"{label} is refused: it has {len(sheets):,} sheets; at most {MOST_SHEETS:,} are read.")
+        raise FileError(
+            f"{label} is refused: it has {len(sheets):,} sheets; at most {MOST_SHEETS:,} are read.",
+            "Save the sheets you need in a file of their own.",
+        )
     name = _find_sheet(sheets, wanted, label) if wanted else None
     tables: list[GridTable] = []
     skipped: list[Skipped] = []
@@ -95,7 +98,11 @@ def _why_not(sheet: ListedSheet, named: str | None) -> str:
 def _no_table(label: str, named: str | None, skipped: Sequence[Skipped]) -> FileError:
     told = [sheet for sheet in skipped if named is None or sheet.sheet == named]
     reasons = shorten("; ".join(f"{shorten(sheet.sheet)}: {sheet.reason}" for sheet in told[:10]), _MOST_LISTED)
-    return FileError(
-        f"{label} has no sheet that could be read ({reasons}).",
-        "Name the sheet with --sheet and the row with the column names with --header-row N.",
-    )
+    message = f"{label} has no sheet that could be read ({reasons})."
+    if named is not None:
+        others = [repr(shorten(sheet.sheet)) for sheet in skipped if sheet.sheet != named]
+        listed = shorten(", ".join(others[:20]), _MOST_LISTED)
+        return FileError(message, f"Name another one with --sheet: {listed}." if others else GIVE_ROWS)
+    if all(sheet.reason == EMPTY for sheet in told):
+        return FileError(message, GIVE_ROWS)
+    return FileError(message, "Name the sheet with --sheet and the row with the column names with --header-row N.")

@@ -13,6 +13,7 @@ from xml.parsers import expat
 
 from etl.errors import FileError
 from etl.readers.options import ReadOptions
+from etl.readers.sources.archive import SAVE_ANEW
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
 from etl.readers.workbooks.grid import Area, GridTable, Row, open_grid
@@ -89,12 +90,16 @@ def _open_document(source: Source) -> Iterator[_Document]:
     except expat.ExpatError as error:
         raise _damaged(source.label, f"broken XML ({error})") from error
     except UnsafeXmlError as error:
-        raise FileError(f"{source.label} is refused: {error}, which no spreadsheet program writes.") from error
+        raise FileError(
+            f"{source.label} is refused: {error}, which no spreadsheet program writes.", SAVE_ANEW
+        ) from error
 
 
 def _short_part(package: Package, part: str) -> Iterator[bytes]:
     if package.size(part) > _MOST_LISTED_BYTES:
-        raise FileError(f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.")
+        raise FileError(
+            f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.", SAVE_ANEW
+        )
     return package.stream(part)
 
 

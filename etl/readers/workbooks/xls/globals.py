@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from etl.errors import FileError
+from etl.readers.sources.archive import SAVE_ANEW
 from etl.readers.workbooks.binary_values import DamagedRecordsError
 from etl.readers.workbooks.xls.records import BEGIN, CONTINUE, END, Record, Texts
 from etl.readers.workbooks.xls.text import page_name
@@ -142,5 +143,5 @@ def _read_strings(bodies: list[bytes], stream_bytes: int, label: str) -> list[st
     while texts.more():
         strings.append(texts.read())
         if len(strings) > _FEW_TEXTS and len(strings) * _LEAST_CELL_BYTES > stream_bytes:
-            raise FileError(f"{label} is refused: it lists more texts than its cells could ever name.")
+            raise FileError(f"{label} is refused: it lists more texts than its cells could ever name.", SAVE_ANEW)
     return strings

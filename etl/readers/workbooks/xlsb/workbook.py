@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from etl.errors import FileError
+from etl.readers.sources.archive import SAVE_ANEW
 from etl.readers.options import ReadOptions
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
@@ -138,7 +139,7 @@ def _listed(sheet: _Sheet, part: Relation | None) -> ListedSheet:
 def _read_list(package: Package, part: str) -> Iterator[Record]:
     """The records of a part that is no sheet."""
     if package.size(part) > _MOST_LISTED_BYTES:
-        raise FileError(f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.")
+        raise FileError(f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.", SAVE_ANEW)
     return read_records(package.stream(part))
 
 
@@ -184,7 +185,7 @@ def _read_formats(package: Package, parts: Mapping[str, str]) -> list[str]:
             (number,) = struct.unpack_from("<2xH", body)
             styles.append(codes.get(number) or builtin_format(number))
             if len(styles) > _MOST_STYLES:
-                raise FileError(f"{package.label} is refused: it has more than {_MOST_STYLES:,} cell styles.")
+                raise FileError(f"{package.label} is refused: it has more than {_MOST_STYLES:,} cell styles.", SAVE_ANEW)
     return styles
 
 

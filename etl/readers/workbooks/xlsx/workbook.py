@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from etl.errors import FileError
+from etl.readers.sources.archive import SAVE_ANEW
 from etl.quoting import shorten
 from etl.readers.options import ReadOptions
 from etl.readers.sources.source import Source
@@ -92,10 +93,10 @@ def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
         kind, part = (relation.kind, relation.target) if relation else ("", "")
         sheets.append(_Sheet(name, tag.attributes.get("state", "visible"), kind, part))
         if len(sheets) > MOST_PARTS or len(name) > _MOST_NAME_CHARACTERS:
-            raise FileError(f"{package.label} is refused: it lists more sheets, or longer names, than any program.")
+            raise FileError(f"{package.label} is refused: it lists more sheets, or longer names, than any program.", SAVE_ANEW)
     named = [sheet.part.lower() for sheet in sheets if sheet.kind == "worksheet"]
     if len(set(named)) < len(named):
-        raise FileError(f"{package.label} is refused: two of its sheets are one and the same part.")
+        raise FileError(f"{package.label} is refused: two of its sheets are one and the same part.", SAVE_ANEW)
     return sheets
 
 
@@ -142,7 +143,7 @@ def _read_formats(package: Package, part: str) -> list[str]:
         elif (tag.parent, tag.name) == ("cellXfs", "xf"):
             styles.append(codes.get(int(number)) or builtin_format(int(number)))
         if max(len(codes), len(styles)) > MOST_STYLES:
-            raise FileError(f"{package.label} is refused: it has more than {MOST_STYLES:,} cell styles.")
+            raise FileError(f"{package.label} is refused: it has more than {MOST_STYLES:,} cell styles.", SAVE_ANEW)
     return styles
 
 
