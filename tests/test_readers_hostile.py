@@ -4,10 +4,11 @@ import io
 import struct
 import zipfile
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from etl.readers import ReadOptions
+from etl.readers import ReadOptions, open_source
 from tests.reading_binary import ole_file
 from tests.reading_talk import ROWS, pack, parts_of, read, refusal, write_xlsx
 
@@ -111,6 +112,33 @@ class TestAHostileFile:
         rows = '<row r="1048576"><c r="B1048576"><v>1</v></c></row>'
         (batch,) = read(pack(tmp_path / "cases.xlsx", parts_of(rows)))
         assert batch.source["_row"].to_list() == [1_048_576]
+
+    def test_is_looked_at_only_as_far_as_it_inflates_to_little(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Three megabytes may be half a gigabyte of rows: a glance is what is wanted then."""
+        monkeypatch.setattr("etl.readers.READ_WHOLE_BYTES", 20_000)
+        monkeypatch.setattr("etl.readers.workbooks.xlsx.workbook.GLANCED_BYTES", 20_000)
+        rows = "".join(f'<row r="{row}" hidden="1"><c r="A{row}"><v>{row}</v></c></row>' for row in range(2, 1_000))
+        path = pack(tmp_path / "cases.xlsx", parts_of(rows))
+        assert path.stat().st_size < 20_000
+        for glance, hidden in ((True, False), (False, True)):
+            with open_source(str(path), ReadOptions(glance=glance)) as survey:
+                assert survey.content_size_bytes > 20_000
+                (table,) = survey.tables
+                assert ("hidden rows" in {decision.subject for decision in table.decisions}) is hidden
+
+    def test_with_a_text_of_countless_runs_is_refused(self, tmp_path: Path) -> None:
+        runs = "".join(f"<r><t>{at * 7919}</t></r>" for at in range(100_001))
+        rows = f'<row r="2"><c r="A2" t="inlineStr"><is>{runs}</is></c></row>'
+        error = refusal(pack(tmp_path / "cases.xlsx", parts_of(rows)))
+        assert "a cell holds a text of more than 100,000 pieces" in error.message
+
+    def test_with_a_text_without_end_is_refused(self, tmp_path: Path) -> None:
+        text = "".join(Random(3).choices("abcdefgh ", k=100_000)) * 101
+        rows = f'<row r="2"><c r="A2" t="inlineStr"><is><t>{text}</t></is></c></row>'
+        path = pack(tmp_path / "cases.xlsx", parts_of(rows))
+        assert "a cell holds more than 10,000,000 characters" in refusal(path).message
 
     def test_with_too_many_merged_areas_is_refused(self, tmp_path: Path) -> None:
         merges = "".join(f'<mergeCell ref="C{row}:D{row}"/>' for row in range(1, 200_003))

@@ -11,6 +11,7 @@ from etl.batch import Table
 from etl.errors import FileError
 from etl.readers.options import ReadOptions, settle_options
 from etl.readers.sniff import SPOKEN, sniff_format
+from etl.readers.sources.archive import inflated_bytes
 from etl.readers.sources.opening import open_input
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped, Survey
@@ -19,7 +20,10 @@ __all__ = ["READ_WHOLE_BYTES", "ReadOptions", "Skipped", "Survey", "open_source"
 
 _ALL_FOUND_OUT = ReadOptions()
 READ_WHOLE_BYTES = 64 << 20
-"""Up to this size a file is looked at whole where a glance would do: it takes no time, and nothing shows late."""
+"""Up to this size, inflated, a file is looked at whole where a glance would do: it takes no time, and nothing shows
+late.
+"""
+_IN_PARTS = frozenset({"xlsx", "xlsb", "ods"})
 
 
 def open_source(file: str, options: ReadOptions = _ALL_FOUND_OUT, fallback: ReadOptions = _ALL_FOUND_OUT) -> Survey:
@@ -37,12 +41,13 @@ def open_source(file: str, options: ReadOptions = _ALL_FOUND_OUT, fallback: Read
         undo.callback(source.close)
         format_, decision = sniff_format(source, options, fallback)
         settled = settle_options(options, fallback, format_, source.label, lenient=source.is_rejects)
-        settled = replace(settled, glance=settled.glance and source.size_bytes > READ_WHOLE_BYTES)
+        size_bytes = inflated_bytes(source) if format_ in _IN_PARTS else source.size_bytes
+        settled = replace(settled, glance=settled.glance and size_bytes > READ_WHOLE_BYTES)
         tables, skipped = _survey_tables(source, format_, settled)
         undo.pop_all()
     decisions = (*source.decisions, decision)
     of_mapping = fallback.flags() - options.flags()
-    return Survey(source.file, format_, decisions, tuple(tables), tuple(skipped), source, of_mapping)
+    return Survey(source.file, format_, decisions, tuple(tables), tuple(skipped), source, size_bytes, of_mapping)
 
 
 def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[Sequence[Table], Sequence[Skipped]]:

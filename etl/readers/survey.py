@@ -34,6 +34,8 @@ class Survey:
     tables: tuple[Table, ...]
     skipped: tuple[Skipped, ...]
     source: Source = field(repr=False)
+    content_size_bytes: int
+    """The size of what was packed in it, as are the parts of a workbook; of the file where nothing was."""
     flags_of_mapping: frozenset[str] = frozenset()
     """What the mapping said and not the user, by the names of the flags. Decisions speak of flags in either case."""
 
@@ -51,11 +53,6 @@ class Survey:
     def size_bytes(self) -> int:
         """The size of the file as it came."""
         return (self.source.packed or self.source).size_bytes
-
-    @property
-    def content_size_bytes(self) -> int:
-        """The size of what was packed in it; of the file where nothing was."""
-        return self.source.size_bytes
 
     def close(self) -> None:
         """Remove what was spooled."""

@@ -83,6 +83,14 @@ def open_archive(source: Source) -> Iterator[zipfile.ZipFile]:
         raise FileError(f"{source.label} is damaged: {words_of(error)}.", hint) from error
 
 
+def inflated_bytes(source: Source) -> int:
+    """How many bytes a source is once its parts are inflated, by its list of them; its own size where it is no zip."""
+    if not source.head.startswith(ZIP):
+        return source.size_bytes
+    with open_archive(source) as archive:
+        return sum(part.file_size for part in archive.infolist())
+
+
 def words_of(damage: Exception) -> str:
     """What a library says of an archive, as a clause. It may quote all that a damaged name runs into."""
     return shorten(str(damage).rstrip(".") or "it breaks off", _MOST_SAID)

@@ -85,6 +85,11 @@ class Package:
     def __contains__(self, part: str) -> bool:
         return _plain(part) in self._parts
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its parts can be read."""
+        return self._archive.fp is not None
+
     def size(self, part: str) -> int:
         """How many bytes a part inflates to; 0 when there is no such part."""
         info = self._parts.get(_plain(part))
@@ -99,7 +104,10 @@ class Package:
         """The inflated bytes of a part, in pieces. Raises FileError when there is no such part."""
         info = self._parts.get(_plain(part))
         if info is None:
-            raise FileError(f"{self.label} is damaged: its part {part[:80]} is missing.", "Open it in a spreadsheet program and save it.")
+            raise FileError(
+                f"{self.label} is damaged: its part {part[:80]} is missing.",
+                "Open it in a spreadsheet program and save it.",
+            )
         with self._archive.open(info) as stream:
             pieces = iter(partial(stream.read, _CHUNK_BYTES), b"")
             yield from as_utf8(pieces) if _plain(part).endswith(_XML) else pieces
@@ -139,23 +147,40 @@ class Package:
 
 
 @contextmanager
-def open_package(source: Source) -> Iterator[Package]:
+def open_package(source: Source, *, checked: bool = False) -> Iterator[Package]:
     """The archive, after the pre-flight. Raises FileError for damage of any kind met before it is closed.
 
-    Refused: too many parts, two parts of one name, parts that inflate too much, a password, a document type.
+    Refused: too many parts, two parts of one name, parts that inflate too much, a password, a document type. `checked`:
+    it has passed already; the source itself refuses a file that has changed since.
     """
     try:
         with source.open() as stream, zipfile.ZipFile(_SmallReads(stream)) as archive:
-            _refuse_hostile(archive, source.size_bytes, source.label)
+            if not checked:
+                _refuse_hostile(archive, source.size_bytes, source.label)
             yield Package(archive, source.label)
     except expat.ExpatError as error:
         raise FileError(f"{source.label} is damaged: broken XML ({error}).", "Open and save it again.") from error
     except UnsafeXmlError as error:
-        raise FileError(f"{source.label} is refused: {error}, which no spreadsheet program writes.", SAVE_ANEW) from error
+        raise FileError(
+            f"{source.label} is refused: {error}, which no spreadsheet program writes.", SAVE_ANEW
+        ) from error
     except _DAMAGE as error:
         raise FileError(
             f"{source.label} is damaged: {words_of(error)}.", "Open it in a spreadsheet program and save it."
         ) from error
+
+
+@contextmanager
+def reopen_package(source: Source, package: Package) -> Iterator[Package]:
+    """An archive that was open before: the same while it still is, else opened again.
+
+    A workbook of a thousand sheets is opened for each of them, and looking at its thousand parts takes long.
+    """
+    if package.is_open:
+        yield package
+        return
+    with open_package(source, checked=True) as opened:
+        yield opened
 
 
 class _SmallReads:
@@ -176,14 +201,20 @@ class _SmallReads:
 def _refuse_hostile(archive: zipfile.ZipFile, archive_bytes: int, label: str) -> None:
     parts = archive.infolist()
     if len(parts) > MOST_PARTS:
-        raise FileError(f"{label} is refused: it has {len(parts):,} parts, a workbook has at most {MOST_PARTS:,}.", SAVE_ANEW)
+        raise FileError(
+            f"{label} is refused: it has {len(parts):,} parts, a workbook has at most {MOST_PARTS:,}.", SAVE_ANEW
+        )
     names = [_plain(part.filename) for part in parts]
     if len(set(names)) < len(names):
-        raise FileError(f"{label} is refused: two of its parts have the same name, so programs see different data.", SAVE_ANEW)
+        raise FileError(
+            f"{label} is refused: two of its parts have the same name, so programs see different data.", SAVE_ANEW
+        )
     if any(part.flag_bits & 0x1 for part in parts):
         raise FileError(f"{label} is protected with a password.", "Save a copy without the password.")
     if sum(part.compress_size for part in parts) > archive_bytes:
-        raise FileError(f"{label} is refused: its parts claim to be larger than the file, as where they overlap.", SAVE_ANEW)
+        raise FileError(
+            f"{label} is refused: its parts claim to be larger than the file, as where they overlap.", SAVE_ANEW
+        )
     for part in parts:
         _refuse_swollen(label, f"its part {part.filename[:80]}", part.file_size, part.compress_size)
     _refuse_swollen(label, "it", sum(part.file_size for part in parts), archive_bytes)

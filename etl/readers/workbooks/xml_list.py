@@ -13,8 +13,8 @@ from etl.readers.workbooks.xml_stream import XmlFeed
 _FIRST_BYTES = 1 << 18
 """Of the first block: often only the first elements are looked at."""
 BLOCK_BYTES = 1 << 22
-_MOST_BYTES = 1 << 24
-"""An element that is longer is not waited for."""
+_MOST_BYTES = 1 << 23
+"""An element that is longer is not waited for: the parser refuses texts that are too long."""
 _TAG_BYTES = 1 << 10
 _FED_BYTES = 1 << 16
 """What the parser gets at a time: what it finds there is in memory at once."""

@@ -9,9 +9,11 @@ from xml.parsers import expat
 
 MOST_DEPTH = 100
 """How deep elements may be nested. Workbooks need about 12."""
-MOST_TEXT_CHARACTERS = 20_000_000
-"""In one element. Spreadsheet programs stop at 32,767; test cases of other programs have been seen with megabytes."""
-_MOST_PIECES = 500_000
+MOST_TEXT_CHARACTERS = 10_000_000
+"""In one element: 20 million would take more than half a gigabyte. Spreadsheet programs stop at 32,767; test cases of
+other programs have been seen with megabytes.
+"""
+_MOST_PIECES = 100_000
 """How many runs or lines such a text may consist of."""
 _MOST_TAG_BYTES = 1 << 22
 
@@ -90,7 +92,9 @@ def refuse_depth(depth: int) -> None:
 
 def refuse_length(pieces: list[str]) -> None:
     """Raises UnsafeXmlError for a text, as collected piece by piece, that is longer than any cell."""
-    if len(pieces) > _MOST_PIECES or sum(map(len, pieces)) > MOST_TEXT_CHARACTERS:
+    if len(pieces) > _MOST_PIECES:
+        raise UnsafeXmlError(f"a cell holds a text of more than {_MOST_PIECES:,} pieces")
+    if sum(map(len, pieces)) > MOST_TEXT_CHARACTERS:
         raise UnsafeXmlError(f"a cell holds more than {MOST_TEXT_CHARACTERS:,} characters")
 
 

@@ -13,15 +13,15 @@ from typing import NamedTuple
 import polars as pl
 
 from etl.errors import FileError
-from etl.readers.sources.archive import SAVE_ANEW
 from etl.readers.options import ReadOptions
+from etl.readers.sources.archive import SAVE_ANEW
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
 from etl.readers.workbooks.binary_values import BinaryCells, DamagedRecordsError
 from etl.readers.workbooks.cell_values import CellReader
 from etl.readers.workbooks.grid import Area, GridTable, open_columns
 from etl.readers.workbooks.number_formats import builtin_format, shape_of, shown_digits
-from etl.readers.workbooks.package import Package, Relation, open_package
+from etl.readers.workbooks.package import Package, Relation, open_package, reopen_package
 from etl.readers.workbooks.shared_texts import SharedTexts
 from etl.readers.workbooks.sheets import ListedSheet, Visibility, open_sheets
 from etl.readers.workbooks.stretch import Stretch
@@ -102,8 +102,9 @@ def survey_xlsb(source: Source, options: ReadOptions) -> tuple[tuple[GridTable, 
 
 
 @contextmanager
-def _open_parts(source: Source) -> Iterator[Package]:
-    with open_package(source) as package:
+def _open_parts(source: Source, opened: Package | None = None) -> Iterator[Package]:
+    """The archive; the one that was `opened` before, or opened again."""
+    with open_package(source) if opened is None else reopen_package(source, opened) as package:
         try:
             yield package
         except DamagedRecordsError as error:
@@ -139,7 +140,9 @@ def _listed(sheet: _Sheet, part: Relation | None) -> ListedSheet:
 def _read_list(package: Package, part: str) -> Iterator[Record]:
     """The records of a part that is no sheet."""
     if package.size(part) > _MOST_LISTED_BYTES:
-        raise FileError(f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.", SAVE_ANEW)
+        raise FileError(
+            f"{package.label} is refused: its part {part[:80]} has {package.size(part):,} bytes.", SAVE_ANEW
+        )
     return read_records(package.stream(part))
 
 
@@ -160,7 +163,7 @@ def _open_cells(source: Source, package: Package, found: _Main, relations: Seque
 
     def read() -> Generator[pl.Series]:
         if strings in package:
-            with _open_parts(source) as opened:
+            with _open_parts(source, package) as opened:
                 yield from _read_texts(opened, strings, values)
 
     ratio = package.ratio(strings)
@@ -185,7 +188,9 @@ def _read_formats(package: Package, parts: Mapping[str, str]) -> list[str]:
             (number,) = struct.unpack_from("<2xH", body)
             styles.append(codes.get(number) or builtin_format(number))
             if len(styles) > _MOST_STYLES:
-                raise FileError(f"{package.label} is refused: it has more than {_MOST_STYLES:,} cell styles.", SAVE_ANEW)
+                raise FileError(
+                    f"{package.label} is refused: it has more than {_MOST_STYLES:,} cell styles.", SAVE_ANEW
+                )
     return styles
 
 
@@ -207,7 +212,7 @@ def _open_sheet(source: Source, package: Package, part: _Part, cells: XlsbCells,
 
     def read() -> Generator[Stretch]:
         with (
-            _open_parts(source) as opened,
+            _open_parts(source, package) as opened,
             closing(read_xlsb_stretches(read_records(opened.stream(part.name)), cells)) as found,
         ):
             yield from found
@@ -215,7 +220,7 @@ def _open_sheet(source: Source, package: Package, part: _Part, cells: XlsbCells,
     def areas() -> Sequence[Area]:
         if facts is not None:
             return facts.areas
-        with _open_parts(source) as opened:
+        with _open_parts(source, package) as opened:
             return scan_xlsb_sheet(read_records(opened.stream(part.name)), source.label).areas
 
     decisions = unseen(facts) if facts is not None else []

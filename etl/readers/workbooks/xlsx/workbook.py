@@ -5,22 +5,22 @@ tell (openpyxl sees no sheet in a Strict workbook and cannot say that a formula 
 into empty text), and hold a whole sheet in memory.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from etl.errors import FileError
-from etl.readers.sources.archive import SAVE_ANEW
 from etl.quoting import shorten
 from etl.readers.options import ReadOptions
+from etl.readers.sources.archive import SAVE_ANEW
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
 from etl.readers.workbooks.cell_values import CellReader
 from etl.readers.workbooks.grid import Area, GridTable, open_columns
 from etl.readers.workbooks.number_formats import MOST_FORMAT_CHARACTERS, builtin_format, shape_of, shown_digits
-from etl.readers.workbooks.package import MOST_PARTS, Package, open_package
+from etl.readers.workbooks.package import MOST_PARTS, Package, open_package, reopen_package
 from etl.readers.workbooks.shared_texts import SharedTexts
 from etl.readers.workbooks.sheets import ListedSheet, Visibility, open_sheets
 from etl.readers.workbooks.stretch import ROW, TEXT, Stretch
@@ -43,6 +43,7 @@ _PACKED_RATIO = 30
 GLANCED_BYTES = 64 << 20
 """A larger sheet is not looked through where only its beginning is wanted."""
 
+_FACTS = frozenset({"workbookPr", "calcPr"})
 _TRUE = frozenset({"1", "true", "on"})
 _KINDS = {
     "": "the workbook holds no part for it",
@@ -72,8 +73,8 @@ def survey_workbook(source: Source, options: ReadOptions) -> tuple[tuple[GridTab
     """
     with open_package(source) as package:
         workbook = package.workbook_part()
-        sheets = _list_sheets(package, workbook)
-        columns = _open_cells(source, package, workbook, sheets)
+        sheets, facts = _read_main(package, workbook)
+        columns = _open_cells(source, package, workbook, sheets, facts)
         if not options.glance or columns.texts.may_pack:
             columns.texts.load()
 
@@ -83,36 +84,43 @@ def survey_workbook(source: Source, options: ReadOptions) -> tuple[tuple[GridTab
         return open_sheets(source.label, [_listed(sheet) for sheet in sheets], options.sheet, open_sheet)
 
 
-def _list_sheets(package: Package, workbook: str) -> list[_Sheet]:
+def _read_main(package: Package, workbook: str) -> tuple[list[_Sheet], dict[str, Mapping[str, str]]]:
+    """The sheets, and what else is said of the whole workbook (`_FACTS`), by the names of the elements."""
     parts = {relation.id: relation for relation in package.relations(workbook)}
     sheets: list[_Sheet] = []
+    facts: dict[str, Mapping[str, str]] = {}
     for tag in package.tags(workbook):
+        if tag.parent == "workbook" and tag.name in _FACTS:
+            facts[tag.name] = tag.attributes
         if (tag.parent, tag.name) != ("sheets", "sheet"):
             continue
         name, relation = tag.attributes.get("name", ""), parts.get(tag.attributes.get("id", ""))
         kind, part = (relation.kind, relation.target) if relation else ("", "")
         sheets.append(_Sheet(name, tag.attributes.get("state", "visible"), kind, part))
         if len(sheets) > MOST_PARTS or len(name) > _MOST_NAME_CHARACTERS:
-            raise FileError(f"{package.label} is refused: it lists more sheets, or longer names, than any program.", SAVE_ANEW)
+            raise FileError(
+                f"{package.label} is refused: it lists more sheets, or longer names, than any program.", SAVE_ANEW
+            )
     named = [sheet.part.lower() for sheet in sheets if sheet.kind == "worksheet"]
     if len(set(named)) < len(named):
         raise FileError(f"{package.label} is refused: two of its sheets are one and the same part.", SAVE_ANEW)
-    return sheets
+    return sheets, facts
 
 
 def _listed(sheet: _Sheet) -> ListedSheet:
     return ListedSheet(sheet.name, _VISIBILITY.get(sheet.state, Visibility.VISIBLE), _KINDS.get(sheet.kind, ""))
 
 
-def _open_cells(source: Source, package: Package, workbook: str, sheets: Sequence[_Sheet]) -> ColumnReader:
+def _open_cells(
+    source: Source, package: Package, workbook: str, sheets: Sequence[_Sheet], facts: Mapping[str, Mapping[str, str]]
+) -> ColumnReader:
     """What cells refer to: texts, number formats, the calendar."""
     parts = {relation.kind: relation.target for relation in package.relations(workbook)}
-    facts = {tag.name: tag.attributes for tag in package.tags(workbook) if tag.parent == "workbook"}
     strings = parts.get("sharedStrings", "?")
 
     def read() -> Generator[pl.Series]:
         if strings in package:
-            with open_package(source) as opened:
+            with reopen_package(source, package) as opened:
                 yield from read_texts(opened.stream(strings))
 
     cells_bytes = sum(package.size(part) for part in {sheet.part for sheet in sheets})
@@ -155,13 +163,16 @@ def _open_sheet(
     stored_bytes = package.size(sheet.part) + columns.texts_bytes
 
     def read() -> Generator[Stretch]:
-        with open_package(source) as opened, closing(read_stretches(opened.stream(sheet.part), columns)) as found:
+        with (
+            reopen_package(source, package) as opened,
+            closing(read_stretches(opened.stream(sheet.part), columns)) as found,
+        ):
             yield from _bounded(found, stored_bytes, f"{source.label}, sheet {shorten(sheet.name)}")
 
     def areas() -> Sequence[Area]:
         if facts is not None:
             return facts.areas
-        with open_package(source) as opened:
+        with reopen_package(source, package) as opened:
             return scan_sheet(opened.stream(sheet.part), source.label).areas
 
     return open_columns(
