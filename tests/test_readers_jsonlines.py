@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etl.batch import Batch
-from etl.errors import FileError
 from etl.readers import ReadOptions, open_source
 from etl.readers.assembly import CONTROL
 from etl.readers.objects import json_slices, jsonlines
@@ -53,6 +52,29 @@ class TestValues:
         batch = read_lines(tmp_path, *late, '{"b":"late"}')
         assert batch.origin.columns == ("a", "b")
         assert cells([batch])[300] == (None, "late")
+
+
+class TestBytesThatAreNotText:
+    @pytest.mark.parametrize("glance", [False, True])
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+    @pytest.mark.parametrize(
+        "bad", [b'{"a":"gr\xf6n"}', b'{"a":"gr\\\xf6n"}', b'{"a":"gr\\\\\xf6n"}', b'{"gr\xf6n":1}', b'{"a":["\xf6"]}']
+    )
+    def test_are_a_problem_on_their_line_alone(self, tmp_path: Path, bad: bytes, mark: bytes, *, glance: bool) -> None:
+        path = tmp_path / "cases.jsonl"
+        path.write_bytes(mark + b'{"a":"gr\xc3\xbcn"}\n' + bad + b'\n{"a":"b"}\n')
+        (batch,) = read(path, ReadOptions(glance=glance))
+        assert batch.source["a"].to_list() == ["grün", None, "b"]
+        assert batch.problems.select("row", "code").rows() == [(2, "malformed_json")]
+        assert "the byte 0xF6 is not UTF-8" in batch.problems["message"][0]
+        assert "(character " in batch.problems["message"][0]
+        path.write_text(str(batch.source["_raw"][1]) + '\n{"a":"b"}\n')
+        assert found(read(path)) == [(1, "malformed_json", None)]
+
+    def test_refuse_a_file_that_has_nothing_else(self, tmp_path: Path) -> None:
+        path = tmp_path / "cases.jsonl"
+        path.write_bytes(b'{"a":"gr\xf6n"}\n')
+        assert "is not UTF-8: line 1 holds the byte 0xF6" in refusal(path).message
 
 
 class TestLines:
@@ -153,9 +175,11 @@ class TestAFileIsRefused:
 
     def test_when_it_is_not_utf8_and_no_guess_is_made(self, tmp_path: Path) -> None:
         path = tmp_path / "cases.jsonl"
-        path.write_bytes('{"a":"1"}\n{"a":"größe"}\n'.encode("cp1252"))
-        assert "line 2 holds the byte 0xF6" in refusal(path).message
-        assert cells(read(path, ReadOptions(encoding="cp1252"))) == [("1",), ("größe",)]
+        path.write_bytes('{"a":"ö"}\n{"a":"größe"}\n'.encode("cp1252"))
+        error = refusal(path)
+        assert "line 1 holds the byte 0xF6" in error.message
+        assert "--encoding" in error.hint
+        assert cells(read(path, ReadOptions(encoding="cp1252"))) == [("ö",), ("größe",)]
 
     def test_when_it_has_more_keys_than_a_table_has_columns(self, tmp_path: Path) -> None:
         path = tmp_path / "cases.jsonl"
@@ -249,17 +273,14 @@ class TestAtAGlance:
         assert table.sample.equals(batch.source.head(200))
         assert read(path)[0].origin.columns == ("a", "b")
 
-    def test_a_byte_that_is_no_text_stops_the_reading_there(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_byte_that_is_no_text_is_a_problem_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("etl.readers.READ_WHOLE_BYTES", 1_000)
         monkeypatch.setattr(jsonlines, "_PIECE_BYTES", 1 << 14)
         path = tmp_path / "cases.jsonl"
         path.write_bytes(b'{"a":"1"}\n' * 9_000 + b'{"a":"\xff"}\n')
         with open_source(str(path), ReadOptions(glance=True)) as survey:
             assert survey.tables[0].sample.height == 200
-            with pytest.raises(FileError, match="line 9001 holds the byte 0xFF"):
-                list(survey.tables[0].batches())
+            assert found(list(survey.tables[0].batches())) == [(9001, "malformed_json", None)]
 
 
 class TestLargeFiles:

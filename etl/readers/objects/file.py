@@ -7,14 +7,14 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Self
 
-from etl.batch import Decision, Origin
+from etl.batch import Certainty, Decision, Origin
 from etl.errors import FileError
 from etl.readers.header import refuse_odd_names
 from etl.readers.objects.rows import BatchMaker, Block, KeySurvey, ObjectTable
 from etl.readers.options import ReadOptions
 from etl.readers.sources.source import Source
 from etl.readers.texts.blocks import Utf8Blocks
-from etl.readers.texts.encoding import find_encoding
+from etl.readers.texts.encoding import UndecodableError, find_encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,20 @@ class ObjectFile:
     codec: str
     is_proven: bool
     encoding: Decision
+    fault: FileError | None = None
+    """What is wrong with the text of the file where its reader names that line by line."""
 
     @classmethod
     def decide(cls, source: Source, format_: str, options: ReadOptions) -> Self:
         """Find out the encoding. Raises FileError and UsageError as `find_encoding` does."""
-        codec, decision = find_encoding(source, options.encoding, western=False, glance=options.glance)
+        try:
+            codec, decision = find_encoding(source, options.encoding, western=False, glance=options.glance)
+        except UndecodableError as fault:
+            if format_ != "jsonl" or fault.codec not in {"utf-8", "utf-8-sig"}:
+                raise
+            evidence = f"but for bytes in line {fault.line:,} and perhaps in others, which are problems there"
+            decision = Decision("encoding", "UTF-8", evidence, Certainty.LIKELY)
+            return cls(source, format_, fault.codec, is_proven=False, encoding=decision, fault=fault)
         return cls(source, format_, codec, not options.glance, decision)
 
     def open(self) -> Utf8Blocks:
@@ -46,6 +55,8 @@ class ObjectFile:
         """
         label = self.source.label
         columns = tuple(survey.columns)
+        if not columns and self.fault is not None:
+            raise self.fault
         if not columns:
             why = f" ({survey.complaint})" if survey.complaint else ""
             hint = "If the file is one JSON document: --format json" if self.format == "jsonl" else ""

@@ -23,6 +23,9 @@ _PLAIN_KEY = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
 _SIGN = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{\]}]', re.DOTALL)
 _CONTROL = re.compile(CONTROL)
+_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
+"""How a byte that is not UTF-8 is shown in a line; in JSON that is never anything."""
+_NO_TEXT = "the byte 0x{} is not UTF-8, or \\x is written where JSON has no such escape"
 _MAY_BE_CONTROL = re.compile(r"\\[ubf]")
 """How half and control characters are written inside a value: as escapes. One that is not is seen in the column."""
 _TYPES = {"n": "null", "t": "boolean", "f": "boolean", "[": "array", "{": "object"}
@@ -155,7 +158,9 @@ class ObjectReader:
         try:
             return self._decoder.raw_decode(line, at)
         except json.JSONDecodeError as error:
-            raise _NotAnObjectError(error.msg[:1].lower() + error.msg[1:], error.pos) from error
+            byte = _BYTE.search(line, max(error.pos - 1, 0), error.pos + 5)
+            why = _NO_TEXT.format(byte.group(1).upper()) if byte else error.msg[:1].lower() + error.msg[1:]
+            raise _NotAnObjectError(why, byte.start() if byte else error.pos) from error
         except _RefusedValueError as error:
             raise _NotAnObjectError(str(error), at) from error
 

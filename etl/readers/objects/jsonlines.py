@@ -6,6 +6,7 @@ Rows are numbered by line. The columns are the union of the keys of all lines, s
 the first batch, which costs no memory; for a glance, the keys of the first lines are all that there are.
 """
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from functools import partial
@@ -22,6 +23,8 @@ from etl.readers.texts.encoding import as_text
 LINE_BYTES = 20_000_000
 """A longer line is not read: where it must be read exactly, it may take 20 times the memory."""
 _PIECE_BYTES = 1 << 20
+_ESCAPED = re.compile(r"(\\*)([\udc80-\udcff])")
+"""A byte as `surrogateescape` gives it, and the backslashes before it."""
 _GLANCE_LINES = 1_000
 """How many lines are looked at for a preview."""
 
@@ -60,16 +63,26 @@ def _read_blocks(file: ObjectFile) -> Generator[Block]:
                 lines = [b"".join(held), *rest.split(b"\n")]
                 held = [lines.pop()]
                 weight = len(held[0])
-                yield _block(file, text, number, lines)
+                yield _block(file, number, lines)
                 number += len(lines)
         if weight:
-            yield _block(file, text, number, [b"".join(held)])
+            yield _block(file, number, [b"".join(held)])
 
 
-def _block(file: ObjectFile, text: Utf8Blocks, number: int, lines: list[bytes]) -> Block:
+def _block(file: ObjectFile, number: int, lines: list[bytes]) -> Block:
     if not file.is_proven and as_text(b"\n".join(lines)) is None:
-        raise text.refuse()
+        lines = [line if as_text(line) is not None else _shown(line) for line in lines]
     return Block(range(number, number + len(lines)), lines)
+
+
+def _shown(line: bytes) -> bytes:
+    r"""A line with each byte that is not UTF-8 written as `\xF6`, behind so many backslashes that it is no JSON."""
+    text = line.decode("utf-8", "surrogateescape")
+    return _ESCAPED.sub(lambda found: found[1] + "\\" * (1 + len(found[1]) % 2) + _spelled(found[2]), text).encode()
+
+
+def _spelled(byte: str) -> str:
+    return f"x{ord(byte) - 0xDC00:02X}"
 
 
 def _unified(text: Utf8Blocks) -> Iterator[bytes]:

@@ -85,6 +85,15 @@ class _Fault:
     is_cut: bool
 
 
+class UndecodableError(FileError):
+    """A file that `codec` cannot read from its first byte to its last; `line` is the first that it cannot."""
+
+    def __init__(self, message: str, hint: str, codec: str, line: int) -> None:
+        super().__init__(message, hint)
+        self.codec = codec
+        self.line = line
+
+
 def find_encoding(source: Source, wanted: str | None, *, western: bool, glance: bool = False) -> tuple[str, Decision]:
     """The codec that reads the whole file, byte order mark removed, and why it is this one.
 
@@ -224,10 +233,12 @@ def _undecodable(source: Source, codec: str, fault: _Fault) -> FileError:
         return FileError(f"{source.label} has no byte order mark.", f"Say --encoding {codec}-le or {codec}-be.")
     name = "UTF-8" if codec in {"utf-8", "utf-8-sig"} else codec
     line = _line_at(source, codec, fault.offset)
-    return FileError(
+    return UndecodableError(
         f"{source.label} is not {name}: line {line} holds the byte 0x{fault.value:02X} "
         f"(byte {fault.offset + 1} of the file).",
         _encoding_hint(source, name, fault),
+        codec,
+        line,
     )
 
 
