@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from etl.batch import column_letters
 from etl.readers import ReadOptions, open_source
 from tests.reading_binary import ole_file
 from tests.reading_talk import ROWS, pack, parts_of, read, refusal, write_xlsx
@@ -25,11 +26,12 @@ class TestAFileIsRefused:
         path.write_bytes(ole_file("EncryptedPackage", bytes(5_000)))
         assert refusal(path).message == f"{path} is protected with a password."
 
-    @pytest.mark.parametrize("cut", [60, 900])
-    def test_when_it_is_cut_off(self, tmp_path: Path, cut: int) -> None:
+    def test_when_it_is_cut_off_anywhere(self, tmp_path: Path) -> None:
         path = write_xlsx(tmp_path / "cases.xlsx", ROWS)
-        path.write_bytes(path.read_bytes()[:-cut])
-        assert "is damaged" in refusal(path).message
+        content = path.read_bytes()
+        for part in range(1, 20):
+            path.write_bytes(content[: len(content) * part // 20])
+            assert refusal(path).message == f"{path} is damaged: its end is missing."
 
     def test_when_bytes_inside_have_changed(self, tmp_path: Path) -> None:
         path = write_xlsx(tmp_path / "cases.xlsx", ROWS)
@@ -127,6 +129,31 @@ class TestAHostileFile:
                 assert survey.content_size_bytes > 20_000
                 (table,) = survey.tables
                 assert ("hidden rows" in {decision.subject for decision in table.decisions}) is hidden
+
+    def test_with_elements_inside_elements_without_end_is_refused(self, tmp_path: Path) -> None:
+        deep = "<a>" * 200 + "</a>" * 200
+        for parts in (parts_of(deep), parts_of("", workbook=deep), parts_of("", styles=deep)):
+            assert "nests elements more than 100 deep" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
+
+    def test_with_more_cell_styles_than_any_program_has_is_refused(self, tmp_path: Path) -> None:
+        styles = "".join(f'<xf numFmtId="0" fontId="{at * 7919}"/>' for at in range(100_001))
+        parts = parts_of("", styles=f"<cellXfs>{styles}</cellXfs>")
+        assert "more than 100,000 cell styles" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
+
+    def test_with_rows_of_all_columns_is_refused(self, tmp_path: Path) -> None:
+        cells = "".join(f'<c r="{column_letters(at)}2"><v>{at}</v></c>' for at in range(1, 16_385))
+        error = refusal(pack(tmp_path / "cases.xlsx", parts_of(f'<row r="2">{cells}</row>')))
+        assert "no row looks like a header" in error.message
+
+    def test_that_claims_countless_texts_is_read_for_those_it_has(self, tmp_path: Path) -> None:
+        parts = parts_of('<row r="2"><c r="A2" t="s"><v>0</v></c></row>')
+        rels = parts["xl/_rels/workbook.xml.rels"].replace("styles", "sharedStrings")
+        texts = '<sst xmlns="x" count="4294967295" uniqueCount="4294967295"><si><t>a</t></si></sst>'
+        parts |= {"xl/_rels/workbook.xml.rels": rels, "xl/sharedStrings.xml": texts}
+        (batch,) = read(pack(tmp_path / "cases.xlsx", parts))
+        assert batch.source["id"].to_list() == ["a"]
+        parts["xl/sharedStrings.xml"] = f"<sst>{''.join(f'<si><t>{at * 7919}</t></si>' for at in range(50_000))}</sst>"
+        assert "more texts than its cells could name" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
 
     def test_with_a_text_of_countless_runs_is_refused(self, tmp_path: Path) -> None:
         runs = "".join(f"<r><t>{at * 7919}</t></r>" for at in range(100_001))

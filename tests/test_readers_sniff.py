@@ -351,7 +351,7 @@ class TestColumns:
 def test_a_zip_without_its_end_is_damaged(tmp_path: Path) -> None:
     path = pack(tmp_path / "a.xlsx", {"xl/workbook.xml": "x" * 100})
     path.write_bytes(path.read_bytes()[:-30])
-    assert refusal(path).message == f"{path} is damaged: File is not a zip file."
+    assert refusal(path).message == f"{path} is damaged: its end is missing."
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -360,3 +360,19 @@ def test_a_list_of_parts_too_long_to_be_honest_is_not_read(tmp_path: Path, *, la
         for number in range(70_000 if large else 300):
             archive.writestr(zipfile.ZipInfo(f"{number}{'x' * (100 if large else 40_000)}"), b"")
     assert "the list of what is in it has" in refusal(tmp_path / "a.zip").message
+
+
+@pytest.mark.parametrize("text", ["id\tinput\n1\ta\n", "id,input\n1,a\n", "id;input\r\n1;a\r\n"])
+def test_delimited_text_called_xls_is_read_and_it_is_said(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "export.xls"
+    path.write_bytes(text.encode())
+    decision = sniff(path)
+    assert decision.value == "csv"
+    assert decision.evidence == "its first lines are delimited text, although its name ends in .xls"
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.xls", "Dear Ana\nhello\n"), ("a.xlsx", "id,input\n1,a\n")])
+def test_other_text_that_is_called_a_workbook_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert "is text, although its name says it is a workbook" in refusal(path).message

@@ -44,6 +44,8 @@ _FARTHEST_END = _END_64.size + _LOCATOR_BYTES + _END.size + 0xFFFF
 """The records at the end are followed by a comment of at most 65,535 bytes."""
 _TYPE_BYTES = 256
 _MOST_SAID = 160
+_NO_END = "File is not a zip file"
+"""What zipfile says where it finds no list of parts at the end. That the file begins like an archive is known here."""
 
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _OPEN_DOCUMENTS = {"text": "a text document", "presentation": "a presentation", "graphics": "a drawing"}
@@ -93,6 +95,8 @@ def inflated_bytes(source: Source) -> int:
 
 def words_of(damage: Exception) -> str:
     """What a library says of an archive, as a clause. It may quote all that a damaged name runs into."""
+    if str(damage) == _NO_END:
+        return "its end is missing"
     return shorten(str(damage).rstrip(".") or "it breaks off", _MOST_SAID)
 
 
