@@ -43,6 +43,9 @@ _NO_TEXT = {
     **dict.fromkeys((".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc"), "a columnar file"),
 }
 """Endings of names that promise something else than text."""
+_SEPARATED = re.compile(r"[^\n]*([\t;,|])[^\n]*(?:\n+[^\n]*\1|\s*\Z)")
+"""Two lines that hold the same separator, or the only one. Web pages that "export to Excel" write such text as `.xls`,
+and spreadsheet programs open it; as `.xlsx` they do not."""
 
 _HTML = re.compile(
     r"(?:<!--.*?-->\s*|<\?xml[^>]*>\s*)*<(?:!doctype\s+html|(?:html|head|body|table|meta|style|script|div)\b)"
@@ -99,15 +102,17 @@ def tell_text(source: Source, encoding: str | None) -> Finding:
         found = _tell_json(source, codec, text, named, whole=whole)
     if found is None and _is_yaml(text, whole=whole):
         found = Finding("yaml", "its lines are those of a YAML document", Certainty.LIKELY)
-    return _weigh(source, found, named)
+    return _weigh(source, text, found, named)
 
 
-def _weigh(source: Source, found: Finding | None, named: Format | None) -> Finding:
+def _weigh(source: Source, text: str, found: Finding | None, named: Format | None) -> Finding:
     """The content where it is certain, else the name, else what the content is like."""
     if found is not None and (found.certainty is Certainty.CERTAIN or named is None):
         return found
     if named is not None:
         return _named(source, found, named)
+    if source.suffix == ".xls" and _SEPARATED.match(text):
+        return Finding("csv", "its first lines are delimited text", Certainty.LIKELY)
     if source.suffix in _NO_TEXT:
         words = f"{source.label} is text, although its name says it is {_NO_TEXT[source.suffix]}."
         return _refused(FileError(words, "If it is delimited text: --format csv"))
