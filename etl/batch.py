@@ -31,7 +31,13 @@ TYPES = "_types"
 """Record formats: a JSON object {key: type} of the keys whose value is no string: number, boolean, null, array,
 object."""
 
-OWN_COLUMNS = frozenset({ROW, RAW, TYPES})
+RECORD = "_record"
+"""Rows that make one record together: the row number of the first of them (Int64)."""
+
+MEMBERS = "_rows"
+"""Records made of several rows: the cells of each of them (a list of structs)."""
+
+OWN_COLUMNS = frozenset({ROW, RAW, TYPES, MEMBERS})
 """Columns of ours, that no mapping sees."""
 
 
@@ -70,15 +76,31 @@ class Batch:
     `source` is the frame as read (`_row`, perhaps `_raw`, then String columns named as in the file; null = the cell or
     key is absent or empty). `frame` is the current form: equal to `source` until mapping, then `_row` and one column a
     field, named by its dotted path. Both have the same rows in the same order. `problems` has `etl.problems.SCHEMA`.
+
+    Where records are made of several rows, a row of `source` and `frame` is a record under the number of its first row,
+    and `members` are the rows as read, with `_record`; else it is None.
     """
 
     origin: Origin
     source: pl.DataFrame
     frame: pl.DataFrame
     problems: pl.DataFrame = field(default_factory=lambda: problem.NONE)
+    members: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return self.frame.height
+
+    @property
+    def rows_read(self) -> int:
+        """How many rows of the file these are."""
+        return len(self) if self.members is None else self.members.height
+
+    def weights(self) -> pl.Series:
+        """How many rows of the file each row here stands for (UInt32), in order."""
+        if self.members is None:
+            return pl.repeat(1, len(self), dtype=pl.UInt32, eager=True)
+        counts = self.members.group_by(RECORD).len("rows")
+        return self.source.select(pl.col(ROW).alias(RECORD)).join(counts, RECORD, maintain_order="left")["rows"]
 
     def with_frame(self, frame: pl.DataFrame) -> "Batch":
         """The same rows in another form; refuses (ValueError) a frame that lost, added or moved a row."""

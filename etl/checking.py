@@ -192,7 +192,8 @@ def with_value(fitted: Fitted, contract: Contract, path: str, value: str) -> Fit
 
 def _refuse_tie(table: Table, guesses: Sequence[Guess]) -> None:
     best = guesses[0]
-    rival = next((one for one in guesses[1:] if one.mapping.resource != best.mapping.resource), None)
+    others = (one for one in guesses[1:] if one.mapping.resource != best.mapping.resource or one.score == maps.SURE)
+    rival = next(others, None)
     if rival is not None and best.score - rival.score < TIE:
         raise MappingError(
             f"{table.origin.file}: the mappings {best.mapping.name} and {rival.mapping.name} fit equally well.",
@@ -239,12 +240,18 @@ def check_rows(
     left = limit
     for one in fitted:
         wanted = _wanted(one, where)
-        for batch in one.table.batches():
+        for batch in _records(one):
             skipped = _skipped(batch, wanted)
             if left is not None:
                 skipped = skipped | (~skipped).cum_sum().gt(left)
                 left -= int((~skipped).sum())
             yield Checked(one, _checked(batch, one, contract, strict=strict, assume_test_set=assume_test_set), skipped)
+
+
+def _records(fitted: Fitted) -> Iterator[Batch]:
+    """The batches of a table, in records where the mapping makes them of several rows."""
+    batches = fitted.table.batches()
+    return batches if fitted.bound.grouping is None else maps.gather(fitted.bound.grouping, batches)
 
 
 def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, assume_test_set: bool) -> Batch:

@@ -129,7 +129,7 @@ class Importer:
         with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN) as report:
             for checked in self._check(fitted, contract):
                 report.add_checked(checked.batch, good, skipped=checked.skipped)
-                read += len(checked.batch)
+                read += checked.batch.rows_read
             return report.close(read=read, started=self._started, finished=datetime.now(UTC))
 
     def ask(self, fitted: Sequence[Fitted]) -> None:
@@ -204,9 +204,10 @@ class Importer:
         held: list[Checked] | None = []
         rows = bad = good = 0
         for checked in self._check(fitted, contract):
-            rows += len(checked.batch)
-            bad += int((checked.bad() & ~checked.skipped).sum())
-            good += int((~checked.bad() & ~checked.skipped).sum())
+            rows += checked.batch.rows_read
+            weights = checked.batch.weights()
+            bad += int(weights.filter(checked.bad() & ~checked.skipped).sum())
+            good += int(weights.filter(~checked.bad() & ~checked.skipped).sum())
             if held is not None:
                 held.append(checked)
             if rows > CHECKED_WHOLE_ROWS:

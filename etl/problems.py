@@ -49,6 +49,10 @@ class Code(StrEnum):
     """An id of fewer digits than the others of its column, which begin with zeros."""
     CUT_TEXT = "cut_text"
     """A text as long as a cell can be: the spreadsheet has probably cut it off."""
+    SPLIT_GROUP = "split_group"
+    """Rows of one record that do not stand together."""
+    TURN_GAP = "turn_gap"
+    """Turn numbers of one record that leave one out, or have one twice."""
     # mapping
     WRONG_TYPE = "wrong_type"
     """A value of another type than the field has: a number where a list should be."""

@@ -77,8 +77,8 @@ class Settlement:
             else:
                 decided[row.key.row] = known
         self._under_way.append(_UnderWay(checked, decided))
-        self.read += len(rows)
-        self._count(decided.values())
+        self.read += checked.batch.rows_read
+        self._count(checked, decided.values())
         self._report_finished()
         return outgoing
 
@@ -88,15 +88,18 @@ class Settlement:
         batch = next(one for one in self._under_way if not one.finished)
         result = _result(batch.checked, delivered)
         batch.results[row] = result
-        self._count([result])
+        self._count(batch.checked, [result])
         if batch.finished:
             self._report_finished()
 
-    def _count(self, results: Iterable[Result]) -> None:
+    def _count(self, checked: Checked, results: Iterable[Result]) -> None:
+        batch = checked.batch
+        weights = {} if batch.members is None else dict(zip(batch.source[ROW], batch.weights(), strict=True))
         for result in results:
-            self.settled += 1
-            self.created += result.outcome is Outcome.CREATED
-            self.bad += result.outcome in BAD
+            weight = weights.get(result.row, 1)
+            self.settled += weight
+            self.created += weight * (result.outcome is Outcome.CREATED)
+            self.bad += weight * (result.outcome in BAD)
         self._observe(self)
 
     def _report_finished(self) -> None:

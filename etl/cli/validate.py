@@ -60,7 +60,7 @@ def command(
                 fitted, contract, where=reading.where, limit=reading.limit, strict=checking.strict, assume_test_set=True
             ):
                 report.add_checked(checked.batch, Outcome.VALID, skipped=checked.skipped)
-                read += len(checked.batch)
+                read += checked.batch.rows_read
             summary = report.close(read=read, started=started, finished=datetime.now(UTC))
     screen.show_outcome(summary)
     return int(summary.exit_code)

@@ -7,13 +7,15 @@ from etl.mapping.applying import apply
 from etl.mapping.binding import Bound, bind
 from etl.mapping.bodies import bodies
 from etl.mapping.dialects import declared_spec
-from etl.mapping.guessing import FITS, Guess, guess
+from etl.mapping.gathering import gather
+from etl.mapping.guessing import FITS, SURE, Guess, guess
 from etl.mapping.presets import load_mapping, presets
 from etl.mapping.spec import Mapping
 from etl.mapping.spec import Source as MappingSource
 
 __all__ = [
     "FITS",
+    "SURE",
     "Bound",
     "Guess",
     "Mapping",
@@ -22,6 +24,7 @@ __all__ = [
     "bind",
     "bodies",
     "declared_spec",
+    "gather",
     "guess",
     "load_mapping",
     "presets",

@@ -14,13 +14,16 @@ import polars as pl
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
+from etl.mapping.collecting import collect_objects, collect_texts
 from etl.mapping.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
+from etl.mapping.gathering import Grouping
 from etl.mapping.kinds import constant, convert_text
 from etl.mapping.matching import Match, find_input, match_columns
 from etl.mapping.names import fold, likeness, spelled, suggest
 from etl.mapping.patterns import parse_pattern
 from etl.mapping.planning import Feed, Plan, in_shape, make_plan
 from etl.mapping.spec import Into, Mapping, Rule
+from etl.mapping.steps import Form
 from etl.mapping.ways import Input
 from etl.resources import RESOURCES, Contract, FieldSpec, Resource
 
@@ -32,7 +35,8 @@ class Bound:
     `fields` are the fields of the body in use, by dotted path, parents before children; `columns` the columns that feed
     each, the preferred one first; `unmapped` the columns that nothing uses (empty where the mapping says
     `unmapped: ignore`); `keys` the keys in use of columns of which only the inside is used; `lost` what the API has
-    nothing for, and why; `where` a Boolean expression over the frame as read: the other rows are to be skipped.
+    nothing for, and why; `grouping` how rows make records (None: each is one); `where` a Boolean expression over the
+    frame as read: the other rows are to be skipped.
     """
 
     mapping: Mapping
@@ -42,6 +46,7 @@ class Bound:
     unmapped: tuple[str, ...]
     keys: dict[str, frozenset[str]]
     lost: dict[Input, str]
+    grouping: Grouping | None
     where: pl.Expr | None
     feeds: tuple[Feed, ...]
     lifts: tuple[Lift, ...]
@@ -69,7 +74,9 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
     lost = binder.lost()
     inputs = {one for feed in feeds for one in feed.inputs} | lost.keys()
     inputs |= {Input(name) for name in where.meta.root_names()} if where is not None else set()
-    unmapped = binder.unmapped({one.column for one in inputs})
+    grouping = binder.grouping(feeds)
+    inputs |= {Input(name) for name in binder.read_for_groups(grouping)}
+    unmapped = binder.unmapped({one.column for one in inputs} | binder.ignored())
     feeds = (*feeds, *binder.rest(unmapped))
     fields = {feed.target.path: feed.target.spec for feed in feeds if feed.target.spec is not None}
     lifts = tuple(lift for lift in find_lifts(binder.resource, contract) if lift.parent in fields)
@@ -85,6 +92,7 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
         unmapped=() if isinstance(mapping.unmapped, Into) else unmapped,
         keys={} if mapping.unmapped == "ignore" else _keys_in_use(inputs),
         lost=lost,
+        grouping=grouping,
         where=where,
         feeds=feeds,
         lifts=lifts,
@@ -121,6 +129,7 @@ class _Binder:
         for path, rule in rules.items():
             self._refuse_misspelled(path, rule, matches.get(path), used)
             feeds.extend(self._from_columns(path, rule, matches.get(path)))
+            feeds.extend(self._collected(path, rule))
             feeds.extend(self._from_constants(path, rule))
         return tuple(sorted(feeds, key=self._place))
 
@@ -142,10 +151,61 @@ class _Binder:
             )
         return () if self.mapping.unmapped == "ignore" else left
 
+    def grouping(self, feeds: Iterable[Feed]) -> Grouping | None:
+        """How rows make records."""
+        source = self.mapping.source
+        if source.group_by is None:
+            return None
+        by = tuple(self._column(name, "group_by", number) for number, name in enumerate(source.group_by))
+        order = self._column(source.order_by, "order_by") if source.order_by is not None else None
+        singles = dict.fromkeys(one.column for feed in feeds if feed.is_from_columns for one in feed.inputs)
+        return Grouping(by, order, tuple(singles))
+
+    def read_for_groups(self, grouping: Grouping | None) -> set[str]:
+        """Columns that are used, though they fill no field."""
+        if grouping is None:
+            return set()
+        only = {name for rule in self.mapping.fields.values() for name in rule.only or {}}
+        return {*grouping.by, *([grouping.order] if grouping.order else []), *map(self._column, only)}
+
+    def _column(self, name: str, *loc: str | int) -> str:
+        """The column of a name in `source`, or in a rule of groups."""
+        found = find_input(name, self.columns)
+        if found is None or found.way is not None:
+            near = suggest(name, self.columns)
+            place = self.mapping.at("source", *loc) if loc else self.mapping.at("fields")
+            raise MappingError(f"{place}: {self.label} has no column {name}{near}; it has {spelled(self.columns)}.")
+        return found.column
+
+    def _collected(self, path: str, rule: Rule) -> Iterator[Feed]:
+        if rule.collect is None:
+            return
+        pairs = rule.collect if isinstance(rule.collect, dict) else {"": rule.collect}
+        found = {key: find_input(name, self.columns) for key, name in pairs.items()}
+        known = {key: one.column for key, one in found.items() if one is not None}
+        if not known:
+            return
+        only = {self._column(name): words for name, words in (rule.only or {}).items()}
+        inputs = tuple(map(Input, known.values()))
+        target = self._target(path)
+        if isinstance(rule.collect, dict):
+            yield Feed(target, rule, inputs, expression=collect_objects(known, only), gives=Form.JSON)
+        else:
+            yield Feed(target, rule, inputs, expression=collect_texts(known[""], only), gives=Form.LIST)
+
     def lost(self) -> dict[Input, str]:
         """What the API has nothing for, where the table has it."""
-        found = {find_input(name, self.columns): reason for name, reason in self.mapping.lost.items()}
-        return {one: reason for one, reason in found.items() if one is not None}
+        found: dict[Input, str] = {}
+        for name, reason in self.mapping.lost.items():
+            begun = [Input(column) for column in self.columns if name.endswith("*") and column.startswith(name[:-1])]
+            one = None if begun else find_input(name, self.columns)
+            found |= dict.fromkeys(begun or ([one] if one else []), reason)
+        return found
+
+    def ignored(self) -> set[str]:
+        """The columns that are left out on purpose."""
+        found = {find_input(name, self.columns) for name in self.mapping.ignored}
+        return {one.column for one in found if one is not None}
 
     def rest(self, unmapped: tuple[str, ...]) -> Iterator[Feed]:
         """What the columns that nothing uses go into, where the mapping says so."""

@@ -13,10 +13,14 @@ from etl.mapping.matching import match_columns
 from etl.mapping.names import fold, likeness
 from etl.mapping.presets import presets
 from etl.mapping.spec import Mapping
+from etl.mapping.ways import parse_name, reach_all
 from etl.resources import RESOURCES, Contract
 
 FITS = 0.5
 """The score from which a mapping may be taken: everything it requires has a column."""
+
+SURE = 1.0
+"""The score of a mapping that is made for one format, and knows it by its header."""
 
 _COMMON = frozenset(
     fold(name)
@@ -55,7 +59,7 @@ def guess(
     columns = [column for column in origin.columns if _holds_data(column, sample)]
     chosen = None if candidates is None else list(candidates)
     found = [
-        _judge(mapping, origin, columns, told=resource is not None or chosen is not None, chosen=chosen is not None)
+        _judge(mapping, origin, columns, sample, told=resource is not None or chosen is not None, free=chosen is not None)
         for mapping in (presets() if chosen is None else chosen)
         if resource is None or mapping.resource == resource
     ]
@@ -70,13 +74,17 @@ def _holds_data(column: str, sample: pl.DataFrame) -> bool:
     return bool((sample[column].str.strip_chars() != "").any())
 
 
-def _judge(mapping: Mapping, origin: Origin, columns: list[str], *, told: bool, chosen: bool) -> Guess:
+def _judge(
+    mapping: Mapping, origin: Origin, columns: list[str], sample: pl.DataFrame, *, told: bool, free: bool
+) -> Guess:
+    """`free`: the mapping need not be particular about format, header and what must be there."""
     matches = match_columns(mapping.fields, columns)
     found = {column: path for path, match in matches.items() for column in match.columns}
     uses = {column: found[column] for column in columns if column in found}
     share = len(uses) / len(columns) if columns else 0.0
     needs_columns = any(rule.takes_columns for rule in mapping.fields.values())
-    if not _is_for(mapping, origin, columns, chosen=chosen) or (needs_columns and not uses):
+    is_for = _is_for(mapping, origin, columns, chosen=free) and (free or _has_required(mapping, columns, sample))
+    if not is_for or (needs_columns and not uses):
         return Guess(mapping, 0.0, uses)
     demanded = [path for path, rule in mapping.fields.items() if rule.required and rule.takes_columns]
     lacking = sum(path not in matches for path in demanded)
@@ -91,8 +99,8 @@ def _score(mapping: Mapping, used: set[str], share: float) -> float:
 
     What a command line often gives (`--test-set`, `--set agent_id=…`) weighs little.
     """
-    if mapping.source.header is not None:
-        return 1.0
+    if mapping.source.header is not None or mapping.source.requires is not None:
+        return SURE
     fields = RESOURCES[mapping.resource].fields(Contract.V2025_10)
     known = [path for path, spec in fields.items() if spec.required and "." not in path]
     filled = sum(path in used for path in known) / len(known) if known else 1.0
@@ -109,3 +117,20 @@ def _is_for(mapping: Mapping, origin: Origin, columns: list[str], *, chosen: boo
     known = {fold(name) for name in source.header or columns}
     narrow = source.header is None or len(columns) > 1
     return origin.format in source.formats and narrow and all(fold(column) in known for column in columns)
+
+
+def _has_required(mapping: Mapping, columns: list[str], sample: pl.DataFrame) -> bool:
+    """Whether the table has what a mapping `requires`, of each entry one name: names are told apart by every letter."""
+    return all(
+        any(_is_there(name, columns, sample) for name in alternatives) for alternatives in mapping.source.requires or []
+    )
+
+
+def _is_there(name: str, columns: list[str], sample: pl.DataFrame) -> bool:
+    """A column, columns that begin alike (`__expected*`), or a way that leads somewhere in the sample."""
+    if name in columns or (name.endswith("*") and any(column.startswith(name[:-1]) for column in columns)):
+        return True
+    inside = parse_name(name)
+    if inside is None or inside[0] not in columns or inside[0] not in sample.columns:
+        return False
+    return reach_all(sample[inside[0]], inside[1]).null_count() < sample.height

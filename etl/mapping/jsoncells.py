@@ -5,7 +5,7 @@ Python, one cell at a time: only cells that should be JSON come here. Must never
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import polars as pl
@@ -141,6 +141,16 @@ def take_out(text: str, key: str) -> tuple[str | None, str | None]:
         return text, None
     value = rest.pop(key)
     return _written(rest) if rest else None, None if value == "null" else value
+
+
+def cut_out(text: str, keys: Collection[str]) -> str | None:
+    """A JSON object without some keys, `*` being an only key; None where nothing is left. Other cells as they are."""
+    if not is_object(text):
+        return text
+    found = members(text)
+    only = {*found} if "*" in keys and len(found) == 1 else set()
+    rest = {key: value for key, value in found.items() if key not in keys and key not in only}
+    return _written(rest) if rest else None
 
 
 def _written(keys: dict[str, str]) -> str:

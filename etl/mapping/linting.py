@@ -130,6 +130,7 @@ def _check(mapping: Mapping) -> Iterator[tuple[Loc, str]]:
             yield loc, _say_unknown_target(resource, path)
             continue
         yield from _check_source(rule, loc)
+        yield from _check_collecting(mapping, rule, loc)
         yield from _check_steps(rule, loc, resource)
         yield from _check_constants(rule, loc, spec)
 
@@ -162,7 +163,9 @@ def _say_unknown_target(resource: Resource, path: str) -> str:
 
 
 def _check_source(rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]:
-    given = [key for key in ("from", "from_one_of", "from_pattern", "value", "template", "expr") if rule.has(key)]
+    given = [
+        key for key in ("from", "from_one_of", "from_pattern", "value", "template", "collect", "expr") if rule.has(key)
+    ]
     if not given:
         yield loc, f"nothing says where {loc[1]} comes from; add from: COLUMN or value: …"
     elif len(given) > 1 and given not in (["from", "from_pattern"], ["from_one_of", "from_pattern"]):
@@ -176,6 +179,13 @@ def _check_source(rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]
         yield (*loc, "steps"), "steps do not apply to value; write the value as it should be sent, without steps"
 
 
+def _check_collecting(mapping: Mapping, rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]:
+    if rule.collect is not None and mapping.source.group_by is None:
+        yield (*loc, "collect"), "collect takes the rows of a record; add source: {group_by: COLUMN}"
+    if rule.only is not None and rule.collect is None:
+        yield (*loc, "only"), "only says which rows collect takes; add collect: COLUMN, or use where"
+
+
 def _check_expression(text: str, loc: tuple[str, ...]) -> Iterator[tuple[Loc, str]]:
     try:
         check_expression(text)
@@ -185,7 +195,9 @@ def _check_expression(text: str, loc: tuple[str, ...]) -> Iterator[tuple[Loc, st
 
 def _check_steps(rule: Rule, loc: tuple[str, str], resource: Resource) -> Iterator[tuple[Loc, str]]:
     """Whether each step can work on what the one before leaves, and the field take what the last leaves."""
-    if not rule.from_pattern or rule.from_ or rule.from_one_of:
+    if rule.collect is not None:
+        yield from _check_chain(rule, loc, resource, Form.LIST if isinstance(rule.collect, str) else Form.JSON)
+    elif not rule.from_pattern or rule.from_ or rule.from_one_of:
         yield from _check_chain(rule, loc, resource, Form.TEXT)
     if rule.from_pattern:
         yield from _check_chain(rule, loc, resource, Form.LIST)

@@ -33,9 +33,9 @@ class Match:
 def match_columns(rules: Mapping[str, Rule], columns: Sequence[str]) -> dict[str, Match]:
     """The columns of every field (`rules` by dotted path) that has any.
 
-    `from`, `from_pattern` and `template` take what they name, also inside JSON (`vars.question`). `from_one_of` takes one
-    column that nothing else uses: the exact names of all fields come first, then names with a typing error, where one
-    field is clearly nearest.
+    `from`, `from_pattern` and `template` take what they name, also inside JSON (`vars.question`). `from_one_of` takes
+    one column that nothing else uses: the exact names of all fields come first, then names with a typing error, where
+    one field is clearly nearest.
     """
     folded = {column: fold(column) for column in columns}
     named = {path: _named(rule, columns, folded) for path, rule in rules.items()}
@@ -64,6 +64,8 @@ def find_input(name: str, columns: Sequence[str]) -> Input | None:
 
 def _named(rule: Rule, columns: Sequence[str], folded: dict[str, str]) -> Match:
     pieces = names_in(rule.template) if rule.template else []
+    if rule.collect is not None:
+        pieces = [*(rule.collect.values() if isinstance(rule.collect, dict) else [rule.collect])]
     known = [(name, one) for name in pieces for one in _inputs([name], columns, folded)]
     single = tuple(dict.fromkeys(_inputs(rule.from_ or [], columns, folded)))
     return Match(single, _numbered(rule, folded), tuple(known))

@@ -38,6 +38,8 @@ class Feed:
     is_object: bool = False
     """The inputs together are a JSON object, by the names of the columns."""
     expression: pl.Expr | None = None
+    gives: Form = Form.TEXT
+    """What the expression gives."""
     constant: Cell | None = None
 
     @property
@@ -193,16 +195,16 @@ class _Maker:
     def _start(self, feed: Feed) -> tuple[_Value, Form]:
         if feed.expression is not None:
             name = f"e{len(self.plan.expressions)}"
-            self.plan.expressions.append(feed.expression.cast(pl.String).alias(name))
-            return _Value(pl.col(name)), Form.TEXT
+            whole = feed.expression.cast(pl.String) if feed.gives is Form.TEXT else feed.expression
+            self.plan.expressions.append(whole.alias(name))
+            return _Value(pl.col(name)), feed.gives
         if feed.template:
             return self._filled(feed), Form.TEXT
         if feed.is_object:
             return self._gathered(feed), Form.JSON
         if feed.inputs[0].way is not None and feed.inputs[0].way.is_plural:
             return _Value(pl.col(self._input(feed.inputs[0]))), Form.LIST
-        reads_json = bool(feed.rule.steps) and feed.rule.steps[0].reads_json
-        cells = [self._text(one, reads_json=reads_json) for one in feed.inputs]
+        cells = [self._text(one, _read_types(feed)) for one in feed.inputs]
         if feed.numbered:
             items = pl.concat_list(cells).list.drop_nulls()
             return _Value(pl.when(items.list.len() > 0).then(items)), Form.LIST
@@ -257,8 +259,7 @@ class _Maker:
         kind = Kind.TEXT if feed.numbered else kind
         type_ = pl.col(self._type(one))
         past = type_.is_not_null()
-        if feed.rule.steps and feed.rule.steps[0].reads_json:
-            past = past & ~type_.is_in(_NESTED)
+        past = past & ~type_.is_in(_read_types(feed))
         before = self._place(_Value(pl.when(past).then(pl.col(self._input(one)))))
         after = self._place(_Value(from_json(kind, before.expr, type_), before.level))
         names = _name(before), _name(after), self._type(one)
@@ -275,13 +276,12 @@ class _Maker:
             lacks = pl.all_horizontal(empty)
             self.plan.demanded.append((feeds[0], lacks))
 
-    def _text(self, one: Input, *, reads_json: bool = False) -> pl.Expr:
+    def _text(self, one: Input, read: Sequence[str]) -> pl.Expr:
         cell = pl.col(self._input(one))
         if not self._is_typed(one):
             return cell
         type_ = pl.col(self._type(one))
-        is_text = type_.is_null() | type_.is_in(_NESTED) if reads_json else type_.is_null()
-        return pl.when(is_text).then(cell)
+        return pl.when(type_.is_null() | type_.is_in(read)).then(cell)
 
     def _input(self, one: Input) -> str:
         return self.plan.inputs.setdefault(one, f"c{len(self.plan.inputs)}")
@@ -344,7 +344,13 @@ def _is_plural(one: Input) -> bool:
     return one.way is not None and one.way.is_plural
 
 
-_NESTED = ["array", "object"]
+def _read_types(feed: Feed) -> list[str]:
+    """The types of JSON beside strings that the first step reads as text."""
+    first = feed.rule.steps[0] if feed.rule.steps else None
+    nested = ["array", "object"] if first is not None and first.reads_json else []
+    return [*nested, *(["number", "boolean"] if first is not None and first.reads_scalars else [])]
+
+
 _NO_BLANKS = BlankToNull().operation(Form.TEXT)
 _WRAP = Wrap().operation(Form.TEXT)
 _SHAPES: dict[tuple[Shape, Form], Operation] = {

@@ -19,6 +19,7 @@ def _listed(value: Any) -> Any:
 
 Names = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1), BeforeValidator(_listed)]
 """One name or several."""
+Collected = Annotated[str, StringConstraints(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)]
 OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)] | Literal["tab", "\\t"]
 Plain = Annotated[Any, BeforeValidator(plain)]
 
@@ -50,10 +51,18 @@ class Source(Part):
     fill_merged: bool = False
     where: str | None = None
     """A SQL condition over the columns; the other rows are skipped."""
+    group_by: Names | None = None
+    """Rows that stand together and have the same values here, or none, make one record."""
+    order_by: str | None = None
+    """The numbers of the rows inside a record."""
     formats: Annotated[list[Format], Field(min_length=1)] = [*FORMATS]
     """Detection considers the mapping for these formats only."""
     header: Annotated[list[str], Field(min_length=1)] | None = None
     """Detection considers the mapping only for tables whose columns are all among these."""
+    requires: Annotated[list[Names], Field(min_length=1)] | None = None
+    """Detection considers the mapping only for tables that have all of these, of a list at least one: columns (exactly so
+    written, `__expected*`: beginning like this), or ways that lead somewhere in the first rows (`messages[].role`).
+    """
 
 
 class Rule(Part):
@@ -65,6 +74,10 @@ class Rule(Part):
     """Names of one column: the first that the file has and no other field uses. Typing errors are allowed for."""
     from_pattern: Names | None = None
     """`Turn {n}`: several columns in the order of their numbers, as a list; also beside `from` or `from_one_of`."""
+    collect: Collected | None = None
+    """With `group_by`: a column's values in all rows of a record, as a list; `{key: column}`: a JSON array."""
+    only: Annotated[dict[str, Names], Field(min_length=1)] | None = None
+    """With `collect`: only rows that have one of these words in a column, in any case."""
     value: Plain = None
     """The same value for every row."""
     template: Annotated[str, AfterValidator(known_pattern)] | None = None
@@ -86,7 +99,7 @@ class Rule(Part):
     @property
     def takes_columns(self) -> bool:
         """Whether the value comes from columns by name."""
-        return bool(self.from_ or self.from_one_of or self.from_pattern or self.template)
+        return bool(self.from_ or self.from_one_of or self.from_pattern or self.template or self.collect)
 
 
 class Into(Part):
@@ -106,6 +119,8 @@ class Mapping(Part):
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
     lost: dict[str, str] = {}
     """Columns that the API has nothing for, and why: a row that has a value there gets a warning."""
+    ignored: dict[str, str] = {}
+    """Columns that are of no use to the API, and why (an id that it gives anew): nothing is said of them."""
     unmapped: Annotated[Literal["warn", "ignore", "error"] | Into, Field(union_mode="left_to_right")] = "warn"
     """What to do about columns that nothing uses."""
 

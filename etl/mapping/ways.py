@@ -23,12 +23,15 @@ _TEXT = msgspec.json.Decoder(str)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a way: into a `key`, to the item at `place`, or to `every` item (where `key` is `equals`)."""
+    """One part of a way: into a `key` (`*`: the `only` one), to the item at `place`, or to `every` item (where `key` is
+    `equals`).
+    """
 
     key: str | None = None
     place: int | None = None
     every: bool = False
     equals: str | None = None
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ def parse_name(name: str) -> tuple[str, Way] | None:
 def parse_way(text: str) -> Way | None:
     """A way as it is written; None for what is none.
 
-    `.key` and `["odd.key"]` go into an object, `[0]` to an item, `[]` to every item, `[key=value]` to some.
+    `.key` and `["odd.key"]` go into an object, `.*` into one that has a single key, `[0]` to an item, `[]` to every
+    item, `[key=value]` to some.
     """
     parts: list[Part] = []
     place = 0
@@ -85,6 +89,8 @@ def parse_way(text: str) -> Way | None:
             parts.append(Part(place=int(number)))
         elif key is None and quoted is None:
             parts.append(Part(every=True, key=where, equals=equals))
+        elif key == "*":
+            parts.append(Part(only=True))
         else:
             parts.append(Part(key=key if quoted is None else _TEXT.decode(quoted)))
         place = found.end()
@@ -157,6 +163,10 @@ def _follow(raw: bytes, parts: tuple[Part, ...]) -> Iterator[bytes]:
         items = _items(raw) or []
         if part.place < len(items):
             yield from _follow(items[part.place], rest)
+    elif part.only:
+        members = _members(raw) or {}
+        for member in members.values() if len(members) == 1 else ():
+            yield from _follow(bytes(member), rest)
     elif part.key is not None:
         member = (_members(raw) or {}).get(part.key)
         if member is not None:

@@ -41,7 +41,8 @@ class Rejects:
         if not errors:
             return
         origin = self._origins.setdefault(table, batch.origin)
-        rows = batch.source.filter(pl.col(ROW).is_in(list(errors)))
+        read = batch.source if batch.members is None else batch.members
+        rows = read.filter(pl.col(ROW).is_in(list(errors)))
         sentences = [_spellable(errors[row], origin) for row in rows[ROW]]
         if origin.format in RECORD_FORMATS:
             self._spool.append(table, map(_line_as_read, _lines(rows, origin.columns), sentences))

@@ -22,7 +22,7 @@ from etl.report.folder import RESULTS, ReportFolder
 from etl.report.groups import ProblemGroup, ProblemGroups
 from etl.report.outcome import TO_LOOK_AT, TO_MEND, Outcome, Result
 from etl.report.rejects import Rejects
-from etl.report.results import result_lines
+from etl.report.results import members_of, result_lines
 from etl.report.summary import Requests, Source, Summary, count_rows
 from etl.tables import write_lines
 
@@ -100,7 +100,10 @@ class Report:
         sent = problem.frame_of(_storable(one) for result in results for one in result.problems)
         problems = problem.joined([batch.problems, sent])
         skipped = [result.row for result in results if result.outcome is Outcome.SKIPPED]
-        table = self._count(batch, Counter(result.outcome for result in results), problems, skipped)
+        counted: Counter[Outcome] = Counter()
+        for result, weight in zip(results, batch.weights(), strict=True):
+            counted[result.outcome] += weight
+        table = self._count(batch, counted, problems, skipped)
         if self._files is not None:
             self._files.add(table, batch, results, problems)
 
@@ -122,7 +125,8 @@ class Report:
         if self._files is not None:
             self.add(batch, [Result(row, Outcome(outcome)) for row, outcome in outcomes.iter_rows()])
             return
-        counted = Counter({Outcome(word): number for word, number in outcomes["outcome"].value_counts().iter_rows()})
+        weighed = outcomes.with_columns(rows=batch.weights()).group_by("outcome").agg(pl.col("rows").sum())
+        counted = Counter({Outcome(word): number for word, number in weighed.iter_rows()})
         left_out = outcomes.filter(outcome=Outcome.SKIPPED.value)[ROW].to_list()
         self._count(batch, counted, batch.problems, left_out)
 
@@ -204,12 +208,15 @@ class _Files:
         issues: dict[int, list[Problem]] = {}
         for found in map(Problem._make, problems.iter_rows()):
             issues.setdefault(found.row, []).append(found)
-        write_lines(self._results, result_lines(batch.origin, self._sources[table].resource, results, issues))
+        resource, members = self._sources[table].resource, members_of(batch)
+        write_lines(self._results, result_lines(batch.origin, resource, results, issues, members))
         errors = {
             result.row: _sentence_of(result, issues.get(result.row, []))
             for result in results
             if result.outcome in TO_MEND
         }
+        if batch.members is not None:
+            errors = {row: errors[record] for record, rows in members.items() if record in errors for row in rows}
         self._rejects.add(table, batch, errors)
 
     def complete(self, summary: Summary) -> Summary:

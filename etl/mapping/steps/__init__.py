@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from etl.mapping.steps.kinds import Keep, Without
 from etl.mapping.steps.lists import DropEmpty, Each, Join, Lines, Split, Turns, Wrap
 from etl.mapping.steps.step import Form, Operation, Step
 from etl.mapping.steps.text import BlankToNull, Lower, Nfc, Replace, Rewrite, Strip, Upper
@@ -26,7 +27,7 @@ __all__ = [
 
 AnyStep = Annotated[
     Strip | Lower | Upper | BlankToNull | Lines | Split | DropEmpty | Json | Integer | Number | Boolean | Date | Wrap
-    | Join | Turns | Each | Nfc | Replace | Rewrite,
+    | Join | Turns | Each | Nfc | Replace | Rewrite | Keep | Without,
     Field(discriminator="step"),
 ]  # fmt: skip
 
@@ -50,6 +51,8 @@ STEPS: dict[str, type[Step]] = {
     "nfc": Nfc,
     "replace": Replace,
     "rewrite": Rewrite,
+    "keep": Keep,
+    "without": Without,
 }
 """Every step by the name it has in a mapping file."""
 

@@ -49,6 +49,8 @@ class Step(BaseModel):
     can_fail: ClassVar[bool] = False
     reads_json: ClassVar[bool] = False
     """As the first step it is also given the arrays and objects of record formats, as JSON text."""
+    reads_scalars: ClassVar[bool] = False
+    """As the first step it is also given their numbers and booleans, as text."""
     shorthand: ClassVar[str | None] = None
     """The option that `{step: value}` sets, where value is no mapping."""
 

@@ -116,9 +116,9 @@ class Entry(BaseModel):
     lost: str | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> "Entry":
-        if (self.to is None) == (self.lost is None):
-            raise PydanticCustomError("mapping", "an entry of rewrite has match and one of to and lost", {})
+    def _some_end(self) -> "Entry":
+        if self.to is None and self.lost is None:
+            raise PydanticCustomError("mapping", "an entry of rewrite has match and at least one of to and lost", {})
         return self
 
     def matches(self, text: pl.Expr) -> pl.Expr:
@@ -132,8 +132,8 @@ class Entry(BaseModel):
 class Rewrite(Wording):
     """Texts are put into other words by the first entry that matches the whole text; others stay as they are.
 
-    `to` says what it becomes (`$1` is the first group). `lost` leaves it out, and the row gets a warning with that
-    reason.
+    `to` says what it becomes (`$1` is the first group). `lost` alone leaves it out; the row gets a warning with that
+    reason, also where `to` says what becomes of the rest.
     """
 
     step: Literal["rewrite"] = "rewrite"
