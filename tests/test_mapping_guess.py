@@ -205,6 +205,28 @@ def test_a_mapping_for_one_sheet_considers_no_other(tmp_path: Path) -> None:
     assert guesses("Frage", format_="xlsx", sheet="FALLE", candidates=[mine])[0].score >= FITS
 
 
+@pytest.mark.parametrize(
+    ("requires", "fits"),
+    [
+        ("[Frage]", True),
+        ("[frage]", False),
+        ("[Frage, [x, y]]", False),
+        ('[["z", "Fra*"]]', True),
+        ("['Rollen[].role']", True),
+        ("['Rollen[].name']", False),
+    ],
+)
+def test_a_mapping_may_require_columns_and_what_is_in_them(
+    requires: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = mapping_of(tmp_path, "input_str: {from: Frage}", more=f"source: {{requires: {requires}}}\n")
+    monkeypatch.setattr("etl.mapping.guessing.presets", lambda: (mine,))
+    origin = Origin("table", None, "csv", ("Frage", "Rollen"), (1, 2), 1)
+    sample = pl.DataFrame({ROW: [2, 3], "Frage": ["x", "y"], "Rollen": [None, '[{"role": "user"}]']})
+    assert guess(origin, sample)[0].score == (1.0 if fits else 0.0)
+    assert guess(origin, sample, candidates=[mine])[0].score >= FITS
+
+
 def test_a_mapping_without_columns_fits_any_table(tmp_path: Path) -> None:
     mine = mapping_of(tmp_path, 'input_str: {expr: "UPPER(Frage)"}')
     assert guesses("Frage", candidates=[mine])[0].score >= FITS

@@ -111,6 +111,43 @@ def test_what_is_no_array_of_objects_is_a_problem(tmp_path: Path) -> None:
     assert mapped(mapping, batch_of({"assert": ["{broken"]})).codes == ["malformed_json"]
 
 
+def test_each_field_takes_its_kind_of_json(tmp_path: Path) -> None:
+    fields = """
+expected_behaviors: {from: [out.answer, out], steps: [{keep: [text, array]}]}
+expected_output_json: {from: out, steps: [{keep: object}, {without: answer}]}
+"""
+    mapping = of(tmp_path, indented(fields))
+    values = ["Yes", {"answer": "Yes", "n": 1.50}, ["a", "b"], 7, True, {"answer": "No"}, None]
+    made = mapped(mapping, json_batch(*({"out": value} for value in values)))
+    assert made.codes == []
+    assert made.bodies == [
+        {"expected_behaviors": ["Yes"]},
+        {"expected_behaviors": ["Yes"], "expected_output_json": {"n": 1.5}},
+        {"expected_behaviors": ["a", "b"]},
+        {"expected_behaviors": ["7"]},
+        {"expected_behaviors": ["true"]},
+        {"expected_behaviors": ["No"]},
+        {},
+    ]
+
+
+def test_a_star_leads_to_an_only_value(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, 'input_str: {from: [vars.question, "vars.*"]}')
+    rows = [{"vars": {"topic": "Hi"}}, {"vars": {"question": "Ho", "n": 1}}, {"vars": {"a": "1", "b": "2"}}]
+    made = mapped(mapping, json_batch(*rows))
+    assert made.bodies == [{"input_str": "Hi"}, {"input_str": "Ho"}, {}]
+    assert made.codes == []
+
+
+def test_a_rewriting_may_lose_a_part(tmp_path: Path) -> None:
+    rule = r"{match: 'similar\((.*)\): (.*)', to: 'Says about: $2', lost: there are no thresholds}"
+    mapping = mapping_of(tmp_path, f"description: {{from: A, steps: [{{rewrite: [{rule}]}}]}}")
+    made = mapped(mapping, batch_of({"A": ["similar(0.8): yes", "no"]}))
+    assert made.bodies == [{"description": "Says about: yes"}, {"description": "no"}]
+    assert made.codes == ["not_convertible"]
+    assert '"similar(0.8): yes" (there are no thresholds)' in made.messages[0]
+
+
 def test_a_template_is_filled_from_columns(tmp_path: Path) -> None:
     mapping = mapping_of(tmp_path, 'description: {template: "{First} {Last} ({meta.tone})", steps: [strip]}')
     rows = {"first": ["Ada", None, " "], "LAST": ["Byron", "X", None], "meta": ['{"tone": "calm"}', None, None]}
@@ -129,6 +166,20 @@ def test_what_the_api_has_nothing_for_is_said_where_a_row_has_it(tmp_path: Path)
         "meta.seed has a value that is not sent: there are no seeds",
     ]
     assert made.bound.unmapped == ()
+
+
+def test_what_is_lost_may_be_named_by_its_beginning(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, "input_str: {from: Input}", more='lost: {"__config:*": there are none}\n')
+    made = mapped(mapping, batch_of({"Input": ["a"], "__config:a": ["1"], "__config:b": ["2"]}))
+    assert made.codes == ["not_convertible", "not_convertible"]
+    assert made.bound.unmapped == ()
+
+
+def test_nothing_is_said_of_what_is_ignored(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, "input_str: {from: Input}", more="ignored: {id: the API gives its own}\n")
+    made = mapped(mapping, batch_of({"Input": ["a"], "ID": ["1"], "Date": ["x"]}))
+    assert made.codes == []
+    assert made.bound.unmapped == ("Date",)
 
 
 def test_keys_that_nothing_uses_are_said(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def guess(
     columns = [column for column in origin.columns if _holds_data(column, sample)]
     chosen = None if candidates is None else list(candidates)
     found = [
-        _judge(mapping, origin, columns, sample, told=resource is not None or chosen is not None, free=chosen is not None)
+        _judge(
+            mapping, origin, columns, sample, told=resource is not None or chosen is not None, free=chosen is not None
+        )
         for mapping in (presets() if chosen is None else chosen)
         if resource is None or mapping.resource == resource
     ]

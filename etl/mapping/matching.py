@@ -74,10 +74,13 @@ def _named(rule: Rule, columns: Sequence[str], folded: dict[str, str]) -> Match:
 def _inputs(names: Sequence[str], columns: Sequence[str], folded: dict[str, str]) -> Iterable[Input]:
     """For each name its column, or else the way into the column that it begins with."""
     for name in names:
-        whole = next(iter(_find([name], columns, folded)), None)
+        inside = parse_name(name)
+        # `vars.*` and `checks[]` are the same as their column when folded
+        plain = inside is None or name in columns or fold(inside[1].text) != ""
+        whole = next(iter(_find([name] if plain else [], columns, folded)), None)
         if whole is not None:
             yield Input(whole)
-        elif (inside := parse_name(name)) is not None:
+        elif inside is not None:
             head = next(iter(_find([inside[0]], columns, folded)), None)
             if head is not None:
                 yield Input(head, inside[1])

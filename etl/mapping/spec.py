@@ -60,8 +60,8 @@ class Source(Part):
     header: Annotated[list[str], Field(min_length=1)] | None = None
     """Detection considers the mapping only for tables whose columns are all among these."""
     requires: Annotated[list[Names], Field(min_length=1)] | None = None
-    """Detection considers the mapping only for tables that have all of these, of a list at least one: columns (exactly so
-    written, `__expected*`: beginning like this), or ways that lead somewhere in the first rows (`messages[].role`).
+    """Detection considers the mapping only for tables that have all of these, of a list at least one: columns (exactly
+    so written; `__expected*`: beginning so), or ways that lead somewhere in the first rows (`messages[].role`).
     """
 
 

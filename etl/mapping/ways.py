@@ -163,14 +163,16 @@ def _follow(raw: bytes, parts: tuple[Part, ...]) -> Iterator[bytes]:
         items = _items(raw) or []
         if part.place < len(items):
             yield from _follow(items[part.place], rest)
-    elif part.only:
-        members = _members(raw) or {}
-        for member in members.values() if len(members) == 1 else ():
+    else:
+        for member in _of_key(_members(raw) or {}, part):
             yield from _follow(bytes(member), rest)
-    elif part.key is not None:
-        member = (_members(raw) or {}).get(part.key)
-        if member is not None:
-            yield from _follow(bytes(member), rest)
+
+
+def _of_key(members: dict[str, msgspec.Raw], part: Part) -> list[msgspec.Raw]:
+    """The value of a key, or of the only one; nothing where there is none."""
+    if part.only:
+        return [*members.values()] if len(members) == 1 else []
+    return [members[part.key]] if part.key in members else []
 
 
 def _says(item: bytes, key: str, wanted: str | None) -> bool:
