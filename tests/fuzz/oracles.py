@@ -56,8 +56,11 @@ def _check_csv(content: bytes, table: DelimitedTable, rows: pl.DataFrame) -> Non
 
 
 def _check_json_lines(content: bytes, origin: Origin, rows: pl.DataFrame, bad: set[int]) -> None:
-    text = content.decode(origin.dialect["encoding"]).removeprefix("\ufeff")
+    """A byte that is not UTF-8 costs its line, no other one: it must be told of there."""
+    text = content.decode(origin.dialect["encoding"], "surrogateescape").removeprefix("\ufeff")
     lines = re.split(r"\r\n|\r|\n", text)
+    torn = {number for number, line in enumerate(lines, 1) if re.search("[\udc80-\udcff]", line)}
+    assert torn <= bad, f"the lines {sorted(torn - bad)[:20]} are not UTF-8, and nothing is said of it"
     wanted = [number for number, line in enumerate(lines, 1) if line.strip(" \t")]
     assert rows[ROW].to_list() == wanted, f"lines with text are {wanted[:20]}…, read were {rows[ROW].to_list()[:20]}…"
     _check_records([(number, lines[number - 1]) for number in wanted], origin, rows, bad)
