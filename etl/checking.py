@@ -16,7 +16,8 @@ import polars as pl
 from etl import mapping as maps
 from etl import problems as problem
 from etl.batch import ROW, Batch, Table
-from etl.errors import MappingError, UsageError
+from etl.choosing import Choose, ask_for_one, nothing_fits, only_one, why_left_out
+from etl.errors import UsageError
 from etl.expressions import ExpressionError, compile_condition
 from etl.mapping import Bound, Guess
 from etl.problems import Code, Problem, Severity
@@ -24,9 +25,6 @@ from etl.readers import ReadOptions, Skipped, Survey, open_source
 from etl.report import Outcome, Report, Source
 from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
 from etl.validators import check
-
-TIE = 0.02
-"""Two mappings whose scores are closer than this fit equally well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,8 @@ class Fitted:
     bound: Bound
     values: Mapping[str, str]
     """Fixed for all rows (`--set`, the test set)."""
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    """Columns that detection left out although their names are known, and why."""
 
     @property
     def name(self) -> str:
@@ -135,44 +135,46 @@ def choose_mappings(
     mapping: str | None = None,
     values: Mapping[str, str] | None = None,
     sheet_named: bool = False,
+    choose: Choose | None = None,
 ) -> list[Fitted]:
     """The mapping of every table that fits one, in dependency order of the resources.
 
     `mapping` is a preset's name or a file; without it every ready-made mapping is tried. `values` are fixed for all
-    rows. Raises MappingError when nothing fits, when two mappings of different resources fit equally, or when a table
-    that was named (`sheet_named`, or the only one of its file) does not fit.
+    rows. `choose` is asked where this would raise because nothing fits, or several equally. Raises MappingError when
+    nothing fits, when two mappings fit equally, or when a table that was named (`sheet_named`, or the only one of its
+    file) does not fit.
     """
     candidates = (maps.load_mapping(mapping),) if mapping else None
     found: list[tuple[Survey, Table, Guess]] = []
     for survey in inputs.surveys:
         must_fit = sheet_named or len(survey.tables) == 1
         for table in survey.tables:
-            guesses = maps.guess(table.origin, table.sample, resource, candidates)
+            guesses = maps.guess(table.origin, table.sample, resource, candidates, tuple(values or ()))
             if guesses and guesses[0].score >= maps.FITS:
-                _refuse_tie(table, guesses)
-                found.append((survey, table, guesses[0]))
+                found.append((survey, table, only_one(table, guesses, choose)))
             elif must_fit:
                 if candidates:  # the mapping was named: it says best what it lacks
                     maps.bind(candidates[0], table.origin, contract, values)
-                raise _nothing_fits(table, guesses)
+                found.append((survey, table, ask_for_one(table, guesses, choose)))
             else:
-                inputs.left_out.append(Skipped(table.origin.sheet or table.origin.file, _why(guesses)))
+                inputs.left_out.append(Skipped(table.origin.sheet or table.origin.file, why_left_out(guesses)))
     if not found:
-        raise _nothing_fits(inputs.surveys[0].tables[0] if inputs.surveys[0].tables else None, [])
+        raise nothing_fits(inputs.surveys[0].tables[0] if inputs.surveys[0].tables else None, [])
     order = list(RESOURCES)
     found.sort(key=lambda fit: order.index(fit[2].mapping.resource))
     own = _values_by_resource({fit[2].mapping.resource for fit in found}, values or {})
     return [
-        _fit(number, survey, table, guess.mapping, contract, own[guess.mapping.resource])
+        _fit(number, survey, table, guess, contract, own[guess.mapping.resource])
         for number, (survey, table, guess) in enumerate(found)
     ]
 
 
 def _fit(
-    number: int, survey: Survey, table: Table, mapping: maps.Mapping, contract: Contract, values: Mapping[str, str]
+    number: int, survey: Survey, table: Table, guess: Guess, contract: Contract, values: Mapping[str, str]
 ) -> Fitted:
-    bound = maps.bind(mapping, table.origin, contract, values)
-    return Fitted(number, survey, table, RESOURCES[mapping.resource], bound, values)
+    bound = maps.bind(guess.settled, table.origin, contract, values)
+    doubts = {column: doubt.evidence for column, doubt in guess.doubts.items()}
+    return Fitted(number, survey, table, RESOURCES[guess.mapping.resource], bound, values, doubts)
 
 
 def _values_by_resource(resources: Iterable[str], values: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -188,38 +190,6 @@ def with_value(fitted: Fitted, contract: Contract, path: str, value: str) -> Fit
     """The same table with one more value fixed for all its rows."""
     values = {**fitted.values, path: value}
     return replace(fitted, values=values, bound=maps.bind(fitted.bound.mapping, fitted.table.origin, contract, values))
-
-
-def _refuse_tie(table: Table, guesses: Sequence[Guess]) -> None:
-    best = guesses[0]
-    others = (one for one in guesses[1:] if one.mapping.resource != best.mapping.resource or one.score == maps.SURE)
-    rival = next(others, None)
-    if rival is not None and best.score - rival.score < TIE:
-        raise MappingError(
-            f"{table.origin.file}: the mappings {best.mapping.name} and {rival.mapping.name} fit equally well.",
-            "Say which resource it is with --resource, or which mapping with --mapping.",
-        )
-
-
-def _nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError:
-    if table is None:
-        return MappingError("There is no table in the input that could be imported.", "See what was left out above.")
-    where = f"{table.origin.file}, sheet {table.origin.sheet}" if table.origin.sheet else table.origin.file
-    columns = ", ".join(repr(column) for column in table.origin.columns[:8])
-    return MappingError(
-        f"{where}: no mapping fits the columns {columns}{_nearest(guesses)}.",
-        "Give your own mapping file with --mapping (the README shows one), or say what the rows are with --resource. "
-        "If no row of the file holds the column names, give them: --columns NAME,NAME,…",
-    )
-
-
-def _nearest(guesses: Sequence[Guess]) -> str:
-    near = [f"{guess.mapping.name} {guess.score:.0%}" for guess in guesses[:3] if guess.score > 0]
-    return f" (nearest: {', '.join(near)})" if near else ""
-
-
-def _why(guesses: Sequence[Guess]) -> str:
-    return f"no mapping fits its columns{_nearest(guesses)}"
 
 
 def check_rows(
@@ -354,7 +324,12 @@ def table_problems(fitted: Fitted) -> list[Problem]:
             column,
             fitted.table.origin.cell(column, fitted.table.origin.header_row or 0),
             None,
-            f"The column {column!r} is not used by the mapping {fitted.bound.mapping.name}; its cells are not sent.",
+            f"The column {column!r} is not used by the mapping {fitted.bound.mapping.name}{_doubt(fitted, column)}; "
+            "its cells are not sent.",
         )
         for column in fitted.bound.unmapped
     ]
+
+
+def _doubt(fitted: Fitted, column: str) -> str:
+    return f" ({fitted.doubts[column]})" if column in fitted.doubts else ""

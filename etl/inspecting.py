@@ -13,6 +13,7 @@ import polars as pl
 
 from etl import mapping as maps
 from etl.batch import Batch, Decision, Table, column_letters
+from etl.choosing import tied
 from etl.mapping import Guess
 from etl.quoting import show_value
 from etl.readers import READ_WHOLE_BYTES, Skipped, Survey
@@ -31,8 +32,8 @@ class ColumnFacts:
     """A column: its name, its letters in a spreadsheet program (None: it has none), what it holds.
 
     `filled` counts the cells that hold something, `longest` is in characters, `samples` are the first different values,
-    cut short and without secrets. `field` is what the best mapping makes of it; `likeness` (0 to 1) how like the name
-    is to one that this mapping knows.
+    cut short and without secrets. `field` is what the best mapping makes of it, `evidence` why (or why not,
+    where a known name holds values of another kind), and `confidence` how sure that is, from 0 to 1.
     """
 
     name: str
@@ -41,7 +42,8 @@ class ColumnFacts:
     longest: int
     samples: tuple[str, ...]
     field: str | None
-    likeness: float
+    evidence: str | None
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class TableFacts:
     def best(self) -> Guess | None:
         """The mapping that an import would take; None where none fits."""
         return self.guesses[0] if self.guesses and self.guesses[0].score >= maps.FITS else None
+
+    @property
+    def equals(self) -> list[str]:
+        """The mappings that fit equally well, where nothing tells which of them is meant; else none."""
+        names = [guess.mapping.name for guess in tied(self.guesses)]
+        return names if len(names) > 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
         counts.add(batch)
         problems.add(origin.file, batch.problems)
     best = guesses[0] if guesses and guesses[0].score >= maps.FITS else None
+    uses = best.doubts | best.uses if best else {}
     columns = [
         ColumnFacts(
             name=name,
@@ -132,7 +141,8 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
             longest=counts.longest[name],
             samples=tuple(_samples(name, table.sample)),
             field=best.columns.get(name) if best else None,
-            likeness=best.likeness(name) if best else 0.0,
+            evidence=uses[name].evidence if name in uses else None,
+            confidence=uses[name].confidence if name in uses else 0.0,
         )
         for at, name in enumerate(origin.columns)
     ]
@@ -198,6 +208,7 @@ def _table(table: TableFacts) -> dict[str, Any]:
         "header_row": table.header_row,
         "resource": best.mapping.resource if best else None,
         "mapping": best.mapping.name if best else None,
+        "fit_equally": table.equals,
         "candidates": [
             {"mapping": guess.mapping.name, "resource": guess.mapping.resource, "confidence": guess.score}
             for guess in table.guesses
@@ -211,7 +222,8 @@ def _table(table: TableFacts) -> dict[str, Any]:
                 "longest": column.longest,
                 "samples": list(column.samples),
                 "field": column.field,
-                "confidence": round(column.likeness, 2) if column.field else None,
+                "confidence": column.confidence if column.field else None,
+                "evidence": column.evidence,
             }
             for column in table.columns
         ],

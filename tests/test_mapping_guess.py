@@ -1,6 +1,9 @@
 """Detection: which ready-made mapping a table was made for, by its header; and what each of them makes of a row."""
 
+from collections.abc import Mapping as Pairs
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,7 +22,7 @@ def guesses(
     candidates: list[Mapping] | None = None,
 ) -> list[Guess]:
     origin = Origin("table", sheet, format_, columns, tuple(range(1, len(columns) + 1)), 1)
-    sample = pl.DataFrame({ROW: [2]} | {column: ["x"] for column in columns})
+    sample = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(columns, pl.String)})
     return guess(origin, sample, resource, candidates)
 
 
@@ -168,10 +171,119 @@ def test_an_id_is_taken_for_nothing_else() -> None:
     assert best.columns == {"Scenario": "input_str", "Expected Result": "expected_behaviors"}
 
 
-def test_a_column_without_data_counts_as_absent() -> None:
-    origin = Origin("table", None, "csv", ("Scenario", "Expected", "Owner"), (1, 2, 3), 1)
-    sample = pl.DataFrame({ROW: [2], "Scenario": [" "], "Expected": ["x"], "Owner": ["y"]})
-    assert guess(origin, sample, None)[0].score < FITS
+def of_values(columns: Pairs[str, Sequence[str | None]], **more: Any) -> list[Guess]:
+    batch = batch_of(columns)
+    return guess(batch.origin, batch.source, **more)
+
+
+def test_a_column_without_data_counts_as_absent_unless_its_name_is_known_exactly() -> None:
+    assert of_values({"Scenaro": [" "], "Expected": ["it says so"], "Owner": ["y"]})[0].score < FITS
+    exact = of_values({"Scenario": [" "], "Expected": ["it says so"], "Owner": ["y"]})[0]
+    assert (exact.score >= FITS, exact.columns["Scenario"]) == (True, "input_str")
+    best = of_values({"input_str": [None], "notes": ["b"]})[0]
+    assert best.columns == {"input_str": "input_str", "notes": "user_notes"}
+    assert best.score >= FITS
+
+
+def test_a_column_with_data_comes_before_an_empty_one() -> None:
+    best = of_values({"Scenario": [None], "Test case": ["Cancel my order"], "Expected": ["it says so"]})[0]
+    assert best.columns["Test case"] == "input_str"
+
+
+class TestValues:
+    """What the values say of a column whose name is known."""
+
+    @pytest.mark.parametrize(
+        ("column", "values", "words"),
+        [
+            ("Type", ["Functional", "Regression"], "other words such as Functional"),
+            ("Expected", ["12", "7.5"], "numbers such as 12"),
+            ("Test case", ["TC-001", "TC-002"], "codes such as TC-001"),
+            ("Remarks", ["2025-01-01", "2025-02-01"], "dates such as 2025-01-01"),
+            ("Dialogue", ['[{"role": "user", "content": "Hi"}]'] * 2, "messages with roles"),
+        ],
+    )
+    def test_speak_against_a_field(self, column: str, values: list[str], words: str) -> None:
+        best = of_values({"Scenario": ["Cancel it", "Move it"], column: values})[0]
+        assert column not in best.columns
+        assert best.doubts[column].evidence.endswith(f"but holds {words}")
+        assert "Scenario" in best.columns
+
+    @pytest.mark.parametrize("values", [["Scenario", "Regression"], ["Scenaro", "Scenaro"], ["script", None]])
+    def test_with_a_word_of_the_field_only_its_rules_judge(self, values: list[str]) -> None:
+        best = of_values({"Scenario": ["Cancel it", "Move it"], "Type": values})[0]
+        assert best.columns["Type"] == "input_type"
+
+    def test_never_speak_against_the_fields_own_name_or_a_mapping_that_was_named(self) -> None:
+        cells = {"input_str": ["1", "2"], "Type": ["Functional", "Regression"]}
+        assert of_values(cells)[0].columns == {"input_str": "input_str"}
+        named = of_values(cells, candidates=[load_mapping("test-cases")])[0]
+        assert named.columns == {"input_str": "input_str", "Type": "input_type"}
+
+    def test_free_the_name_for_the_next_column(self) -> None:
+        best = of_values({"Schritt": ["1", "2"], "Aktion": ["Anrufen", "Kündigen"], "Erwartung": ["a", "b"]})[0]
+        assert best.columns == {"Aktion": "input_str", "Erwartung": "expected_behaviors"}
+
+    def test_tell_agents_from_runs(self) -> None:
+        ids = ["gk3jK9mPq2xRt5vW8yZaBc", "gk3jK9mPq2xRt5vW8yZaBd"]
+        best = of_values({"Agent": ids, "Persona": ids, "Test suite": ["aB1cD2eF", "aB1cD2eG"]})[0]
+        assert best.mapping.name == "runs"
+        assert best.uses["Agent"].evidence == "named Agent; 22-character ids"
+        none = of_values({"Agent": ["Andy", "Scout"], "Channel": ["#popsclaw", "#land-ops"], "Domain": ["a", "b"]})
+        assert all(one.score < FITS for one in none)
+
+    def test_confirm(self) -> None:
+        best = of_values(
+            {
+                "Agent name": ["Desk", "Shop"],
+                "Channel": ["Voice", "sms"],
+                "Phone": ["+14155550100", "+14155550101"],
+                "Webhook": ["https://a.example/x", "https://a.example/y"],
+                "Settings": ['{"a": 1}', "{}"],
+            }
+        )[0]
+        assert {column: use.evidence.partition("; ")[2] for column, use in best.uses.items()} == {
+            "Agent name": "",
+            "Channel": "words that the API knows",
+            "Phone": "phone numbers",
+            "Webhook": "URLs",
+            "Settings": "JSON objects",
+        }
+
+
+class TestEvidence:
+    """Why a column is used, and how sure that is."""
+
+    @pytest.mark.parametrize(
+        ("column", "evidence", "confidence"),
+        [
+            ("input_str", "same name", 1.0),
+            ("Scenario", "named Scenario", 1.0),
+            ("Scenario (as called in)", "Scenario in its name", 0.9),
+            ("Chapter 2 - Scenario", "Scenario in its name", 0.9),
+        ],
+    )
+    def test_says_which_name_it_was(self, column: str, evidence: str, confidence: float) -> None:
+        use = guesses(column, "Expected")[0].uses[column]
+        assert (use.path, use.evidence, use.confidence) == ("input_str", evidence, confidence)
+
+    def test_a_typing_error_is_less_sure(self) -> None:
+        use = guesses("Scenario", "Expcted Behaviours")[0].uses["Expcted Behaviours"]
+        assert use.evidence == "named like expected_behaviours"
+        assert 0.87 <= use.confidence < 1
+
+    def test_two_parts_that_are_one_name_are_neither(self) -> None:
+        best = guesses("Result (Expected)", "Script - Steps", "Other - Steps", "Question", resource="test-cases")[0]
+        assert best.columns == {"Question": "input_str"}
+
+
+def test_a_settled_mapping_takes_the_same_columns() -> None:
+    batch = batch_of({"Frage": ["Wo?"], "Type": ["Functional"], "Antwort": ["Dort"], "Turn 1": ["a"], "Turn 2": ["b"]})
+    best = guess(batch.origin, batch.source)[0]
+    bound = bind(best.settled, batch.origin, Contract.V2025_10)
+    assert bound.unmapped == ("Type",)
+    assert bound.columns["input_str"] == ("Frage",)
+    assert bound.columns["simulation_metadata_input.script_turns"] == ("Turn 1", "Turn 2")
 
 
 def test_two_mappings_that_fit_equally_are_both_shown(tmp_path: Path) -> None:

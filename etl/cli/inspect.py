@@ -131,11 +131,12 @@ def _example(column: ColumnFacts) -> str:
 
 
 def _field(column: ColumnFacts) -> Text:
+    said = Text(f"  {visible(column.evidence)}", style="dim") if column.evidence else Text()
     if column.field is None:
-        return Text("not used", style="yellow") if column.filled else Text("empty", style="dim")
-    if column.likeness == 1:
-        return Text(column.field, style="green")
-    return Text(column.field, style="green") + Text(f"  {column.likeness:.0%} alike", style="yellow")
+        return Text("not used", style="yellow") + said if column.filled else Text("empty", style="dim")
+    if column.confidence < 1:
+        said += Text(f"  {column.confidence:.0%} sure", style="yellow")
+    return Text(column.field, style="green") + (Text() if column.evidence == "same name" else said)
 
 
 def _fit(table: TableFacts) -> Text:
@@ -144,6 +145,10 @@ def _fit(table: TableFacts) -> Text:
     also = "; ".join(f"{guess.mapping.name} {guess.score:.0%}" for guess in others)
     if best is None:
         return Text("  No mapping fits", style="yellow") + Text(f" (nearest: {also})" if also else "", style="dim")
+    if table.equals:
+        return Text(f"  These mappings fit equally well: {', '.join(table.equals)}", style="yellow") + Text(
+            "; say which with --mapping", style="dim"
+        )
     line = Text("  Looks like ") + Text(best.mapping.resource, style="bold green")
     line += Text(f": mapping {best.mapping.name}, {best.score:.0%}")
     return line + Text(f"  (else {also})" if also else "", style="dim")

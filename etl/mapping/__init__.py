@@ -10,6 +10,7 @@ from etl.mapping.dialects import declared_spec
 from etl.mapping.gathering import gather
 from etl.mapping.guessing import FITS, SURE, Guess, guess
 from etl.mapping.presets import load_mapping, presets
+from etl.mapping.settling import Use
 from etl.mapping.spec import Mapping
 from etl.mapping.spec import Source as MappingSource
 
@@ -20,6 +21,7 @@ __all__ = [
     "Guess",
     "Mapping",
     "MappingSource",
+    "Use",
     "apply",
     "bind",
     "bodies",

@@ -3,15 +3,16 @@
 Must never know how a mapping is applied.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
-from etl.mapping.matching import match_columns
-from etl.mapping.names import fold, likeness
+from etl.mapping.evidence import values_by_column
+from etl.mapping.names import fold
 from etl.mapping.presets import presets
+from etl.mapping.settling import Use, settle, uses_of
 from etl.mapping.spec import Mapping
 from etl.mapping.ways import parse_name, reach_all
 from etl.resources import RESOURCES, Contract
@@ -24,76 +25,113 @@ SURE = 1.0
 
 _COMMON = frozenset(
     fold(name)
-    for name in ("id", "name", "title", "type", "description", "notes", "comments", "language", "tags", "metadata")
+    for name in (
+        *("id", "name", "display_name", "title", "type", "kind", "description", "notes", "comments", "language"),
+        *("tags", "metadata"),
+        *("summary", "message", "number", "status"),
+        *("nombre", "título", "tipo", "descripción", "notas", "comentarios", "observaciones", "idioma", "mensaje"),
+        *("nom", "titre", "description", "remarques", "commentaires", "langue"),
+        *("titel", "typ", "art", "beschreibung", "notizen", "bemerkung", "bemerkungen", "kommentar", "sprache"),
+        *("nachricht", "nome", "descrição", "observações", "notas", "mensagem"),
+        *("名前", "名称", "タイトル", "種別", "説明", "備考", "言語", "メッセージ", "内容", "概要"),
+    )
 )
 """Names that stand in tables of every kind: with nothing else, they say nothing about what the table is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A mapping, how well it fits (0 to 1; below `FITS` it does not), and the field of each column that it uses."""
+    """A mapping, how well it fits (0 to 1; below `FITS` it does not), and the field of each column that it uses.
+
+    `uses` says why, column by column; `doubts` names the columns that are not used, though a name points to a field,
+    because their values are of another kind.
+    """
 
     mapping: Mapping
     score: float
-    columns: dict[str, str]
+    uses: dict[str, Use] = field(default_factory=dict)
+    doubts: dict[str, Use] = field(default_factory=dict)
 
-    def likeness(self, column: str) -> float:
-        """How like the column's name is to one that the mapping knows for its field: 1 written alike, 0 unused."""
-        if column not in self.columns:
-            return 0.0
-        rule = self.mapping.fields[self.columns[column]]
-        known = [fold(name) for name in (*(rule.from_ or ()), *(rule.from_one_of or ()))]
-        exact = fold(column) in known or rule.from_pattern is not None
-        return 1.0 if exact else max((likeness(fold(column), name) for name in known), default=0.0) / 100
+    @property
+    def columns(self) -> dict[str, str]:
+        """The field of each column."""
+        return {column: use.path for column, use in self.uses.items()}
+
+    @property
+    def settled(self) -> Mapping:
+        """The mapping for this table alone: names to choose from are replaced by the columns that were chosen."""
+        return settle(self.mapping, self.uses)
 
 
 def guess(
-    origin: Origin, sample: pl.DataFrame, resource: str | None = None, candidates: Iterable[Mapping] | None = None
+    origin: Origin,
+    sample: pl.DataFrame,
+    resource: str | None = None,
+    candidates: Iterable[Mapping] | None = None,
+    given: Collection[str] = (),
 ) -> list[Guess]:
     """How well mappings fit a table, best first; equal scores are equally good.
 
-    `sample` are the table's first rows: a column without any value counts as absent. `resource` leaves only mappings
-    for it, and lets a table of common names alone (`Name`, `Description`) fit. `candidates` are mappings that somebody
-    chose: they need not be particular about format and header. Without them, all ready-made ones are considered.
+    `sample` are the table's first rows: a column without any value counts as absent, unless a mapping knows exactly its
+    name and nothing else fills the field. `resource` leaves only mappings for it, and lets a table of common names
+    alone (`Name`, `Description`) fit. `candidates` are mappings that somebody chose: they need not be particular about
+    format and header, and no value speaks against their names. Without them, all ready-made ones are considered.
+    `given` are the fields that have a value without a column.
     """
-    columns = [column for column in origin.columns if _holds_data(column, sample)]
+    table = _Table.of(origin, sample)
     chosen = None if candidates is None else list(candidates)
     found = [
-        _judge(
-            mapping, origin, columns, sample, told=resource is not None or chosen is not None, free=chosen is not None
-        )
+        _judge(mapping, table, given, told=resource is not None or chosen is not None, chosen=chosen is not None)
         for mapping in (presets() if chosen is None else chosen)
         if resource is None or mapping.resource == resource
     ]
     return sorted(found, key=lambda one: (-one.score, one.mapping.name))
 
 
-def _holds_data(column: str, sample: pl.DataFrame) -> bool:
-    if column == ERROR_COLUMN or column in OWN_COLUMNS:
-        return False
-    if column not in sample.columns or not sample.height:
-        return True
-    return bool((sample[column].str.strip_chars() != "").any())
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What is judged: the columns that hold something, the others, and the values."""
+
+    origin: Origin
+    filled: list[str]
+    empty: list[str]
+    values: dict[str, list[str]]
+    sample: pl.DataFrame
+
+    @classmethod
+    def of(cls, origin: Origin, sample: pl.DataFrame) -> "_Table":
+        columns = [column for column in origin.columns if column != ERROR_COLUMN and column not in OWN_COLUMNS]
+        known = [column for column in columns if column in sample.columns and sample.height]
+        values = values_by_column({column: sample[column].cast(pl.String).to_list() for column in known})
+        empty = [column for column in known if not values[column]]
+        return cls(origin, [column for column in columns if column not in empty], empty, values, sample)
 
 
-def _judge(
-    mapping: Mapping, origin: Origin, columns: list[str], sample: pl.DataFrame, *, told: bool, free: bool
-) -> Guess:
-    """`free`: the mapping need not be particular about format, header and what must be there."""
-    matches = match_columns(mapping.fields, columns)
-    found = {column: path for path, match in matches.items() for column in match.columns}
-    uses = {column: found[column] for column in columns if column in found}
-    share = len(uses) / len(columns) if columns else 0.0
+def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: bool, chosen: bool) -> Guess:
+    found = uses_of(mapping, table.filled, table.empty, None if chosen else table.values)
+    uses = {column: use for column, use in found.uses.items() if column in table.filled}
+    share = len(uses) / len(table.filled) if table.filled else 0.0
     needs_columns = any(rule.takes_columns for rule in mapping.fields.values())
-    is_for = _is_for(mapping, origin, columns, chosen=free) and (free or _has_required(mapping, columns, sample))
-    if not is_for or (needs_columns and not uses):
-        return Guess(mapping, 0.0, uses)
+    is_for = _is_for(mapping, table, chosen=chosen) and (chosen or _has_required(mapping, table))
+    if not is_for or (needs_columns and not found.uses and not given):
+        return Guess(mapping, 0.0, found.uses, found.doubts)
+    filled = {use.path for use in found.uses.values()}
     demanded = [path for path, rule in mapping.fields.items() if rule.required and rule.takes_columns]
-    lacking = sum(path not in matches for path in demanded)
-    telling = told or any(fold(column) not in _COMMON for column in uses)
-    if lacking or not telling:
-        return Guess(mapping, round(0.45 * share / (1 + lacking), 3), uses)
-    return Guess(mapping, _score(mapping, set(uses.values()), share), uses)
+    lacking = sum(path not in filled and path not in given for path in demanded)
+    if lacking or not (told or _is_telling(mapping, found.uses, demanded, given)):
+        return Guess(mapping, round(0.45 * share / (1 + lacking), 3), found.uses, found.doubts)
+    return Guess(mapping, _score(mapping, filled, share), found.uses, found.doubts)
+
+
+def _is_telling(mapping: Mapping, uses: dict[str, Use], demanded: Collection[str], given: Collection[str]) -> bool:
+    """Whether the columns show what the table is: some name stands in no other table, and what the rows are known by
+    has such a name, or most of what the API requires is there. A mapping that knows its table has seen to that.
+    """
+    if mapping.source.requires is not None:
+        return True
+    own = {use.path for column, use in uses.items() if fold(column) not in _COMMON}
+    used = {use.path for use in uses.values()} | set(given)
+    return bool(own) and (any(path in own for path in demanded) or _required(mapping, used) > 0.5)
 
 
 def _score(mapping: Mapping, used: set[str], share: float) -> float:
@@ -103,33 +141,36 @@ def _score(mapping: Mapping, used: set[str], share: float) -> float:
     """
     if mapping.source.header is not None or mapping.source.requires is not None:
         return SURE
+    return round(min(0.5 + 0.4 * share + 0.08 * _required(mapping, used), 0.98), 3)
+
+
+def _required(mapping: Mapping, used: Collection[str]) -> float:
+    """How many of the fields that the API requires are filled, from 0 to 1."""
     fields = RESOURCES[mapping.resource].fields(Contract.V2025_10)
     known = [path for path, spec in fields.items() if spec.required and "." not in path]
-    filled = sum(path in used for path in known) / len(known) if known else 1.0
-    return round(min(0.5 + 0.4 * share + 0.08 * filled, 0.98), 3)
+    return sum(path in used for path in known) / len(known) if known else 1.0
 
 
-def _is_for(mapping: Mapping, origin: Origin, columns: list[str], *, chosen: bool) -> bool:
+def _is_for(mapping: Mapping, table: _Table, *, chosen: bool) -> bool:
     """Whether a mapping that is particular about sheet, format and header considers the table at all."""
-    source = mapping.source
+    source, origin = mapping.source, table.origin
     if source.sheet is not None and origin.sheet is not None and fold(source.sheet) != fold(origin.sheet):
         return False
     if chosen:
         return True
-    known = {fold(name) for name in source.header or columns}
-    narrow = source.header is None or len(columns) > 1
-    return origin.format in source.formats and narrow and all(fold(column) in known for column in columns)
+    known = {fold(name) for name in source.header or table.filled}
+    narrow = source.header is None or len(table.filled) > 1
+    return origin.format in source.formats and narrow and all(fold(column) in known for column in table.filled)
 
 
-def _has_required(mapping: Mapping, columns: list[str], sample: pl.DataFrame) -> bool:
+def _has_required(mapping: Mapping, table: _Table) -> bool:
     """Whether the table has what a mapping `requires`, of each entry one name: names are told apart by every letter."""
-    return all(
-        any(_is_there(name, columns, sample) for name in alternatives) for alternatives in mapping.source.requires or []
-    )
+    return all(any(_is_there(name, table) for name in alternatives) for alternatives in mapping.source.requires or [])
 
 
-def _is_there(name: str, columns: list[str], sample: pl.DataFrame) -> bool:
+def _is_there(name: str, table: _Table) -> bool:
     """A column, columns that begin alike (`__expected*`), or a way that leads somewhere in the sample."""
+    columns, sample = table.filled, table.sample
     if name in columns or (name.endswith("*") and any(column.startswith(name[:-1]) for column in columns)):
         return True
     inside = parse_name(name)

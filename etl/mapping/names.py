@@ -4,8 +4,10 @@ Column names match ignoring case, spaces, `_`, `-`, accents and punctuation. Thi
 to.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
@@ -17,10 +19,15 @@ LEAD = 5.0
 _LETTERS_PER_SLIP = 6
 """One slip for so many letters: WRatio alone says 90 of `Input` and `Input type`, and 89 of `Test case` and
 `Test case ID`."""
+_MOST_SLIPS = 2
+"""However long the names: more is another word (`Expected output text` and `Expected output intent`)."""
 _SHORTEST = 5
 """Letters below which a slip cannot be told from another word (`Site`, `Suite`)."""
 
+_BRACKETS = re.compile(r"[(\[\uff08\uff3b\u3010].*?[)\]\uff09\uff3d\u3011]")
 
+
+@lru_cache(maxsize=20_000)
 def fold(name: str) -> str:
     """A name without case, accents and everything but letters and digits: `Órder No.` becomes `orderno`."""
     bare = "".join(mark for mark in unicodedata.normalize("NFKD", name) if not "\u0300" <= mark <= "\u036f")
@@ -30,9 +37,10 @@ def fold(name: str) -> str:
 def likeness(one: str, other: str) -> float:
     """How surely two folded names are one with a typing error: 0, or 87 to 100. Another number is another name."""
     shorter = min(len(one), len(other))
-    if shorter < _SHORTEST or _digits(one) != _digits(other):
+    slips = min(max(1, shorter // _LETTERS_PER_SLIP), _MOST_SLIPS)
+    if shorter < _SHORTEST or abs(len(one) - len(other)) > slips or _digits(one) != _digits(other):
         return 0.0
-    if OSA.distance(one, other) > max(1, shorter // _LETTERS_PER_SLIP):
+    if OSA.distance(one, other) > slips:
         return 0.0
     score = fuzz.WRatio(one, other)
     return score if score >= NEAR else 0.0
@@ -55,3 +63,16 @@ def spelled(words: Sequence[str], limit: int = 12) -> str:
     """Words as a list in a sentence, cut after `limit`."""
     shown = ", ".join(words[:limit])
     return f"{shown} and {len(words) - limit} more" if len(words) > limit else shown
+
+
+def parts_of(name: str) -> list[str]:
+    """What a name of several parts may be short for, the likeliest first.
+
+    `Expected result (as agreed)` without what is in brackets, the end of `Test script - Step`, the sides of
+    `Input / action`.
+    """
+    bare = _BRACKETS.sub(" ", name).strip()
+    *before, last = re.split(r"\s[-\u2013\u2014:>]+\s", bare)
+    sides = [side.strip() for side in re.split(r"\s*[/\u30fb\uff0f]\s*", last)]
+    found = [bare, *([last.strip()] if before else []), *(sides if len(sides) > 1 else [])]
+    return [part for part in dict.fromkeys(found) if part and part != name]

@@ -1,0 +1,86 @@
+"""One mapping for a table: the one that fits, the one that a person chose, or a refusal that names the nearest.
+
+Must never know how a question reaches a person.
+"""
+
+from collections.abc import Callable, Sequence
+
+from etl import mapping as maps
+from etl.batch import Table
+from etl.errors import MappingError
+from etl.mapping import Guess
+
+TIE = 0.02
+"""Two mappings whose scores are closer than this fit equally well."""
+NEAREST = 3
+"""How many mappings are named where none fits."""
+
+Choose = Callable[[str, Sequence[Guess]], Guess | None]
+"""Told what is undecided about a table, and the mappings to choose from: the one to take, or None to stop."""
+
+
+def tied(guesses: Sequence[Guess]) -> list[Guess]:
+    """The mappings that fit a table equally well, the best first: several where nothing tells which; none if none fits.
+
+    Two of one resource that take the same columns for the same fields are no choice.
+    """
+    fitting = [one for one in guesses if one.score >= maps.FITS]
+    best = fitting[:1]
+    return best + [one for one in fitting[1:] if best[0].score - one.score < TIE and _differ(best[0], one)]
+
+
+def _differ(one: Guess, other: Guess) -> bool:
+    return (one.mapping.resource, one.columns) != (other.mapping.resource, other.columns)
+
+
+def only_one(table: Table, guesses: Sequence[Guess], choose: Choose | None) -> Guess:
+    """The mapping that fits best. Raises MappingError where others fit as well and nobody chooses."""
+    equals = tied(guesses)
+    if len(equals) == 1:
+        return equals[0]
+    names = " and ".join(one.mapping.name for one in equals)
+    refusal = MappingError(
+        f"{_name(table)}: the mappings {names} fit equally well.",
+        "Say which resource it is with --resource, or which mapping with --mapping.",
+    )
+    return _asked(equals, choose, refusal)
+
+
+def ask_for_one(table: Table, guesses: Sequence[Guess], choose: Choose | None) -> Guess:
+    """What a person takes of the nearest mappings, where none fits. Raises MappingError where nobody does."""
+    return _asked(guesses, choose, nothing_fits(table, guesses))
+
+
+def _asked(guesses: Sequence[Guess], choose: Choose | None, refusal: MappingError) -> Guess:
+    near = [one for one in guesses[:NEAREST] if one.score > 0]
+    chosen = choose(refusal.message, near) if choose is not None and near else None
+    if chosen is None:
+        raise refusal
+    return chosen
+
+
+def nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError:
+    """The refusal of a table (None: there is none) that no mapping fits."""
+    if table is None:
+        return MappingError("There is no table in the input that could be imported.", "See what was left out above.")
+    columns = ", ".join(repr(column) for column in table.origin.columns[:8])
+    return MappingError(
+        f"{_name(table)}: no mapping fits the columns {columns}{_nearest(guesses)}.",
+        "Give your own mapping file with --mapping (the README shows one), or say what the rows are with --resource. "
+        "If no row of the file holds the column names, give them: --columns NAME,NAME,…",
+    )
+
+
+def why_left_out(guesses: Sequence[Guess]) -> str:
+    """Why a sheet is not read, when others are."""
+    return f"no mapping fits its columns{_nearest(guesses)}"
+
+
+def _name(table: Table) -> str:
+    origin = table.origin
+    return f"{origin.file}, sheet {origin.sheet}" if origin.sheet else origin.file
+
+
+def _nearest(guesses: Sequence[Guess]) -> str:
+    near = [f"{guess.mapping.name} {guess.score:.0%}" for guess in guesses[:NEAREST] if guess.score > 0]
+    return f" (nearest: {', '.join(near)})" if near else ""
