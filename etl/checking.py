@@ -188,8 +188,33 @@ def _values_by_resource(resources: Iterable[str], values: Mapping[str, str]) -> 
 
 def with_value(fitted: Fitted, contract: Contract, path: str, value: str) -> Fitted:
     """The same table with one more value fixed for all its rows."""
-    values = {**fitted.values, path: value}
-    return replace(fitted, values=values, bound=maps.bind(fitted.bound.mapping, fitted.table.origin, contract, values))
+    bound, values = fitted.bound, {**fitted.values, path: value}
+    bound = maps.bind(bound.mapping, fitted.table.origin, contract, values, bound.books)
+    return replace(fitted, values=values, bound=bound)
+
+
+def with_books(fitted: Sequence[Fitted], contract: Contract, books: Mapping[str, maps.NameBook]) -> list[Fitted]:
+    """The same tables, which look names up in `books`, by resource."""
+    return [
+        replace(one, bound=maps.bind(one.bound.mapping, one.table.origin, contract, one.values, books))
+        if one.bound.lookups
+        else one
+        for one in fitted
+    ]
+
+
+def names_in(fitted: Sequence[Fitted], resource: str) -> list[str]:
+    """The different texts that these tables, not looked up yet, have for names of a resource. Reads them through."""
+    found: dict[str, None] = {}
+    for one in fitted:
+        paths = [path for path, looked_up in one.bound.lookups.items() if looked_up == resource]
+        for batch in _records(one) if paths else ():
+            frame = maps.apply(one.bound, batch).frame
+            for path in paths:
+                cells = frame[path]
+                texts = cells.explode() if isinstance(cells.dtype, pl.List) else cells
+                found |= dict.fromkeys(texts.drop_nulls().unique(maintain_order=True))
+    return list(found)
 
 
 def check_rows(
@@ -235,6 +260,7 @@ def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, 
         make_bodies=body_maker(bound),
         strict=strict,
         assume_test_set=assume_test_set,
+        unresolved=bound.unresolved,
     )
 
 

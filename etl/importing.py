@@ -21,15 +21,18 @@ from etl.checking import (
     check_rows,
     choose_mappings,
     lacks_test_set,
+    names_in,
     report_of,
+    with_books,
     with_test_set,
 )
 from etl.errors import EtlError, StoppedError, UsageError
 from etl.jobs import ImportJob, earlier_rows, facts_of, new_job_id, table_key
 from etl.ledger import Journal, Ledger
-from etl.parents import create_test_set, find_test_set
+from etl.mapping import NameBook
+from etl.parents import create_test_set, find_test_set, read_book
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
-from etl.resources import RESOURCES, RUNS, TEST_CASES, Contract, Resource
+from etl.resources import RESOURCES, RUNS, TEST_CASES, TEST_SETS, Contract, Resource
 from etl.settling import Settlement
 from etl.writer import Delivery, Outgoing, Pace, Watch
 
@@ -78,6 +81,9 @@ class Importer:
         self._asked = False
         self._rows: int | None = None
         self._withhold: Outcome | None = None
+        self._books: dict[str, NameBook] = {}
+        self._missing: list[str] = []
+        """Names of test sets that are created before the first row is sent."""
 
     def stop(self, reason: EtlError) -> None:
         """Send nothing more; what is in flight may finish. The first reason is kept."""
@@ -99,27 +105,58 @@ class Importer:
             values=self.job.values,
             sheet_named=self.job.sheet is not None,
         )
+        fitted = await self._with_test_set(contract, fitted)
+        return contract, await self._with_names(contract, fitted)
+
+    async def _with_test_set(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
         if not any(one.resource is TEST_CASES for one in fitted):
             if self.job.test_set is not None:
                 raise UsageError(
                     "--test-set is given, but no table was recognised as test cases.",
                     f"What was recognised: {', '.join(f'{one.name} as {one.resource.name}' for one in fitted)}.",
                 )
-            return contract, fitted
+            return fitted
         if self.job.test_set is None:
             if any(lacks_test_set(one) for one in fitted):
                 raise UsageError(
                     "The test cases name no test set to go into.",
                     'Give one: --test-set ID, or --test-set "NAME" --create-missing.',
                 )
-            return contract, fitted
+            return fitted
         found = await find_test_set(self._api, self.job.test_set)
         if found is None and not self.job.create_missing:
             raise UsageError(
                 f"There is no test set with the id or name {self.job.test_set!r}.",
                 "Check its name, or let it be created with --create-missing.",
             )
-        return contract, with_test_set(fitted, contract, found or UNBORN_TEST_SET)
+        return with_test_set(fitted, contract, found or UNBORN_TEST_SET)
+
+    async def _with_names(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
+        """Names in columns that the mapping looks up are known: each resource is listed once."""
+        wanted = sorted({resource for one in fitted for resource in one.bound.lookups.values()})
+        for name in wanted:
+            advice = "check the name, or --create-missing" if name == TEST_SETS.name else "check the name"
+            self._books[name] = await read_book(self._api, RESOURCES[name], advice)
+        if self.job.create_missing and TEST_SETS.name in wanted:
+            book = self._books[TEST_SETS.name]
+            for name in await asyncio.to_thread(names_in, fitted, TEST_SETS.name):
+                if name.strip() and not book.find(name):
+                    self._missing.append(name)
+                    book = book.with_names([(name, UNBORN_TEST_SET)])
+            self._books[TEST_SETS.name] = book
+        return with_books(fitted, contract, self._books)
+
+    async def _create_missing(self, contract: Contract, fitted: Sequence[Fitted]) -> list[Fitted]:
+        """The test sets that rows go into and that do not exist yet are created."""
+        born = list(fitted)
+        if self.job.test_set is not None and _unborn(fitted):
+            born = with_test_set(born, contract, await create_test_set(self._api, self.job.test_set))
+        if self._missing:
+            ids = [(name, await create_test_set(self._api, name.strip())) for name in self._missing]
+            book = await read_book(self._api, TEST_SETS, "check the name")
+            self._books[TEST_SETS.name] = book.with_names(ids)
+            born = with_books(born, contract, self._books)
+        return born
 
     async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
         """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
@@ -150,8 +187,8 @@ class Importer:
         tables = {one.number: table_key(self.job, self._api.target, one) for one in fitted}
         ledger.hold(tables.values())
         with report_of(fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id) as report:
-            if self.job.test_set is not None and _unborn(fitted) and not (self._withhold or self.stopped):
-                fitted = with_test_set(fitted, contract, await create_test_set(self._api, self.job.test_set))
+            if (_unborn(fitted) or self._missing) and not (self._withhold or self.stopped):
+                fitted = await self._create_missing(contract, fitted)
                 held = None if held is None else list(self._check(fitted, contract))
             resources = {tables[one.number]: one.resource for one in fitted}
             earlier = {} if self.job.again else await earlier_rows(ledger, self._api, resources)

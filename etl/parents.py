@@ -7,6 +7,7 @@ import json
 
 from etl.api import Answer, Api, refusal_of
 from etl.errors import KeyRefusedError, UnexpectedAnswerError, UsageError
+from etl.mapping import NameBook
 from etl.resources import TEST_SETS, Resource
 from etl.writer import Clock, Meaning, asked_wait_s, meaning_of, stored_id
 
@@ -28,6 +29,23 @@ async def find_test_set(api: Api, wanted: str) -> str | None:
         ids = ", ".join(str(item["id"]) for item in named)
         raise UsageError(f"{len(named)} test sets are called {wanted!r}: {ids}.", "Give the id with --test-set.")
     return str(named[0]["id"]) if named else None
+
+
+_NAMES = {
+    "test-sets": ("display_name", "slug"),
+    "agents": ("display_name", "customer_agent_id"),
+    "personas": ("name",),
+    "run-templates": ("display_name",),
+}
+"""The fields that an item may be called by."""
+
+
+async def read_book(api: Api, resource: Resource, advice: str) -> NameBook:
+    """The names of all items of a resource. Raises what `Api.list` raises."""
+    items = [item async for item in api.list(resource)]
+    known = _NAMES[resource.name]
+    named = [(str(item[resource.id_field]), [str(item[name]) for name in known if item.get(name)]) for item in items]
+    return NameBook.of(resource.singular.replace("_", " "), named, advice)
 
 
 async def create_test_set(api: Api, name: str, clock: Clock | None = None) -> str:

@@ -9,6 +9,7 @@ from etl.mapping.bodies import bodies
 from etl.mapping.dialects import declared_spec
 from etl.mapping.gathering import gather
 from etl.mapping.guessing import FITS, SURE, Guess, guess
+from etl.mapping.lookups import NameBook
 from etl.mapping.presets import load_mapping, presets
 from etl.mapping.settling import Use
 from etl.mapping.spec import Mapping
@@ -21,6 +22,7 @@ __all__ = [
     "Guess",
     "Mapping",
     "MappingSource",
+    "NameBook",
     "Use",
     "apply",
     "bind",

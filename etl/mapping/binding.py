@@ -6,7 +6,7 @@ Must never know what is in the columns.
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Pairs
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import polars as pl
@@ -18,6 +18,7 @@ from etl.mapping.collecting import collect_objects, collect_texts
 from etl.mapping.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
 from etl.mapping.gathering import Grouping
 from etl.mapping.kinds import constant, convert_text
+from etl.mapping.lookups import NameBook
 from etl.mapping.matching import Match, find_input, match_columns
 from etl.mapping.names import fold, likeness, spelled, suggest
 from etl.mapping.patterns import parse_pattern
@@ -47,10 +48,19 @@ class Bound:
     keys: dict[str, frozenset[str]]
     lost: dict[Input, str]
     grouping: Grouping | None
+    lookups: dict[str, str]
+    """Fields whose texts are names or ids of a resource, by path."""
+    books: Pairs[str, NameBook]
+    """What they are looked up in, by resource; without one, they stay as they are."""
     where: pl.Expr | None
     feeds: tuple[Feed, ...]
     lifts: tuple[Lift, ...]
     _plans: dict[bool, Plan] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def unresolved(self) -> frozenset[str]:
+        """Fields that hold names still."""
+        return frozenset(path for path, resource in self.lookups.items() if resource not in self.books)
 
     def plan(self, *, typed: bool) -> Plan:
         """The work for one batch, made when it is first asked for."""
@@ -59,8 +69,15 @@ class Bound:
         return self._plans[typed]
 
 
-def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[str, str] | None = None) -> Bound:
-    """A mapping for one table. `overrides` are field → plain text (`--set`), typed by the field's kind.
+def bind(
+    mapping: Mapping,
+    origin: Origin,
+    contract: Contract,
+    overrides: Pairs[str, str] | None = None,
+    books: Pairs[str, NameBook] | None = None,
+) -> Bound:
+    """A mapping for one table. `overrides` are field → plain text (`--set`), typed by the field's kind. `books` has the
+    names of resources that the mapping looks up.
 
     Raises MappingError (`FILE:LINE:COLUMN: …`) where a required field has no column, a name of `from` is misspelled, an
     expression names no column, or columns are left over and the mapping says `unmapped: error`; UsageError where an
@@ -68,7 +85,7 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
     """
     columns = tuple(column for column in origin.columns if column != ERROR_COLUMN and column not in OWN_COLUMNS)
     label = origin.file if origin.sheet is None else f"{origin.file}, sheet {origin.sheet}"
-    binder = _Binder(mapping, RESOURCES[mapping.resource], contract, label, columns)
+    binder = _Binder(mapping, RESOURCES[mapping.resource], contract, label, columns, books or {})
     feeds = binder.feeds(overrides or {})
     where = binder.where()
     lost = binder.lost()
@@ -93,6 +110,8 @@ def bind(mapping: Mapping, origin: Origin, contract: Contract, overrides: Pairs[
         keys={} if mapping.unmapped == "ignore" else _keys_in_use(inputs),
         lost=lost,
         grouping=grouping,
+        lookups={feed.target.path: feed.rule.lookup for feed in feeds if feed.rule.lookup and feed.is_from_columns},
+        books=books or {},
         where=where,
         feeds=feeds,
         lifts=lifts,
@@ -118,6 +137,7 @@ class _Binder:
     contract: Contract
     label: str
     columns: tuple[str, ...]
+    books: Pairs[str, NameBook]
 
     def feeds(self, overrides: Pairs[str, str]) -> tuple[Feed, ...]:
         """What feeds the fields: in the order of the contract's fields, the preferred feed of a field first."""
@@ -131,7 +151,11 @@ class _Binder:
             feeds.extend(self._from_columns(path, rule, matches.get(path)))
             feeds.extend(self._collected(path, rule))
             feeds.extend(self._from_constants(path, rule))
-        return tuple(sorted(feeds, key=self._place))
+        looked_up = [
+            replace(feed, names=self.books.get(feed.rule.lookup)) if feed.rule.lookup and feed.is_from_columns else feed
+            for feed in feeds
+        ]
+        return tuple(sorted(looked_up, key=self._place))
 
     def where(self) -> pl.Expr | None:
         """The condition on the frame as read."""

@@ -14,6 +14,7 @@ import polars as pl
 from etl.mapping.dialects import Shape, Target
 from etl.mapping.jsoncells import Mistake
 from etl.mapping.kinds import encode, explain_type, from_json, into_kind, map_words
+from etl.mapping.lookups import NameBook
 from etl.mapping.spec import Rule
 from etl.mapping.steps import BlankToNull, Form, Operation, Wrap
 from etl.mapping.ways import Input
@@ -41,6 +42,8 @@ class Feed:
     gives: Form = Form.TEXT
     """What the expression gives."""
     constant: Cell | None = None
+    names: NameBook | None = None
+    """What its texts are looked up in."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -188,6 +191,9 @@ class _Maker:
         if feed.is_from_columns:
             for one in feed.inputs:
                 value = self._with_types(feed, one, value) if self._is_typed(one) else value
+        if feed.names is not None:
+            named = Form.LIST if feed.target.via is Kind.LIST else Form.TEXT
+            value = self._change(feed, value, feed.names.look_up(named), blank=named is Form.TEXT)
         shape = _SHAPES.get((feed.target.shape, _form_after(feed, form)))
         value = self._change(feed, value, shape, blank=False) if shape else value
         return self._place(value)

@@ -87,6 +87,8 @@ class Rule(Part):
     steps: list[WrittenStep] = []
     map_: Annotated[dict[Any, Any] | None, BeforeValidator(plain)] = Field(default=None, alias="map", min_length=1)
     """Words of the file and what they mean; case, spaces, `_` and `-` do not matter."""
+    lookup: Literal["test-sets", "agents", "personas", "run-templates"] | None = None
+    """The cells hold names (or ids) of this resource: they become ids when the API is at hand."""
     default: Plain = None
     """For rows without a value."""
     required: bool = False

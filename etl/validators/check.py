@@ -6,6 +6,7 @@ Must never know how bodies are made (it is handed a function), nor drop or chang
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 
 import polars as pl
 from pydantic_core import from_json
@@ -24,7 +25,7 @@ MakeBodies = Callable[[pl.DataFrame], pl.Series]
 """Mapped rows to request bodies: one JSON text (String) a row."""
 
 
-def check(
+def check(  # noqa: PLR0913  # the last three are switches
     batch: Batch,
     resource: Resource,
     contract: Contract,
@@ -34,12 +35,14 @@ def check(
     *,
     strict: bool = False,
     assume_test_set: bool = False,
+    unresolved: frozenset[str] = frozenset(),
 ) -> Batch:
     """The same rows with every problem of the resource's model added: none with severity error, and the API takes it.
 
     `batch.frame` is in the API's fields. `fields` are the fields in use by dotted path, `columns` the source columns
     that fill each (the first names a problem's column). A field that already has an error in a row gets no second one.
     `strict` makes errors of all warnings, also of those found earlier. `assume_test_set` lets `test_set_id` be absent.
+    `unresolved` fields hold names where the API takes ids: whether they are any good is seen when they are looked up.
     """
     known = resource.fields(contract)
     waived = frozenset({"test_set_id"} if assume_test_set else ())
@@ -50,8 +53,8 @@ def check(
     verdicts = judge_rows(judged, bodies, resource.create[contract], known, fields)
 
     found = _Problems(batch, columns, resource.singular.replace("_", " "))
-    found.add(Severity.ERROR, find_broken(batch.frame, rules))
-    found.add(Severity.ERROR, (one for one in verdicts if not _is_waived(one[1], waived)))
+    findings = chain(find_broken(batch.frame, rules), verdicts)
+    found.add(Severity.ERROR, (one for one in findings if not _is_waived(one[1], waived, unresolved)))
     found.add(Severity.WARNING, doubt_transcripts(batch.frame))
     if _DOUBTED & known.keys():
         found.add(Severity.WARNING, _doubts(judged, bodies))
@@ -80,8 +83,10 @@ def _is_judged(spec: FieldSpec | None) -> bool:
     return spec is None or spec.judged or spec.kind in {Kind.OBJECT, Kind.JSON}
 
 
-def _is_waived(finding: Finding, waived: frozenset[str]) -> bool:
-    return finding.code is Code.REQUIRED and finding.field in waived
+def _is_waived(finding: Finding, waived: frozenset[str], unresolved: frozenset[str]) -> bool:
+    if finding.code is Code.REQUIRED:
+        return finding.field in waived
+    return finding.field in unresolved
 
 
 def _doubts(judged: pl.DataFrame, bodies: pl.Series) -> Iterator[tuple[int, Finding]]:
