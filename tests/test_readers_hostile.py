@@ -7,8 +7,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import xlsxwriter
 
 from etl.batch import column_letters
+from etl.errors import FileError
 from etl.readers import ReadOptions, open_source
 from tests.reading_binary import ole_file
 from tests.reading_talk import ROWS, pack, parts_of, read, refusal, write_xlsx
@@ -171,3 +173,15 @@ class TestAHostileFile:
         merges = "".join(f'<mergeCell ref="C{row}:D{row}"/>' for row in range(1, 200_003))
         parts = parts_of("", sheet=f"<mergeCells>{merges}</mergeCells>")
         assert "more than 200,000 merged areas" in refusal(pack(tmp_path / "cases.xlsx", parts)).message
+
+
+def test_a_workbook_of_very_many_sheets_is_read_sheet_by_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "many.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        for number in range(101):
+            book.add_worksheet(f"S{number}").write_column(0, 0, ["input_str", f"Hello {number}"])
+    with pytest.raises(FileError, match="has 101 sheets; at most 100 are read at once") as caught:
+        open_source(str(path))
+    assert "--sheet" in caught.value.hint
+    with open_source(str(path), ReadOptions(sheet="S100")) as survey:
+        assert [row for batch in survey.tables[0].batches() for row in batch.source["input_str"]] == ["Hello 100"]
