@@ -26,6 +26,7 @@ from etl.checking import (
     with_books,
     with_test_set,
 )
+from etl.choosing import Choose
 from etl.errors import EtlError, StoppedError, UsageError
 from etl.jobs import ImportJob, earlier_rows, facts_of, new_job_id, table_key
 from etl.ledger import Journal, Ledger
@@ -65,8 +66,11 @@ class Importer:
         *,
         observe: Callable[[Progress], None] = lambda _progress: None,
         confirm: Callable[[str], bool] = lambda _question: False,
+        choose: Choose | None = None,
     ) -> None:
-        """`observe` is told how far the job is; `confirm` is asked before runs are launched."""
+        """`observe` is told how far the job is; `confirm` is asked before runs are launched, `choose` where it is not
+        clear which mapping is meant.
+        """
         self.job = job
         self.id = new_job_id()
         self._started = datetime.now(UTC)
@@ -74,6 +78,7 @@ class Importer:
         self._api = api
         self._observe = observe
         self._confirm = confirm
+        self._choose = choose
         self._pace = Pace(job.concurrency, job.rate_per_s)
         self._deliveries: list[Delivery] = []
         self.stopped: EtlError | None = None
@@ -104,6 +109,7 @@ class Importer:
             mapping=self.job.mapping,
             values=self.job.values,
             sheet_named=self.job.sheet is not None,
+            choose=self._choose,
         )
         fitted = await self._with_test_set(contract, fitted)
         return contract, await self._with_names(contract, fitted)

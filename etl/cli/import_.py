@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ import rich_click as click
 
 from etl.api import Api
 from etl.checking import Fitted, open_inputs
+from etl.choosing import Choose
+from etl.cli.fitting import asking
 from etl.cli.options import (
     Checking,
     Opening,
@@ -34,6 +36,7 @@ from etl.errors import EtlError
 from etl.importing import Importer, Progress
 from etl.jobs import ImportJob
 from etl.ledger import open_sqlite
+from etl.mapping import Guess
 from etl.report import Summary
 from etl.resources import Contract
 
@@ -87,7 +90,14 @@ def command(
     if target.api_key:
         screen.warn("--api-key can be seen by others on this machine; COVAL_API_KEY or --api-key-file cannot.")
     typed = _Command(
-        files, opening, reading.mapping, target, sending, screen, Path(report_folder) if report_folder else None
+        files,
+        opening,
+        reading.mapping,
+        target,
+        sending,
+        screen,
+        Path(report_folder) if report_folder else None,
+        asking(output),
     )
     summary, stopped = asyncio.run(typed.run(job))
     screen.show_outcome(summary, stopped)
@@ -105,6 +115,7 @@ class _Command:
     sending: Sending
     screen: Screen
     folder: Path | None
+    asking: Choose | None
 
     async def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
         """Open the files and the API, plan or import, close everything. The summary, and why it ended early."""
@@ -116,7 +127,9 @@ class _Command:
             ):
                 name = "sandbox" if self.flags.use_sandbox else target.base_url
                 meter = Meter()
-                importer = Importer(job.aimed_at(name, contract), inputs, api, observe=meter, confirm=self._confirm)
+                importer = Importer(
+                    job.aimed_at(name, contract), inputs, api, observe=meter, confirm=self._confirm, choose=self._choose
+                )
                 form, fitted = await importer.prepare()
                 self.screen.say_what_is_read(fitted, inputs.left_out)
                 if self.sending.dry_run:
@@ -138,6 +151,12 @@ class _Command:
             return False
         with plain_interrupt():
             return click.confirm(question, err=True)
+
+    def _choose(self, undecided: str, guesses: Sequence[Guess]) -> Guess | None:
+        if self.asking is None:
+            return None
+        with plain_interrupt():
+            return self.asking(undecided, guesses)
 
 
 class Meter:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import rich_click as click
 from rich.console import Group, RenderableType
@@ -15,7 +16,9 @@ from etl.checking import open_inputs
 from etl.cli.options import Opening, Output, mapping_option, opening_options, output_options, resource_option
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import problem_lines, stdout
+from etl.errors import UsageError
 from etl.inspecting import ColumnFacts, Inspection, TableFacts, inspect_file
+from etl.mapping import write_mapping
 
 _CERTAINTIES = {
     Certainty.TOLD: ("as told", "cyan"),
@@ -31,9 +34,17 @@ _SAMPLE_WIDTH = 34
 @resource_option
 @mapping_option
 @output_options
+@click.option("--write-mapping", "written", metavar="OUT.yaml", help="Save what was detected as a mapping to edit.")
 @click.option("--all", "all_rows", is_flag=True, help="Read a large file to its end, not only its first rows.")
 def command(
-    *, file: str, opening: Opening, resource: str | None, mapping: str | None, output: Output, all_rows: bool
+    *,
+    file: str,
+    opening: Opening,
+    resource: str | None,
+    mapping: str | None,
+    output: Output,
+    written: str | None,
+    all_rows: bool,
 ) -> None:
     """Show what a file is: format, encoding, sheets, header, columns, and which mapping fits.
 
@@ -42,13 +53,59 @@ def command(
     with open_inputs((file,), opening.options(glance=not all_rows), mapping) as inputs:
         (survey,) = inputs.surveys
         facts = inspect_file(survey, resource=resource, mapping=mapping, whole=all_rows)
+    if written is not None:
+        _write(written, facts, opening, mapping)
     if output.as_json:
         write_out(json.dumps(facts.to_json(), ensure_ascii=False, indent=2) + "\n")
         return
+    said = _flags(opening, resource, mapping)
     console = stdout(plain=output.plain)
     with console.capture() as shown:
-        console.print(_page(facts, [shlex.quote(file), *_flags(opening, resource, mapping)]), soft_wrap=False)
+        typed = [shlex.quote(file), *([f"--mapping {shlex.quote(written)}"] if written else said)]
+        console.print(_page(facts, typed), soft_wrap=False)
     write_out("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
+
+
+def _write(out: str, facts: Inspection, opening: Opening, mapping: str | None) -> None:
+    """Save the guess as a mapping. Raises UsageError where there is not one guess, or the file is there already.
+
+    Sheets that are read by one and the same mapping need only one.
+    """
+    fitting = [table for table in facts.tables if table.best is not None]
+    bests = [table.best for table in fitting if table.best is not None]
+    if not bests or fitting[0].equals or any(one.settled != bests[0].settled for one in bests):
+        raise _no_mapping(fitting)
+    table, best = fitting[0], bests[0]
+    told = {name: value for name, value in dataclasses.asdict(opening).items() if value}
+    if table.sheet is not None and len(facts.tables) > len(fitting) == 1:
+        told["sheet"] = table.sheet
+    if "columns" in told:
+        told["columns"] = list(told["columns"])
+    columns = [column for one in fitting for column in one.columns if column.field is None and column.filled]
+    unused = list(dict.fromkeys(column.name for column in columns))
+    title = f"Made by coval-etl inspect from {Path(facts.file).name}: change it as you like."
+    text = write_mapping(best, mapping or best.mapping.name, Path(out).stem, title, told, unused)
+    try:
+        with Path(out).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{out} exists already.", "Name another file, or remove it first.") from None
+    except OSError as error:
+        raise UsageError(
+            f"{out} cannot be written: {error.strerror}.", "Name a file in a folder that exists."
+        ) from None
+
+
+def _no_mapping(fitting: Sequence[TableFacts]) -> UsageError:
+    if not fitting:
+        return UsageError(
+            "No mapping fits, so there is none to save.", "Say what the rows are with --resource, or write a mapping."
+        )
+    if len(fitting) > 1:
+        sheets = ", ".join(table.sheet or "" for table in fitting)
+        return UsageError(f"The sheets {sheets} need a mapping each.", "Save one at a time: name it with --sheet.")
+    names = " and ".join(fitting[0].equals)
+    return UsageError(f"The mappings {names} fit equally well.", "Say which is to be saved: --mapping NAME.")
 
 
 def _flags(opening: Opening, resource: str | None, mapping: str | None) -> list[str]:

@@ -62,7 +62,7 @@ def command(
         if raw:
             Screen(output).show_problems(_show_rows(inputs.surveys, count))
             return
-        fitted = fit(inputs, opening, reading, checking, contract)
+        fitted = fit(inputs, opening, reading, checking, output, contract)
         Screen(output).say_what_is_read(fitted, inputs.left_out)
         _show_bodies(fitted, contract, reading.where, count)
 

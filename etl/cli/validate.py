@@ -48,7 +48,7 @@ def command(
     contract = checking.known_contract() or Contract.V2025_10
     screen = Screen(output)
     with open_inputs(files, opening.options(), reading.mapping) as inputs:
-        fitted = fit(inputs, opening, reading, checking, contract)
+        fitted = fit(inputs, opening, reading, checking, output, contract)
         screen.say_what_is_read(fitted, inputs.left_out)
         folder = Path(report_folder) if report_folder else None
         read = 0

@@ -14,6 +14,7 @@ from etl.mapping.presets import load_mapping, presets
 from etl.mapping.settling import Use
 from etl.mapping.spec import Mapping
 from etl.mapping.spec import Source as MappingSource
+from etl.mapping.writing import write_mapping
 
 __all__ = [
     "FITS",
@@ -32,4 +33,5 @@ __all__ = [
     "guess",
     "load_mapping",
     "presets",
+    "write_mapping",
 ]

@@ -118,8 +118,9 @@ def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: boo
     filled = {use.path for use in found.uses.values()}
     demanded = [path for path, rule in mapping.fields.items() if rule.required and rule.takes_columns]
     lacking = sum(path not in filled and path not in given for path in demanded)
-    if lacking or not (told or _is_telling(mapping, found.uses, demanded, given)):
-        return Guess(mapping, round(0.45 * share / (1 + lacking), 3), found.uses, found.doubts)
+    vague = not (told or _is_telling(mapping, found.uses, demanded, given))
+    if lacking or vague:
+        return Guess(mapping, round(0.45 * share / (1 + lacking + vague), 3), found.uses, found.doubts)
     return Guess(mapping, _score(mapping, filled, share), found.uses, found.doubts)
 
 

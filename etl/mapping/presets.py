@@ -29,17 +29,28 @@ def load_mapping(name_or_file: str) -> Mapping:
     ready = _files()
     if name_or_file in ready:
         return _ready_made(ready[name_or_file])
-    file = Path(name_or_file)
+    return _read(_own_file(name_or_file), name_or_file)
+
+
+def mapping_text(name_or_file: str) -> str:
+    """The YAML text of a mapping that can be loaded."""
+    ready = _files()
+    return (ready[name_or_file] if name_or_file in ready else Path(name_or_file)).read_text(encoding="utf-8-sig")
+
+
+def _own_file(name: str) -> Path:
+    file = Path(name)
     try:
         exists = file.exists()
     except (OSError, ValueError):  # a name too long, or with a NUL in it
         exists = False
     if not exists:
+        ready = _files()
         raise MappingError(
-            f'There is no mapping "{name_or_file}" and no such file{suggest(name_or_file, ready)}.',
+            f'There is no mapping "{name}" and no such file{suggest(name, ready)}.',
             f"Ready-made mappings: {spelled(list(ready), 30)}.",
         )
-    return _read(file, name_or_file)
+    return file
 
 
 def _files() -> dict[str, Path]:

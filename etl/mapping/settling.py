@@ -56,6 +56,8 @@ def uses_of(
         for column in columns:
             found.uses[column] = _use(mapping, rules[path], path, column, (values or {}).get(column, ()))
             found.doubts.pop(column, None)
+    places = {column: place for place, column in enumerate([*filled, *empty])}
+    found.uses = dict(sorted(found.uses.items(), key=lambda use: places[use[0]]))
     return found
 
 

@@ -1,0 +1,92 @@
+"""`inspect --write-mapping`: what was detected, as a mapping to edit, which makes the same of the file."""
+
+import json
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+
+from etl.mapping import load_mapping
+from tests.command import SAMPLES, etl
+
+TABLES = sorted(path.name for path in SAMPLES.iterdir() if path.suffix in {".csv", ".jsonl"})
+
+
+@pytest.mark.parametrize("sample", TABLES)
+def test_makes_the_same_bodies_as_detection(tmp_path: Path, sample: str) -> None:
+    assert etl(tmp_path, "inspect", SAMPLES / sample, "--write-mapping", "mine.yaml").code == 0
+    load_mapping(str(tmp_path / "mine.yaml"))
+    detected = etl(tmp_path, "preview", "--all", SAMPLES / sample)
+    assert detected.out
+    assert etl(tmp_path, "preview", "--all", SAMPLES / sample, "--mapping", "mine.yaml").out == detected.out
+
+
+@pytest.mark.parametrize("sheet", ["Cases", "Escalations"])
+def test_one_sheet_of_a_workbook(tmp_path: Path, sheet: str) -> None:
+    book = SAMPLES / "support_calls.xlsx"
+    said = etl(tmp_path, "inspect", book, "--sheet", sheet, "--write-mapping", "mine.yaml")
+    assert (said.code, f"sheet: {sheet}" in (tmp_path / "mine.yaml").read_text()) == (0, True)
+    detected = etl(tmp_path, "preview", "--all", book, "--sheet", sheet)
+    assert detected.out
+    assert etl(tmp_path, "preview", "--all", book, "--mapping", "mine.yaml").out == detected.out
+
+
+def test_sheets_that_differ_are_saved_one_at_a_time(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+        for name, header in (("One", ["Scenario", "Expected"]), ("Two", ["Question", "Answer"])):
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, header)
+            sheet.write_row(1, 0, ["Where is it?", "There it is"])
+    said = etl(tmp_path, "inspect", "book.xlsx", "--write-mapping", "mine.yaml")
+    assert said.code == 2
+    assert "One, Two need a mapping each" in said.err
+    assert not (tmp_path / "mine.yaml").exists()
+
+
+def test_names_the_columns_says_why_and_what_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text(
+        "Frage;Erwartete Antwort (kurz);Type;Owner\nWo ist es?;Nennt den Tag;Functional;Ann\n", encoding="utf-8"
+    )
+    assert etl(tmp_path, "inspect", "cases.csv", "--delimiter", ";", "--write-mapping", "My cases!.yaml").code == 0
+    text = (tmp_path / "My cases!.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# Made by coval-etl inspect from cases.csv")
+    assert "name: my-cases\n" in text
+    assert "  delimiter: ;\n" in text
+    assert "from: Erwartete Antwort (kurz)\n" in text
+    assert "# Erwartete Antwort in its name\n" in text
+    assert "# Not used: Type (named Type, but holds other words such as Functional)\n" in text
+    assert "# Not used: Owner\n" in text
+    assert load_mapping(str(tmp_path / "My cases!.yaml")).source.delimiter == ";"
+    body = json.loads(etl(tmp_path, "preview", "cases.csv", "--mapping", "My cases!.yaml").out)
+    assert body == {"input_str": "Wo ist es?", "expected_behaviors": ["Nennt den Tag"]}
+
+
+def test_names_that_yaml_would_read_otherwise_stay_names(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("\"Scenario (a: b # c)\",'Expected' result,- Notes,yes\nCancel it,It is,so,1\n")
+    assert etl(tmp_path, "inspect", "odd.csv", "--write-mapping", "odd.yaml").code == 0
+    detected = etl(tmp_path, "preview", "odd.csv").out
+    assert json.loads(detected) == {"input_str": "Cancel it", "expected_behaviors": ["It is"], "user_notes": "so"}
+    assert etl(tmp_path, "preview", "odd.csv", "--mapping", "odd.yaml").out == detected
+
+
+def test_never_writes_over_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("mine")
+    said = etl(tmp_path, "inspect", SAMPLES / "personas.csv", "--write-mapping", "mine.yaml")
+    assert said.code == 2
+    assert "mine.yaml exists already" in said.err
+    assert (tmp_path / "mine.yaml").read_text() == "mine"
+    said = etl(tmp_path, "inspect", SAMPLES / "personas.csv", "--write-mapping", "nowhere/mine.yaml")
+    assert (said.code, "cannot be written" in said.err) == (2, True)
+
+
+def test_nothing_is_saved_where_no_mapping_fits_or_two_do(tmp_path: Path) -> None:
+    (tmp_path / "zoo.csv").write_text("animal,legs\nant,6\n")
+    said = etl(tmp_path, "inspect", "zoo.csv", "--write-mapping", "mine.yaml")
+    assert (said.code, "No mapping fits" in said.err) == (2, True)
+    id_ = "gk3jK9mPq2xRt5vW8yZaBc"
+    (tmp_path / "both.csv").write_text(f"Agent,Persona,Test suite,Name\n{id_},{id_},aB1cD2eF,Nightly\n")
+    said = etl(tmp_path, "inspect", "both.csv", "--write-mapping", "mine.yaml")
+    assert said.code == 2
+    assert "run-templates and runs fit equally well" in said.err
+    said = etl(tmp_path, "inspect", "both.csv", "--mapping", "runs", "--write-mapping", "mine.yaml")
+    assert (said.code, (tmp_path / "mine.yaml").exists()) == (0, True)
