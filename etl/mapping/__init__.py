@@ -14,6 +14,7 @@ from etl.mapping.presets import load_mapping, presets
 from etl.mapping.settling import Use
 from etl.mapping.spec import Mapping
 from etl.mapping.spec import Source as MappingSource
+from etl.mapping.unmapping import unmap
 from etl.mapping.writing import write_mapping
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "guess",
     "load_mapping",
     "presets",
+    "unmap",
     "write_mapping",
 ]
