@@ -35,7 +35,7 @@ def lint(text: str, file: str) -> tuple[Mapping | None, list[Fault]]:
         root = read_yaml(text)
     except YamlError as error:
         return None, [Fault(error.line, error.column, error.sentence)]
-    places = Places(root)
+    places = Places(lambda: root)
     try:
         mapping = Mapping.model_validate(root)
     except ValidationError as error:

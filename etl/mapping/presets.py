@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from etl.errors import MappingError
-from etl.mapping.linting import lint
+from etl.mapping.linting import Fault, lint
 from etl.mapping.names import spelled, suggest
+from etl.mapping.quickyaml import read_sound
 from etl.mapping.spec import Mapping
 
 _HERE = Path(__file__).resolve().parent
@@ -61,20 +62,49 @@ def _files() -> dict[str, Path]:
 
 @cache
 def _ready_made(file: Path) -> Mapping:
-    return _read(file, f"mappings/{file.name}")
+    label = f"mappings/{file.name}"
+    try:
+        quickly = read_sound(_text_of(file), label)
+    except _Unreadable:
+        quickly = None
+    return quickly or _read(file, label)
+
+
+def check_mapping(name_or_file: str) -> tuple[Mapping | None, list[Fault]]:
+    """A mapping by its name or from its file, and every fault found in it; a file that cannot be read has one."""
+    ready = _files()
+    try:
+        file = ready[name_or_file] if name_or_file in ready else _own_file(name_or_file)
+        return lint(_text_of(file), name_or_file)
+    except _Unreadable as error:
+        return None, [error.fault]
+    except MappingError as error:
+        return None, [Fault(1, 1, f"{error.message} {error.hint}")]
+
+
+class _Unreadable(ValueError):  # noqa: N818  (it never leaves this file)
+    """A file without a text; `fault` says so in the words of the other faults."""
+
+    def __init__(self, line: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.fault = Fault(line, 1, sentence)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise _Unreadable(line, "the file is not UTF-8 text; save it as UTF-8") from error
+    except OSError as error:
+        raise _Unreadable(1, f"the file cannot be read: {error.strerror}; name a readable YAML file") from error
 
 
 def _read(file: Path, label: str) -> Mapping:
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise MappingError(f"{label}:{line}: the file is not UTF-8 text; save it as UTF-8.") from error
-    except OSError as error:
-        raise MappingError(
-            f"{label}:1: the file cannot be read: {error.strerror}; name a readable YAML file."
-        ) from error
-    mapping, faults = lint(text, label)
+        mapping, faults = lint(_text_of(file), label)
+    except _Unreadable as error:
+        raise MappingError(f"{label}:{error.fault.line}: {error.fault.sentence}.") from error
     if mapping is None:
         first, *others = faults
         more = f" ({len(others)} more in this file)" if others else ""

@@ -127,7 +127,7 @@ class Mapping(Part):
     """What to do about columns that nothing uses."""
 
     _file: str = PrivateAttr(default="")
-    _places: Places = PrivateAttr(default=Places({}))
+    _places: Places = PrivateAttr(default=Places(dict))
 
     def at(self, *loc: str | int) -> str:
         """`FILE:LINE:COLUMN` of a key, for a message."""

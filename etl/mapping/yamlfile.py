@@ -4,8 +4,9 @@ Anchors, aliases, tags and several documents in one file are refused: a mapping 
 stand for gigabytes. Must never know what the keys mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -34,15 +35,19 @@ class YamlError(ValueError):
         self.sentence = sentence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Places:
-    """Where the values of a file stand."""
+    """Where the values of a file stand. The file is read when this is first asked for."""
 
-    root: Any
+    read: Callable[[], Any]
+
+    @cached_property
+    def _root(self) -> Any:
+        return self.read()
 
     def of(self, loc: Loc) -> tuple[int, int]:
         """Line and column, both from 1, of the last key or item on the way `loc` that the file has."""
-        node, found = self.root, (1, 1)
+        node, found = self._root, (1, 1)
         for key in loc:
             if isinstance(node, CommentedMap) and key in node:
                 line, column = node.lc.key(key)
