@@ -118,6 +118,11 @@ HEADERS: list[tuple[str, str, dict[str, str]]] = [
         {"agent_id": "Agent ID", "metric_ids": "Metric IDs", "sub_sample_seed": "Sub sample seed"},
     ),
     ("runs", "agent_id|persona_id|test_set_id|metric_ids|persona_metrics|mutation_ids|options|metadata", {}),
+    (
+        "run-templates",
+        "display_name|agent_ids|persona_ids|test_set_ids|metric_ids|iteration_count|concurrency|tags",
+        {"agent_ids": "agent_ids", "tags": "tags"},
+    ),
     ("runs", "Agent|Persona|Suite|Iterations", {"options.iteration_count": "Iterations", "test_set_id": "Suite"}),
     ("coval-upload", "Input|expected_behaviors|INPUT_TYPE|metadata|agent_ids", {"input_str": "Input"}),
 ]

@@ -110,7 +110,7 @@ class _Table:
 def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: bool, chosen: bool) -> Guess:
     found = uses_of(mapping, table.filled, table.empty, None if chosen else table.values)
     uses = {column: use for column, use in found.uses.items() if column in table.filled}
-    share = len(uses) / len(table.filled) if table.filled else 0.0
+    share = sum(use.confidence for use in uses.values()) / len(table.filled) if table.filled else 0.0
     needs_columns = any(rule.takes_columns for rule in mapping.fields.values())
     is_for = _is_for(mapping, table, chosen=chosen) and (chosen or _has_required(mapping, table))
     if not is_for or (needs_columns and not found.uses and not given):
@@ -136,7 +136,8 @@ def _is_telling(mapping: Mapping, uses: dict[str, Use], demanded: Collection[str
 
 
 def _score(mapping: Mapping, used: set[str], share: float) -> float:
-    """From 0.5 to 1: the share of the columns used, and how many of the API's required fields the columns fill.
+    """From 0.5 to 1: the share of the columns used, each as far as its name is sure, and how many of the API's required
+    fields the columns fill.
 
     What a command line often gives (`--test-set`, `--set agent_id=…`) weighs little.
     """
@@ -146,10 +147,13 @@ def _score(mapping: Mapping, used: set[str], share: float) -> float:
 
 
 def _required(mapping: Mapping, used: Collection[str]) -> float:
-    """How many of the fields that the API requires are filled, from 0 to 1."""
-    fields = RESOURCES[mapping.resource].fields(Contract.V2025_10)
-    known = [path for path, spec in fields.items() if spec.required and "." not in path]
-    return sum(path in used for path in known) / len(known) if known else 1.0
+    """How many of the fields that the API requires, in the words of either contract, are filled, from 0 to 1."""
+    shares = []
+    for contract in Contract:
+        fields = RESOURCES[mapping.resource].fields(contract)
+        known = [path for path, spec in fields.items() if spec.required and "." not in path]
+        shares.append(sum(path in used for path in known) / len(known) if known else 1.0)
+    return max(shares)
 
 
 def _is_for(mapping: Mapping, table: _Table, *, chosen: bool) -> bool:
