@@ -229,6 +229,11 @@ class TestValues:
         best = of_values({"Schritt": ["1", "2"], "Aktion": ["Anrufen", "Kündigen"], "Erwartung": ["a", "b"]})[0]
         assert best.columns == {"Aktion": "input_str", "Erwartung": "expected_behaviors"}
 
+    def test_do_not_speak_against_a_field_whose_rows_came_back(self) -> None:
+        cells = {"Scenario": ["Move it"], "Type": ["SONG"], "_coval_etl_error": ['input_type is "SONG"; use one of …']}
+        assert of_values(cells)[0].columns["Type"] == "input_type"
+        assert "Type" not in of_values(cells | {"_coval_etl_error": ["Something else."]})[0].columns
+
     def test_tell_agents_from_runs(self) -> None:
         ids = ["gk3jK9mPq2xRt5vW8yZaBc", "gk3jK9mPq2xRt5vW8yZaBd"]
         best = of_values({"Agent": ids, "Persona": ids, "Test suite": ["aB1cD2eF", "aB1cD2eG"]})[0]

@@ -97,6 +97,8 @@ class _Table:
     empty: list[str]
     values: dict[str, list[str]]
     sample: pl.DataFrame
+    complaints: str
+    """What is said of the rows, where they come back from the rejects of an earlier import."""
 
     @classmethod
     def of(cls, origin: Origin, sample: pl.DataFrame) -> "_Table":
@@ -104,11 +106,14 @@ class _Table:
         known = [column for column in columns if column in sample.columns and sample.height]
         values = values_by_column({column: sample[column].cast(pl.String).to_list() for column in known})
         empty = [column for column in known if not values[column]]
-        return cls(origin, [column for column in columns if column not in empty], empty, values, sample)
+        said = ""
+        if ERROR_COLUMN in sample.columns:
+            said = " ".join(sample[ERROR_COLUMN].cast(pl.String).drop_nulls())
+        return cls(origin, [column for column in columns if column not in empty], empty, values, sample, said)
 
 
 def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: bool, chosen: bool) -> Guess:
-    found = uses_of(mapping, table.filled, table.empty, None if chosen else table.values)
+    found = uses_of(mapping, table.filled, table.empty, None if chosen else table.values, table.complaints)
     uses = {column: use for column, use in found.uses.items() if column in table.filled}
     share = sum(use.confidence for use in uses.values()) / len(table.filled) if table.filled else 0.0
     needs_columns = any(rule.takes_columns for rule in mapping.fields.values())

@@ -36,6 +36,8 @@ def fold(name: str) -> str:
 
 def likeness(one: str, other: str) -> float:
     """How surely two folded names are one with a typing error: 0, or 87 to 100. Another number is another name."""
+    if abs(len(one) - len(other)) > _MOST_SLIPS:  # most pairs: a wide table has millions
+        return 0.0
     shorter = min(len(one), len(other))
     slips = min(max(1, shorter // _LETTERS_PER_SLIP), _MOST_SLIPS)
     if shorter < _SHORTEST or abs(len(one) - len(other)) > slips or _digits(one) != _digits(other):
@@ -65,7 +67,8 @@ def spelled(words: Sequence[str], limit: int = 12) -> str:
     return f"{shown} and {len(words) - limit} more" if len(words) > limit else shown
 
 
-def parts_of(name: str) -> list[str]:
+@lru_cache(maxsize=20_000)
+def parts_of(name: str) -> tuple[str, ...]:
     """What a name of several parts may be short for, the likeliest first.
 
     `Expected result (as agreed)` without what is in brackets, the end of `Test script - Step`, the sides of
@@ -75,4 +78,4 @@ def parts_of(name: str) -> list[str]:
     *before, last = re.split(r"\s[-\u2013\u2014:>]+\s", bare)
     sides = [side.strip() for side in re.split(r"\s*[/\u30fb\uff0f]\s*", last)]
     found = [bare, *([last.strip()] if before else []), *(sides if len(sides) > 1 else [])]
-    return [part for part in dict.fromkeys(found) if part and part != name]
+    return tuple(part for part in dict.fromkeys(found) if part and part != name)

@@ -3,6 +3,7 @@
 Must never know the other mappings.
 """
 
+from collections import Counter
 from collections.abc import Mapping as Pairs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,18 +34,24 @@ class Uses:
 
 
 def uses_of(
-    mapping: Mapping, filled: Sequence[str], empty: Sequence[str], values: Pairs[str, Sequence[str]] | None
+    mapping: Mapping,
+    filled: Sequence[str],
+    empty: Sequence[str],
+    values: Pairs[str, Sequence[str]] | None,
+    complaints: str = "",
 ) -> Uses:
     """The columns that a mapping uses of a table.
 
     Columns without any value are used where a mapping knows exactly their name and nothing else fills the field.
-    `values` None: they have no say.
+    `values` None: they have no say. `complaints` is what an earlier import said of the rows: a field that is named
+    there was filled then, and values do not speak against it now.
     """
     rules = dict(mapping.fields)
     found = Uses()
     while True:
         matches = _match(rules, filled, empty)
-        vetoes = _vetoes(mapping, rules, matches, values or {})
+        in_question = {path: columns for path, columns in matches.items() if path.split(".")[-1] not in complaints}
+        vetoes = _vetoes(mapping, rules, in_question, values or {})
         if not vetoes:
             break
         for path, column, finding in vetoes:
@@ -115,11 +122,11 @@ def _shortened(columns: Sequence[str], known: set[str]) -> dict[str, str]:
         for column in columns
         if fold(column) not in known
     }
-    taken = [fold(part) for part in wanted.values()]
+    taken = Counter(fold(part) for part in wanted.values())
     shown: dict[str, str] = {}
     for column in columns:
         part = wanted.get(column, column)
-        clash = part != column and (fold(part) in whole or taken.count(fold(part)) > 1)
+        clash = part != column and (fold(part) in whole or taken[fold(part)] > 1)
         shown[column if clash else part] = column
     return shown
 
