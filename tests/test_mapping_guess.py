@@ -157,7 +157,7 @@ def test_a_table_of_something_else_does_not_fit(header: str) -> None:
 
 
 def test_common_names_are_enough_when_the_resource_is_told() -> None:
-    [best] = guesses("Name", "Description", resource="test-sets")
+    best, *_ = guesses("Name", "Description", resource="test-sets")
     assert best.score >= FITS
 
 
@@ -336,6 +336,8 @@ def test_a_mapping_for_one_sheet_considers_no_other(tmp_path: Path) -> None:
         ('[["z", "Fra*"]]', True),
         ("['Rollen[].role']", True),
         ("['Rollen[].name']", False),
+        ("[Frage], excludes: [x]", True),
+        ("[Frage], excludes: [x, 'Rollen[].role']", False),
     ],
 )
 def test_a_mapping_may_require_columns_and_what_is_in_them(

@@ -288,7 +288,7 @@ def test_a_set_value_is_typed_by_its_field_and_beats_the_column() -> None:
 def test_the_ready_made_mappings_load_and_every_resource_has_one() -> None:
     found = {mapping.name: mapping.resource for mapping in presets()}
     assert set(found.values()) == set(RESOURCES)
-    assert {"coval-upload", "coval-cli", *RESOURCES} == set(found)
+    assert {"coval-upload", "coval-cli", *RESOURCES} <= set(found)
     assert all(mapping.description for mapping in presets())
     assert all(load_mapping(name).name == name for name in found)
 

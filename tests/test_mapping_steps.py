@@ -37,6 +37,7 @@ EXAMPLES: list[tuple[str, str, str | None, Any]] = [
     (TEXT, "[{without: '*'}]", '{"c": 1}', None),
     (TEXT, "[{without: [a, '*']}]", '{"c": 1, "d": 2}', '{"c":1,"d":2}'),
     (TEXT, "[{without: a}]", "no object", "no object"),
+    (LIST, "[{each: 'any of {v}'}]", '[{"v": ["caf\\u00e9", "b"]}, {"v": [1]}]', ['any of "café", "b"', "any of [1]"]),
     (TEXT, "[blank_to_null]", " \t\n", None),
     (TEXT, "[blank_to_null]", " x ", " x "),
     (TEXT, "[strip, blank_to_null]", "   ", None),

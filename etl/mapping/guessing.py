@@ -120,7 +120,7 @@ def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: boo
     is_for = _is_for(mapping, table, chosen=chosen) and (chosen or _has_required(mapping, table))
     if not is_for or (needs_columns and not found.uses and not given):
         return Guess(mapping, 0.0, found.uses, found.doubts)
-    filled = {use.path for use in found.uses.values()}
+    filled = found.paths
     demanded = [path for path, rule in mapping.fields.items() if rule.required and rule.takes_columns]
     lacking = sum(path not in filled and path not in given for path in demanded)
     vague = not (told or _is_telling(mapping, found.uses, demanded, given))
@@ -174,13 +174,18 @@ def _is_for(mapping: Mapping, table: _Table, *, chosen: bool) -> bool:
 
 
 def _has_required(mapping: Mapping, table: _Table) -> bool:
-    """Whether the table has what a mapping `requires`, of each entry one name: names are told apart by every letter."""
+    """Whether the table has what a mapping `requires`, of each entry one name, and nothing that it `excludes`.
+
+    Names are told apart by every letter.
+    """
+    if any(_is_there(name, table) for name in mapping.source.excludes or ()):
+        return False
     return all(any(_is_there(name, table) for name in alternatives) for alternatives in mapping.source.requires or [])
 
 
 def _is_there(name: str, table: _Table) -> bool:
     """A column, columns that begin alike (`__expected*`), or a way that leads somewhere in the sample."""
-    columns, sample = table.filled, table.sample
+    columns, sample = [*table.filled, *table.empty], table.sample
     if name in columns or (name.endswith("*") and any(column.startswith(name[:-1]) for column in columns)):
         return True
     inside = parse_name(name)

@@ -71,7 +71,15 @@ def said_of_each(pattern: str, cell: str) -> list[str] | None:
 
 def _say(pattern: str, item: bytes) -> str:
     pieces = parse_pattern(pattern)
-    return "".join(text + (look(item, _way(name)) or "" if name else "") for text, name in pieces)
+    return "".join(text + (_shown(look(item, _way(name)) or "") if name else "") for text, name in pieces)
+
+
+def _shown(value: str) -> str:
+    """A value inside a sentence: of an array of texts the texts, `"one", "two"`."""
+    items = items_of(value) if value[:1] == "[" else None
+    if not items or any(one[:1] != b'"' for one in items):
+        return value
+    return ", ".join(f'"{shown(one)}"' for one in items)
 
 
 @lru_cache(maxsize=256)

@@ -27,10 +27,13 @@ class Use:
 
 @dataclass(slots=True)
 class Uses:
-    """By column: what is used, and what is not though a name points to a field."""
+    """By column: what is used, and what is not though a name points to a field. `paths` are all fields that are filled:
+    one column may fill several.
+    """
 
     uses: dict[str, Use] = field(default_factory=dict)
     doubts: dict[str, Use] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
 
 
 def uses_of(
@@ -60,8 +63,9 @@ def uses_of(
             )
             rules[path] = _without(rules[path], column)
     for path, columns in matches.items():
+        found.paths.add(path)
         for column in columns:
-            found.uses[column] = _use(mapping, rules[path], path, column, (values or {}).get(column, ()))
+            found.uses.setdefault(column, _use(mapping, rules[path], path, column, (values or {}).get(column, ())))
             found.doubts.pop(column, None)
     places = {column: place for place, column in enumerate([*filled, *empty])}
     found.uses = dict(sorted(found.uses.items(), key=lambda use: places[use[0]]))

@@ -63,6 +63,8 @@ class Source(Part):
     """Detection considers the mapping only for tables that have all of these, of a list at least one: columns (exactly
     so written; `__expected*`: beginning so), or ways that lead somewhere in the first rows (`messages[].role`).
     """
+    excludes: Names | None = None
+    """Detection considers the mapping only for tables that have none of these, by the rules of `requires`."""
 
 
 class Rule(Part):

@@ -70,8 +70,8 @@ class Split(Step):
 class Each(Step):
     """Each object of a JSON array becomes a text by a pattern. `{each: "{type}: {value}"}`.
 
-    A name in braces may lead further in (`{value.text}`); what an object lacks is left empty. Items that are texts stay
-    as they are, and an object alone counts as an array of it.
+    A name in braces may lead further in (`{value.text}`); what an object lacks is left empty, an array of texts becomes
+    `"one", "two"`. Items that are texts stay as they are, and an object alone counts as an array of it.
     """
 
     step: Literal["each"] = "each"
