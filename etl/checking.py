@@ -24,7 +24,7 @@ from etl.problems import Code, Problem, Severity
 from etl.readers import ReadOptions, Skipped, Survey, open_source
 from etl.report import Outcome, Report, Source
 from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
-from etl.validators import check
+from etl.validators import Repeats, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +233,21 @@ def check_rows(
     UsageError for an expression that cannot be used.
     """
     left = limit
-    for one in fitted:
-        wanted = _wanted(one, where)
-        for batch in _records(one):
-            skipped = _skipped(batch, wanted)
-            if left is not None:
-                skipped = skipped | (~skipped).cum_sum().gt(left)
-                left -= int((~skipped).sum())
-            yield Checked(one, _checked(batch, one, contract, strict=strict, assume_test_set=assume_test_set), skipped)
+    with ExitStack() as undo:
+        repeats = {
+            resource.name: undo.enter_context(Repeats(resource, strict=strict))
+            for resource in {one.resource.name: one.resource for one in fitted}.values()
+        }
+        for one in fitted:
+            wanted = _wanted(one, where)
+            for batch in _records(one):
+                skipped = _skipped(batch, wanted)
+                if left is not None:
+                    skipped = skipped | (~skipped).cum_sum().gt(left)
+                    left -= int((~skipped).sum())
+                checked = _checked(batch, one, contract, strict=strict, assume_test_set=assume_test_set)
+                checked = repeats[one.resource.name].look_at(checked, one.bound.columns, skipped=skipped)
+                yield Checked(one, checked, skipped)
 
 
 def _records(fitted: Fitted) -> Iterator[Batch]:

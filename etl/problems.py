@@ -94,6 +94,10 @@ class Code(StrEnum):
     # rules that no page states (warnings)
     SEED_WITHOUT_SAMPLE = "seed_without_sample"
     TRANSCRIPT_SHAPE = "transcript_shape"
+    REPEATED_ROW = "repeated_row"
+    """A row that says exactly what an earlier one of the same job says."""
+    REPEATED_KEY = "repeated_key"
+    """A name or key that an earlier row of the same job has (an error where the API takes each only once)."""
     METRIC_PREFIX = "metric_prefix"
     MISSING_TEST_SET = "missing_test_set"
     """No test set given or mapped; `import` needs one."""

@@ -7,7 +7,7 @@ about files, columns or HTTP.
 from etl.resources.agents import AGENTS
 from etl.resources.contract import Contract
 from etl.resources.personas import PERSONAS
-from etl.resources.resource import Body, FieldSpec, Kind, Reference, Resource
+from etl.resources.resource import Body, FieldSpec, Kind, Reference, Resource, Unique
 from etl.resources.run_templates import RUN_TEMPLATES
 from etl.resources.runs import RUNS
 from etl.resources.test_cases import TEST_CASES
@@ -32,4 +32,5 @@ __all__ = [
     "Kind",
     "Reference",
     "Resource",
+    "Unique",
 ]

@@ -24,7 +24,7 @@ from etl.resources.forms import (
     json_text,
     url_fault,
 )
-from etl.resources.resource import Body, OpenBody, Reference, Resource
+from etl.resources.resource import Body, OpenBody, Reference, Resource, Unique
 
 ModelType2025 = Literal[
     "MODEL_TYPE_VOICE",
@@ -227,6 +227,7 @@ AGENTS = Resource(
     singular="agent",
     plural="agents",
     label="display_name",
+    unique=(Unique("customer_agent_id", refused=True), Unique("display_name")),
     create={Contract.V2025_10: CreateAgent, Contract.V2026_10: CreateAgent2026},
     update={Contract.V2025_10: UpdateAgent, Contract.V2026_10: UpdateAgent2026},
     references=(

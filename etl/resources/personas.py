@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from etl.resources.contract import Contract
-from etl.resources.resource import Body, Resource
+from etl.resources.resource import Body, Resource, Unique
 
 Name200 = Annotated[str, Field(min_length=1, max_length=200)]
 _SOUNDS = (
@@ -98,6 +98,7 @@ PERSONAS = Resource(
     singular="persona",
     plural="personas",
     label="name",
+    unique=(Unique("name"),),
     create={Contract.V2025_10: CreatePersona, Contract.V2026_10: CreatePersona2026},
     update={Contract.V2025_10: UpdatePersona, Contract.V2026_10: UpdatePersona2026},
 )

@@ -79,6 +79,14 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Unique:
+    """A field that should be unlike in all items; `refused`: the API refuses the second one (API notes)."""
+
+    path: str
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """The words of one resource. `path` is below the base URL, which ends in `/v1`."""
 
@@ -95,6 +103,7 @@ class Resource:
     created_status: int = 201
     page_size_max: int = 100
     references: tuple[Reference, ...] = ()
+    unique: tuple[Unique, ...] = ()
     model_decides: bool = True
     """True where every row is put before the pydantic model as well (few rows, many conditions). False: the model sees
     only rows whose cells hold JSON objects or that a condition names, so that a million rows cost a second."""

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from etl.problems import Code
 from etl.resources.contract import Contract
 from etl.resources.forms import Id8, Id22, Id26
-from etl.resources.resource import Body, Reference, Resource
+from etl.resources.resource import Body, Reference, Resource, Unique
 
 Name200 = Annotated[str, Field(min_length=1, max_length=200)]
 Iterations = Annotated[int, Field(ge=1, le=100)]
@@ -112,6 +112,7 @@ RUN_TEMPLATES = Resource(
     singular="run_template",
     plural="run_templates",
     label="display_name",
+    unique=(Unique("display_name"),),
     create={Contract.V2025_10: CreateRunTemplate, Contract.V2026_10: CreateRunTemplate2026},
     update={Contract.V2025_10: UpdateRunTemplate, Contract.V2026_10: UpdateRunTemplate2026},
     references=(

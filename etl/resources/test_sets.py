@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from etl.resources.contract import Contract
-from etl.resources.resource import Body, Resource
+from etl.resources.resource import Body, Resource, Unique
 
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_-]+$")]
 Name100 = Annotated[str, Field(min_length=1, max_length=100)]
@@ -51,6 +51,7 @@ TEST_SETS = Resource(
     singular="test_set",
     plural="test_sets",
     label="display_name",
+    unique=(Unique("slug", refused=True), Unique("display_name")),
     create={Contract.V2025_10: CreateTestSet, Contract.V2026_10: CreateTestSet2026},
     update={Contract.V2025_10: UpdateTestSet, Contract.V2026_10: UpdateTestSet2026},
     id_length=8,

@@ -5,5 +5,6 @@ cannot judge are put before the resource's pydantic model. Must never know how a
 """
 
 from etl.validators.check import MakeBodies, check
+from etl.validators.repeats import Repeats
 
-__all__ = ["MakeBodies", "check"]
+__all__ = ["MakeBodies", "Repeats", "check"]

@@ -1,0 +1,112 @@
+"""Repeats: rows that say what an earlier row of the job has said, whole or in a field that should be unlike all others.
+
+Must never hold the rows themselves: 128 bits of each are kept.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+
+from etl import problems as problem
+from etl.batch import ROW, Batch
+from etl.problems import Code, Problem, Severity
+from etl.quoting import quote_value, show_value
+from etl.resources import Resource
+from etl.validators.seen import MARK, PLACE, PROOF, Seen
+
+_SEEDS = (7_049, 104_729)
+"""Two hashes of what a row says, which are the same in every run."""
+_ROWS_A_TABLE = 1 << 40
+"""A place is the table's number and the row's in one."""
+
+
+class Repeats:
+    """What the rows of one resource have said so far. A context manager: leaving it removes what it put on disk.
+
+    Two rows are taken to say the same where 128 bits of it are equal: among ten million rows that are not, that happens
+    by chance less than once in 10^24 times.
+    """
+
+    def __init__(self, resource: Resource, *, strict: bool = False) -> None:
+        """`strict`: repeated rows are errors, not warnings."""
+        self._resource = resource
+        self._severity = Severity.ERROR if strict else Severity.WARNING
+        self._spill: tempfile.TemporaryDirectory[str] | None = None
+        self._whole = Seen(self._folder)
+        self._keys = {unique.path: Seen(self._folder) for unique in resource.unique}
+        self._tables: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for seen in (self._whole, *self._keys.values()):
+            seen.close()
+        if self._spill is not None:
+            self._spill.cleanup()
+
+    def look_at(self, batch: Batch, columns: dict[str, tuple[str, ...]], *, skipped: pl.Series) -> Batch:
+        """The same rows with a problem on each that repeats an earlier one; `skipped` rows count for nothing.
+
+        `columns` are the source columns that fill each field.
+        """
+        rows = batch.frame.filter(~skipped)
+        fields = [name for name in rows.columns if name != ROW]
+        table = self._table(batch.origin.file, batch.origin.sheet)
+        if not fields or not rows.height:
+            return batch
+        found = list(self._repeated_rows(rows, fields, table))
+        whole = {one.row for one in found}
+        for unique in self._resource.unique:
+            if unique.path in fields:
+                cells = rows.filter(pl.col(unique.path).is_not_null())
+                earlier = self._keys[unique.path].add(_marks(cells, [unique.path], table))
+                for row, value, place in zip(cells[ROW], cells[unique.path], earlier, strict=True):
+                    if place is not None and (row not in whole or unique.refused):
+                        column = next(iter(columns.get(unique.path, ())), None)
+                        sentence = self._say_key(unique.path, value, place, table, refused=unique.refused)
+                        severity = Severity.ERROR if unique.refused else self._severity
+                        cell, shown = batch.origin.cell(column, row), show_value(unique.path, value)
+                        code = Code.REPEATED_KEY.value
+                        found.append(Problem(row, severity.value, code, unique.path, column, cell, shown, sentence))
+        return batch.with_problems(problem.frame_of(found)) if found else batch
+
+    def _repeated_rows(self, rows: pl.DataFrame, fields: Sequence[str], table: int) -> Iterator[Problem]:
+        noun = self._resource.singular.replace("_", " ")
+        for row, place in zip(rows[ROW], self._whole.add(_marks(rows, fields, table)), strict=True):
+            if place is not None:
+                sentence = f"the same {noun} as in {self._where(place, table)}; both are sent, each once"
+                yield Problem(row, self._severity.value, Code.REPEATED_ROW.value, None, None, None, None, sentence)
+
+    def _say_key(self, path: str, value: str, place: int, table: int, *, refused: bool) -> str:
+        where = self._where(place, table)
+        end = "the API takes each only once" if refused else "it will be hard to tell them apart"
+        return f"{path} is {quote_value(path, value)} in {where} too; {end}"
+
+    def _where(self, place: int, table: int) -> str:
+        there, row = divmod(place, _ROWS_A_TABLE)
+        return f"row {row}" if there == table else f"row {row} of {self._tables[there]}"
+
+    def _table(self, file: str, sheet: str | None) -> int:
+        name = f"{file}, sheet {sheet}" if sheet else file
+        if name not in self._tables:
+            self._tables.append(name)
+        return self._tables.index(name)
+
+    def _folder(self) -> Path:
+        if self._spill is None:
+            self._spill = tempfile.TemporaryDirectory(prefix="coval-etl-", ignore_cleanup_errors=True)
+        return Path(self._spill.name)
+
+
+def _marks(rows: pl.DataFrame, fields: Sequence[str], table: int) -> pl.DataFrame:
+    """What rows say in some fields, as marks."""
+    said = rows.select(fields)
+    mark, proof = (said.hash_rows(seed) for seed in _SEEDS)
+    return pl.DataFrame({MARK: mark, PROOF: proof, PLACE: rows[ROW] + table * _ROWS_A_TABLE})
