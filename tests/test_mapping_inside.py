@@ -219,3 +219,58 @@ def test_what_is_wrong_is_said_with_its_place(fields: str, more: str, said: str,
     with pytest.raises(MappingError, match=r"mine\.yaml:\d+:\d+: ") as caught:
         of(tmp_path, indented(fields), more=f"{more}\n" if more else "")
     assert said in str(caught.value)
+
+
+def test_a_list_may_come_from_several_places(tmp_path: Path) -> None:
+    fields = """
+expected_behaviors:
+  all_of:
+    - {from: checks, steps: [{each: "{operator}: {criteria}"}, {rewrite: [{match: "includes: (.*)", to: "Says $1"}]}]}
+    - {from: [answer, "golden"]}
+    - {from: "turns[].calls[]", steps: [{each: "Calls {name}"}]}
+  steps: [strip, drop_empty]
+"""
+    mapping = of(tmp_path, indented(fields))
+    rows = [
+        {"checks": [{"operator": "includes", "criteria": "hello"}], "answer": " yes", "golden": None},
+        {
+            "golden": "no",
+            "turns": [{"calls": [{"name": "a"}, {"name": "b"}]}, {"calls": []}, {"calls": [{"name": "c"}]}],
+        },
+        {"answer": "", "checks": []},
+        {},
+    ]
+    made = mapped(mapping, json_batch(*rows))
+    assert made.codes == []
+    assert made.bodies == [
+        {"expected_behaviors": ["Says hello", "yes"]},
+        {"expected_behaviors": ["no", "Calls a", "Calls b", "Calls c"]},
+        {"expected_behaviors": []},
+        {},
+    ]
+
+
+def test_what_cannot_be_read_is_a_problem_of_its_own_source(tmp_path: Path) -> None:
+    mapping = of(tmp_path, indented("expected_behaviors: {all_of: [{from: A}, {from: B, steps: [{each: '{x}'}]}]}"))
+    made = mapped(mapping, json_batch({"A": {"x": 1}, "B": [1]}, {"A": "a", "B": [{"x": 1}]}))
+    assert [(problem["column"], problem["code"]) for problem in made.problems] == [
+        ("A", "wrong_type"),
+        ("B", "wrong_type"),
+    ]
+    assert made.bodies == [{}, {"expected_behaviors": ["a", "1"]}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("input_str: {all_of: [{from: A}]}", "all_of makes a list, and input_str is none"),
+        ("expected_behaviors: {all_of: [{from: A, map: {a: b}}]}", "a source of all_of has map"),
+        ("expected_behaviors: {all_of: [{from: A}], from: B}", "expected_behaviors has from, all_of"),
+        ("expected_behaviors: {all_of: [{steps: [strip]}]}", "nothing says where expected_behaviors comes from"),
+        ("expected_behaviors: {all_of: [{from: A, steps: [drop_empty]}]}", "does not work on text"),
+    ],
+)
+def test_what_is_wrong_with_several_sources_is_said(fields: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"mine\.yaml:\d+:\d+: ") as caught:
+        of(tmp_path, indented(fields))
+    assert said in str(caught.value)

@@ -14,9 +14,10 @@ from etl import problems as problem
 from etl.batch import ROW, TYPES, Batch
 from etl.mapping.binding import Bound
 from etl.mapping.dialects import Lift
+from etl.mapping.feeds import Feed
 from etl.mapping.jsoncells import look_up, quoted, take_out
 from etl.mapping.names import spelled
-from etl.mapping.planning import Check, Feed, Loss, Plan, Rivalry
+from etl.mapping.planning import Check, Loss, Plan, Rivalry
 from etl.mapping.series import found_in, only_where
 from etl.mapping.ways import keys_of, reach, reach_all
 from etl.problems import Code, Problem, Severity

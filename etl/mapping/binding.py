@@ -16,13 +16,14 @@ from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
 from etl.mapping.collecting import collect_objects, collect_texts
 from etl.mapping.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
+from etl.mapping.feeds import Feed
 from etl.mapping.gathering import Grouping
 from etl.mapping.kinds import constant, convert_text
 from etl.mapping.lookups import NameBook
 from etl.mapping.matching import Match, find_input, match_columns
 from etl.mapping.names import fold, likeness, spelled, suggest
 from etl.mapping.patterns import parse_pattern
-from etl.mapping.planning import Feed, Plan, in_shape, make_plan
+from etl.mapping.planning import Plan, in_shape, make_plan
 from etl.mapping.spec import Into, Mapping, Rule
 from etl.mapping.steps import Form
 from etl.mapping.ways import Input
@@ -150,6 +151,7 @@ class _Binder:
             self._refuse_misspelled(path, rule, matches.get(path), used)
             feeds.extend(self._from_columns(path, rule, matches.get(path)))
             feeds.extend(self._collected(path, rule))
+            feeds.extend(self._united(path, rule))
             feeds.extend(self._from_constants(path, rule))
         looked_up = [
             replace(feed, names=self.books.get(feed.rule.lookup)) if feed.rule.lookup and feed.is_from_columns else feed
@@ -180,16 +182,22 @@ class _Binder:
         source = self.mapping.source
         if source.group_by is None:
             return None
-        by = tuple(self._column(name, "group_by", number) for number, name in enumerate(source.group_by))
+        named = list(enumerate(source.group_by))
+        known = [
+            (number, name) for number, name in named if find_input(name, self.columns) or suggest(name, self.columns)
+        ]
+        by = tuple(self._column(name, "group_by", number) for number, name in known or named)
         order = self._column(source.order_by, "order_by") if source.order_by is not None else None
-        singles = dict.fromkeys(one.column for feed in feeds if feed.is_from_columns for one in feed.inputs)
+        whole = (leaf for feed in feeds for leaf in feed.leaves if leaf.is_from_columns)
+        singles = dict.fromkeys(one.column for leaf in whole for one in leaf.inputs)
         return Grouping(by, order, tuple(singles))
 
     def read_for_groups(self, grouping: Grouping | None) -> set[str]:
         """Columns that are used, though they fill no field."""
         if grouping is None:
             return set()
-        only = {name for rule in self.mapping.fields.values() for name in rule.only or {}}
+        rules = [part for rule in self.mapping.fields.values() for part in (rule, *(rule.all_of or ()))]
+        only = {name for rule in rules for name in rule.only or {}}
         return {*grouping.by, *([grouping.order] if grouping.order else []), *map(self._column, only)}
 
     def _column(self, name: str, *loc: str | int) -> str:
@@ -216,6 +224,17 @@ class _Binder:
             yield Feed(target, rule, inputs, expression=collect_objects(known, only), gives=Form.JSON)
         else:
             yield Feed(target, rule, inputs, expression=collect_texts(known[""], only), gives=Form.LIST)
+
+    def _united(self, path: str, rule: Rule) -> Iterator[Feed]:
+        """The sources of `all_of` that the table has, as one feed."""
+        parts = []
+        for part in rule.all_of or ():
+            match = match_columns({path: part}, self.columns).get(path)
+            feeds = (*self._from_columns(path, part, match), *self._collected(path, part))
+            parts += [feeds] if feeds else []
+        if parts:
+            inputs = dict.fromkeys(one for feeds in parts for feed in feeds for one in feed.inputs)
+            yield Feed(self._target(path), rule, tuple(inputs), parts=tuple(parts))
 
     def lost(self) -> dict[Input, str]:
         """What the API has nothing for, where the table has it."""

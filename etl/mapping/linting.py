@@ -19,6 +19,9 @@ from etl.mapping.steps import STEPS, Form
 from etl.mapping.yamlfile import Loc, Places, YamlError, read_yaml
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
+Place = tuple[str, str, *tuple[str | int, ...]]
+"""Where a rule stands: `fields`, the field, and further in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -132,6 +135,7 @@ def _check(mapping: Mapping) -> Iterator[tuple[Loc, str]]:
         yield from _check_source(rule, loc)
         yield from _check_collecting(mapping, rule, loc)
         yield from _check_steps(rule, loc, resource)
+        yield from _check_parts(mapping, rule, loc, resource)
         yield from _check_constants(rule, loc, spec)
 
 
@@ -162,9 +166,11 @@ def _say_unknown_target(resource: Resource, path: str) -> str:
     return f'{resource.name} have no field "{path}"{suggest(path, known)}; use one of {spelled(known, 40)}'
 
 
-def _check_source(rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]:
+def _check_source(rule: Rule, loc: Place) -> Iterator[tuple[Loc, str]]:
     given = [
-        key for key in ("from", "from_one_of", "from_pattern", "value", "template", "collect", "expr") if rule.has(key)
+        key
+        for key in ("from", "from_one_of", "from_pattern", "value", "template", "collect", "expr", "all_of")
+        if rule.has(key)
     ]
     if not given:
         yield loc, f"nothing says where {loc[1]} comes from; add from: COLUMN or value: …"
@@ -179,23 +185,43 @@ def _check_source(rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]
         yield (*loc, "steps"), "steps do not apply to value; write the value as it should be sent, without steps"
 
 
-def _check_collecting(mapping: Mapping, rule: Rule, loc: tuple[str, str]) -> Iterator[tuple[Loc, str]]:
+_IN_PARTS = ("from", "from_pattern", "template", "collect", "only", "steps")
+
+
+def _check_parts(mapping: Mapping, rule: Rule, loc: Place, resource: Resource) -> Iterator[tuple[Loc, str]]:
+    """The sources of `all_of`."""
+    for number, part in enumerate(rule.all_of or ()):
+        place = (*loc, "all_of", number)
+        others = [key for key in known_keys(place) if part.has(key) and key not in _IN_PARTS]
+        if others:
+            yield place, f"a source of all_of has {spelled(others)}; use {spelled(list(_IN_PARTS), 8)} only"
+            continue
+        yield from _check_source(part, place)
+        yield from _check_collecting(mapping, part, place)
+        yield from _check_steps(part, place, resource)
+
+
+def _check_collecting(mapping: Mapping, rule: Rule, loc: Place) -> Iterator[tuple[Loc, str]]:
     if rule.collect is not None and mapping.source.group_by is None:
         yield (*loc, "collect"), "collect takes the rows of a record; add source: {group_by: COLUMN}"
     if rule.only is not None and rule.collect is None:
         yield (*loc, "only"), "only says which rows collect takes; add collect: COLUMN, or use where"
 
 
-def _check_expression(text: str, loc: tuple[str, ...]) -> Iterator[tuple[Loc, str]]:
+def _check_expression(text: str, loc: Loc) -> Iterator[tuple[Loc, str]]:
     try:
         check_expression(text)
     except ExpressionError as error:
         yield loc, str(error)
 
 
-def _check_steps(rule: Rule, loc: tuple[str, str], resource: Resource) -> Iterator[tuple[Loc, str]]:
+def _check_steps(rule: Rule, loc: Place, resource: Resource) -> Iterator[tuple[Loc, str]]:
     """Whether each step can work on what the one before leaves, and the field take what the last leaves."""
-    if rule.collect is not None:
+    if rule.all_of and any(find_target(resource, loc[1], contract).via is not Kind.LIST for contract in Contract):
+        yield (*loc, "all_of"), f"all_of makes a list, and {loc[1]} is none; use from or template"
+    elif rule.all_of:
+        yield from _check_chain(rule, loc, resource, Form.LIST)
+    elif rule.collect is not None:
         yield from _check_chain(rule, loc, resource, Form.LIST if isinstance(rule.collect, str) else Form.JSON)
     elif not rule.from_pattern or rule.from_ or rule.from_one_of:
         yield from _check_chain(rule, loc, resource, Form.TEXT)
@@ -203,7 +229,7 @@ def _check_steps(rule: Rule, loc: tuple[str, str], resource: Resource) -> Iterat
         yield from _check_chain(rule, loc, resource, Form.LIST)
 
 
-def _check_chain(rule: Rule, loc: tuple[str, str], resource: Resource, form: Form) -> Iterator[tuple[Loc, str]]:
+def _check_chain(rule: Rule, loc: Place, resource: Resource, form: Form) -> Iterator[tuple[Loc, str]]:
     for number, step in enumerate(rule.steps):
         if form not in step.takes:
             yield (*loc, "steps", number), f"the step {step.step} does not work on {_FORMS[form]}; {_ADVICE[form]}"

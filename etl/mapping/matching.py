@@ -67,6 +67,9 @@ def _named(rule: Rule, columns: Sequence[str], folded: dict[str, str]) -> Match:
     if rule.collect is not None:
         pieces = [*(rule.collect.values() if isinstance(rule.collect, dict) else [rule.collect])]
     known = [(name, one) for name in pieces for one in _inputs([name], columns, folded)]
+    for part in rule.all_of or ():
+        inner = _named(part, columns, folded)
+        known += [(one.column, one) for one in (*inner.single, *map(Input, inner.columns))]
     single = tuple(dict.fromkeys(_inputs(rule.from_ or [], columns, folded)))
     return Match(single, _numbered(rule, folded), tuple(known))
 

@@ -12,58 +12,13 @@ from functools import partial
 import polars as pl
 
 from etl.mapping.dialects import Shape, Target
+from etl.mapping.feeds import Cell, Feed
 from etl.mapping.jsoncells import Mistake
 from etl.mapping.kinds import encode, explain_type, from_json, into_kind, map_words
-from etl.mapping.lookups import NameBook
-from etl.mapping.spec import Rule
 from etl.mapping.steps import BlankToNull, Form, Operation, Wrap
 from etl.mapping.ways import Input
 from etl.problems import Code
 from etl.resources import Kind
-
-Cell = str | list[str]
-"""A value as a frame holds it: plain text, JSON text, or a list of texts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """One thing that can fill one field: a column, numbered columns, a template, an expression, or a constant."""
-
-    target: Target
-    rule: Rule
-    inputs: tuple[Input, ...] = ()
-    numbered: bool = False
-    """The inputs together are a list; else there is at most one, but in a template."""
-    template: tuple[tuple[str, Input | None], ...] = ()
-    """Texts, each with the input that follows it."""
-    is_object: bool = False
-    """The inputs together are a JSON object, by the names of the columns."""
-    expression: pl.Expr | None = None
-    gives: Form = Form.TEXT
-    """What the expression gives."""
-    constant: Cell | None = None
-    names: NameBook | None = None
-    """What its texts are looked up in."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that it takes something from."""
-        return tuple(dict.fromkeys(one.column for one in self.inputs))
-
-    @property
-    def column(self) -> str | None:
-        """The column to name in a problem."""
-        return self.inputs[0].column if self.inputs else None
-
-    @property
-    def subject(self) -> str:
-        """What sentences call it: the column, with the way into it, or else the field."""
-        return str(self.inputs[0]) if self.inputs else self.target.path
-
-    @property
-    def is_from_columns(self) -> bool:
-        """Whether the value is what stands in columns, neither computed nor fixed."""
-        return self.expression is None and self.constant is None and not self.template and not self.is_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +122,10 @@ class _Maker:
     def fill(self, path: str, feeds: Sequence[Feed]) -> None:
         """All feeds of one field: the first that has a value wins; beside a rival, white space alone is none."""
         rivals = sum(feed.constant is None for feed in feeds) > 1
+        self.plan.outputs.append(self._first_of(feeds, rivals=rivals).expr.alias(path))
+        self._demand(feeds)
+
+    def _first_of(self, feeds: Sequence[Feed], *, rivals: bool) -> _Value:
         values: list[_Value] = []
         for feed in feeds:
             value = self._constant(feed) if feed.constant is not None else self._feed(feed, rivals=rivals)
@@ -175,8 +134,7 @@ class _Maker:
                 names = " or ".join(dict.fromkeys(other.subject for other in feeds[: len(values)]))
                 self.plan.rivalries.append(Rivalry(_name(winner), _name(value), feed, names))
             values.append(value)
-        self.plan.outputs.append(_first(values).expr.alias(path))
-        self._demand(feeds)
+        return _first(values)
 
     def _constant(self, feed: Feed) -> _Value:
         dtype = pl.List(pl.String) if isinstance(feed.constant, list) else pl.String
@@ -204,8 +162,8 @@ class _Maker:
             whole = feed.expression.cast(pl.String) if feed.gives is Form.TEXT else feed.expression
             self.plan.expressions.append(whole.alias(name))
             return _Value(pl.col(name)), feed.gives
-        if feed.template:
-            return self._filled(feed), Form.TEXT
+        if feed.parts or feed.template:
+            return (self._united(feed), Form.LIST) if feed.parts else (self._filled(feed), Form.TEXT)
         if feed.is_object:
             return self._gathered(feed), Form.JSON
         if feed.inputs[0].way is not None and feed.inputs[0].way.is_plural:
@@ -226,6 +184,14 @@ class _Maker:
         ]
         said = pl.any_horizontal(cell.is_not_null() for cell in cells.values())
         return _Value(pl.when(said).then(pl.concat_str(pieces)))
+
+    def _united(self, feed: Feed) -> _Value:
+        """The lists of several sources as one; null where none of them has a value."""
+        values = [self._first_of(part, rivals=True) for part in feed.parts]
+        nothing = pl.lit([], dtype=pl.List(pl.String))
+        items = pl.concat_list(pl.when(value.expr.is_null()).then(nothing).otherwise(value.expr) for value in values)
+        some = pl.any_horizontal(value.expr.is_not_null() for value in values)
+        return _Value(pl.when(some).then(items), max(value.level for value in values))
 
     def _gathered(self, feed: Feed) -> _Value:
         """The inputs that are not blank as one JSON object; null where all of them are."""

@@ -186,7 +186,7 @@ def _why(rule: Rule, path: str, column: str) -> str:
     """How the name led to the field; nothing where it did not (columns that are numbered)."""
     if _is_own_name(path, column):
         return "same name"
-    known = [*(rule.from_ or ()), *(rule.from_one_of or ())]
+    known = rule.names
     for name in (column, *parts_of(column)):
         same = next((one for one in known if fold(one) == fold(name)), None)
         if same is not None:

@@ -86,6 +86,8 @@ class Rule(Part):
     """A text with names of columns in braces: `{First} {Last}`."""
     expr: str | None = None
     """A SQL expression over the columns."""
+    all_of: Annotated[list["Rule"], Field(min_length=1)] | None = None
+    """For a list: several sources, each with its own steps. What they give stands in it one after the other."""
     steps: list[WrittenStep] = []
     map_: Annotated[dict[Any, Any] | None, BeforeValidator(plain)] = Field(default=None, alias="map", min_length=1)
     """Words of the file and what they mean; case, spaces, `_` and `-` do not matter."""
@@ -103,7 +105,14 @@ class Rule(Part):
     @property
     def takes_columns(self) -> bool:
         """Whether the value comes from columns by name."""
-        return bool(self.from_ or self.from_one_of or self.from_pattern or self.template or self.collect)
+        own = self.from_ or self.from_one_of or self.from_pattern or self.template or self.collect
+        return bool(own) or any(part.takes_columns for part in self.all_of or ())
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, and ways into them, that it takes by name."""
+        inner = [name for part in self.all_of or () for name in part.names]
+        return [*(self.from_ or ()), *(self.from_one_of or ()), *inner]
 
 
 class Into(Part):

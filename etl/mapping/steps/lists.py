@@ -71,11 +71,12 @@ class Each(Step):
     """Each object of a JSON array becomes a text by a pattern. `{each: "{type}: {value}"}`.
 
     A name in braces may lead further in (`{value.text}`); what an object lacks is left empty, an array of texts becomes
-    `"one", "two"`. Items that are texts stay as they are, and an object alone counts as an array of it.
+    `"one", "two"`. Items that are texts stay as they are, and an object alone counts as an array of it. Of a list, each
+    item that is JSON is treated so.
     """
 
     step: Literal["each"] = "each"
-    takes = frozenset({Form.TEXT, Form.JSON})
+    takes = frozenset({Form.TEXT, Form.JSON, Form.LIST})
     gives = Form.LIST
     can_fail = True
     reads_json = True
@@ -85,6 +86,16 @@ class Each(Step):
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
         return by_cell(text, partial(said_of_each, self.pattern), TEXTS)
+
+    def _on_items(self, items: pl.Expr) -> pl.Expr:
+        return by_column(items, self._say_items, TEXTS)
+
+    def _say_items(self, column: pl.Series) -> pl.Series:
+        made = [
+            None if cell is None else [said for item in cell for said in said_of_each(self.pattern, item) or [item]]
+            for cell in column.to_list()
+        ]
+        return pl.Series(column.name, made, dtype=TEXTS)
 
     def _explain(self, found: str, /) -> Mistake:
         if not jsoncells.is_json(found):

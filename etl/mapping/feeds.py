@@ -1,0 +1,63 @@
+"""Feed: one thing that can fill one field, of a mapping that knows its table. Must never know a row."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from etl.mapping.dialects import Target
+from etl.mapping.lookups import NameBook
+from etl.mapping.spec import Rule
+from etl.mapping.steps import Form
+from etl.mapping.ways import Input
+
+Cell = str | list[str]
+"""A value as a frame holds it: plain text, JSON text, or a list of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One thing that can fill one field: a column, numbered columns, a template, an expression, or a constant."""
+
+    target: Target
+    rule: Rule
+    inputs: tuple[Input, ...] = ()
+    numbered: bool = False
+    """The inputs together are a list; else there is at most one, but in a template."""
+    template: tuple[tuple[str, Input | None], ...] = ()
+    """Texts, each with the input that follows it."""
+    is_object: bool = False
+    """The inputs together are a JSON object, by the names of the columns."""
+    parts: tuple[tuple["Feed", ...], ...] = ()
+    """What several sources give, one after the other; of each source the first feed that has a value."""
+    expression: pl.Expr | None = None
+    gives: Form = Form.TEXT
+    """What the expression gives."""
+    constant: Cell | None = None
+    names: NameBook | None = None
+    """What its texts are looked up in."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it takes something from."""
+        return tuple(dict.fromkeys(one.column for one in self.inputs))
+
+    @property
+    def column(self) -> str | None:
+        """The column to name in a problem."""
+        return self.inputs[0].column if self.inputs else None
+
+    @property
+    def subject(self) -> str:
+        """What sentences call it: the column, with the way into it, or else the field."""
+        return str(self.inputs[0]) if self.inputs else self.target.path
+
+    @property
+    def is_from_columns(self) -> bool:
+        """Whether the value is what stands in columns, neither computed nor fixed."""
+        other = self.template or self.is_object or self.parts
+        return self.expression is None and self.constant is None and not other
+
+    @property
+    def leaves(self) -> tuple["Feed", ...]:
+        """The feeds that take something from the table themselves."""
+        return tuple(feed for part in self.parts for feed in part) or (self,)
