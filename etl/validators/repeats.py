@@ -67,8 +67,9 @@ class Repeats:
             if unique.path in fields:
                 cells = rows.filter(pl.col(unique.path).is_not_null())
                 earlier = self._keys[unique.path].add(_marks(cells, [unique.path], table))
-                for row, value, place in zip(cells[ROW], cells[unique.path], earlier, strict=True):
-                    if place is not None and (row not in whole or unique.refused):
+                again = cells.select(ROW, unique.path, place=earlier).filter(pl.col("place").is_not_null())
+                for row, value, place in again.iter_rows():
+                    if row not in whole or unique.refused:
                         column = next(iter(columns.get(unique.path, ())), None)
                         sentence = self._say_key(unique.path, value, place, table, refused=unique.refused)
                         severity = Severity.ERROR if unique.refused else self._severity
@@ -79,10 +80,10 @@ class Repeats:
 
     def _repeated_rows(self, rows: pl.DataFrame, fields: Sequence[str], table: int) -> Iterator[Problem]:
         noun = self._resource.singular.replace("_", " ")
-        for row, place in zip(rows[ROW], self._whole.add(_marks(rows, fields, table)), strict=True):
-            if place is not None:
-                sentence = f"the same {noun} as in {self._where(place, table)}; both are sent, each once"
-                yield Problem(row, self._severity.value, Code.REPEATED_ROW.value, None, None, None, None, sentence)
+        earlier = self._whole.add(_marks(rows, fields, table))
+        for row, place in rows.select(ROW, place=earlier).filter(pl.col("place").is_not_null()).iter_rows():
+            sentence = f"the same {noun} as in {self._where(place, table)}; both are sent, each once"
+            yield Problem(row, self._severity.value, Code.REPEATED_ROW.value, None, None, None, None, sentence)
 
     def _say_key(self, path: str, value: str, place: int, table: int, *, refused: bool) -> str:
         where = self._where(place, table)

@@ -33,10 +33,15 @@ class Seen:
 
     def add(self, marks: pl.DataFrame) -> pl.Series:
         """Take marks in; for each the place of the first that was equal (Int64; null where it is the first itself)."""
-        firsts = marks.group_by(MARK, PROOF).agg(pl.col(PLACE).min()).sort(MARK)
+        firsts = marks.sort(MARK)
+        if (firsts[MARK] == firsts[MARK].shift()).any():
+            firsts = marks.group_by(MARK, PROOF).agg(pl.col(PLACE).min()).sort(MARK)
         before = [_find(run, firsts) for run in self._runs] + [file.find(firsts) for file in self._files]
         nothing = pl.Series([None] * firsts.height, dtype=pl.Int64)
         earlier = pl.select(pl.coalesce([*before, nothing])).to_series()
+        if firsts.height == marks.height and earlier.null_count() == firsts.height:  # the usual case: all are new
+            self._keep(firsts)
+            return nothing
         self._keep(firsts.filter(earlier.is_null()))
         known = firsts.with_columns(first=earlier.fill_null(firsts[PLACE])).drop(PLACE)
         found = marks.join(known, [MARK, PROOF], how="left", maintain_order="left")
