@@ -3,6 +3,7 @@
 The expectations in samples/formats/expected were read by a person, line by line.
 """
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -32,7 +33,7 @@ MAPPING_OF = {
     "inspect_ai.csv": "inspect-ai",
     "inspect_ai.jsonl": "inspect-ai",
     "openai_messages.jsonl": "openai-messages",
-    "openai_evals.jsonl": "openai-messages",
+    "openai_evals.jsonl": "openai-evals",
     "hugging_face.csv": "hugging-face",
     "hugging_face.jsonl": "hugging-face",
     "ragas.csv": "ragas",
@@ -113,6 +114,86 @@ def test_what_cannot_be_converted_is_said_on_its_row() -> None:
     }
     codes = {warning.partition(":")[0] for lines in said.values() for line in lines for warning in line["warnings"]}
     assert codes == {"not_convertible"}
+
+
+def read_text(folder: Path, name: str, text: str) -> tuple[str, list[dict[str, Any]]]:
+    (folder / name).write_text(text, encoding="utf-8")
+    return read_sample(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mapping", "bodies"),
+    [
+        (
+            "dotted.csv",
+            "inputs.question,inputs.order,outputs.answer,metadata.x\nHi,1,Yo,3\n",
+            "langsmith",
+            [
+                {
+                    "input_str": "Hi",
+                    "expected_behaviors": ["Yo"],
+                    "metric_input": {"source": {"inputs.order": "1", "metadata.x": "3"}},
+                }
+            ],
+        ),
+        (
+            "messages.jsonl",
+            '{"messages": [{"role": "user", "content": "Hi"}], "expected_behaviors": ["Greets", "Asks"]}\n',
+            "openai-messages",
+            [
+                {
+                    "input_str": '[{"role": "user", "content": "Hi"}]',
+                    "expected_behaviors": ["Greets", "Asks"],
+                    "input_type": "TRANSCRIPT",
+                }
+            ],
+        ),
+        (
+            "list.yaml",
+            "- vars: {topic: Hi}\n  assert: [{type: contains, value: 5}]\n",
+            "promptfoo-tests",
+            [{"input_str": "Hi", "expected_behaviors": ['Says "5"']}],
+        ),
+        (
+            "own.csv",
+            'input,expected\nHi,"Greets\nAsks"\n',
+            "test-cases",
+            [{"input_str": "Hi", "expected_behaviors": ["Greets", "Asks"]}],
+        ),
+        (
+            "target.csv",
+            "input,target,expected_output\nHi,sales,Greets\n",
+            "test-cases",
+            [{"input_str": "Hi", "expected_behaviors": ["Greets"]}],
+        ),
+    ],
+)
+def test_a_format_is_told_by_what_it_alone_has(
+    name: str, text: str, mapping: str, bodies: list[Any], tmp_path: Path
+) -> None:
+    found, lines = read_text(tmp_path, name, text)
+    assert found == mapping
+    assert [line["body"] for line in lines] == bodies
+
+
+def test_an_input_that_nobody_knows_is_an_error_of_its_row(tmp_path: Path) -> None:
+    text = '{"inputs": {"city": "Lund", "mood": "calm"}, "outputs": {"answer": "x"}}\n'
+    assert read_text(tmp_path, "odd.jsonl", text)[1][0]["codes"] == ["required"]
+
+
+@pytest.mark.parametrize("name", [name for name in MAPPING_OF if name.startswith("coval_export_")])
+def test_an_export_in_csv_becomes_the_same_bodies(name: str, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (FORMATS / name).read_text(encoding="utf-8").splitlines()]
+    with (tmp_path / "export.csv").open("w", encoding="utf-8", newline="") as file:
+        sheet = csv.DictWriter(file, list(rows[0]))
+        sheet.writeheader()
+        for row in rows:
+            cells = {key: json.dumps(value) for key, value in row.items() if not isinstance(value, str | None)}
+            sheet.writerow({**row, **cells})
+    mapping, lines = read_sample(tmp_path / "export.csv")
+    assert mapping == MAPPING_OF[name]
+    wanted = [{key: value for key, value in line["body"].items() if value != ""} for line in expectations(name)]
+    assert [line["body"] for line in lines] == wanted
 
 
 @pytest.mark.parametrize("name", ["promptfoo.csv", "promptfoo.yaml", "langfuse.json", "openai_messages.jsonl"])

@@ -310,7 +310,12 @@ class _Binder:
         return Feed(target, Rule(), constant=fixed)
 
     def _refuse_misspelled(self, path: str, rule: Rule, match: Match | None, used: set[str]) -> None:
-        """A name of `from` that no column has, though a column that nothing uses nearly has it."""
+        """A name of `from` that no column has, though a column that nothing uses nearly has it.
+
+        A format that detection knows by exact names has no misspelled ones: what is nearly the same is something else.
+        """
+        if self.mapping.source.requires is not None:
+            return
         for number, name in enumerate(rule.from_ or ()) if match is None else ():
             near = [column for column in self.columns if column not in used and likeness(fold(column), fold(name))]
             if near:
