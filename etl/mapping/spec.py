@@ -17,7 +17,13 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1), BeforeValidator(_listed)]
+_Name = Annotated[str, StringConstraints(min_length=1)]
+_Written = _Name | Annotated[list[_Name], Field(min_length=1)]
+Names = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1)]],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=_Written),
+]
 """One name or several."""
 Collected = Annotated[str, StringConstraints(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)]
 OneCharacter = Annotated[str, StringConstraints(min_length=1, max_length=1)] | Literal["tab", "\\t"]
@@ -40,15 +46,25 @@ class Source(Part):
     sheet: str | None = None
     """The sheet of a workbook; None: every sheet that fits."""
     header_row: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """The number of the row that holds the column names, from 1; `auto`: found by what the rows hold."""
     columns: Annotated[list[str], Field(min_length=1)] | None = None
+    """The names of the columns, where no row holds them."""
     format: Format | None = None
+    """What the file is."""
     delimiter: OneCharacter | None = None
+    """What separates the cells of delimited text; `tab` for the tabulator."""
     quote: OneCharacter | Literal["none"] | None = None
+    """What encloses cells, or `none`."""
     escape: OneCharacter | None = None
+    """What stands before a quote that is meant as text."""
     encoding: str | None = None
+    """The encoding of a text file, such as `cp1252`."""
     member: str | None = None
+    """The file inside a zip archive that holds several."""
     records: str | None = None
+    """The key of a JSON or YAML document that holds the rows."""
     fill_merged: bool = False
+    """The value of a merged area belongs to each of its cells."""
     where: str | None = None
     """A SQL condition over the columns; the other rows are skipped."""
     group_by: Names | None = None
@@ -89,6 +105,7 @@ class Rule(Part):
     all_of: Annotated[list["Rule"], Field(min_length=1)] | None = None
     """For a list: several sources, each with its own steps. What they give stands in it one after the other."""
     steps: list[WrittenStep] = []
+    """What is done to each value, one after the other."""
     map_: Annotated[dict[Any, Any] | None, BeforeValidator(plain)] = Field(default=None, alias="map", min_length=1)
     """Words of the file and what they mean; case, spaces, `_` and `-` do not matter."""
     lookup: Literal["test-sets", "agents", "personas", "run-templates"] | None = None
@@ -119,17 +136,24 @@ class Into(Part):
     """`unmapped: {into: metric_input.source}`: the columns that nothing uses, as an object."""
 
     into: str
+    """An object of the API, or a key inside one."""
 
 
 class Mapping(Part):
-    """A mapping file."""
+    """A mapping file: which columns of a table become which fields of the API."""
 
     version: Literal[1]
+    """The version of this language: 1."""
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
+    """What the mapping is called: small letters, digits, `-` and `_`."""
     resource: str
+    """What the rows become: `test-cases`, `test-sets`, `personas`, `agents`, `run-templates` or `runs`."""
     description: str = ""
+    """A sentence for the list of mappings."""
     source: Source = Source()
+    """Which tables the mapping is for, how they are read, and which of their rows are taken."""
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
+    """The API's fields by their names (`metric_input.order` is a key inside an object), and where each comes from."""
     lost: dict[str, str] = {}
     """Columns that the API has nothing for, and why: a row that has a value there gets a warning."""
     ignored: dict[str, str] = {}
