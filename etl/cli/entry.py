@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "preview": ("etl.cli.preview", "Show the request bodies that a file would become."),
     "validate": ("etl.cli.validate", "Check a file and name every bad cell; nothing is sent."),
     "import": ("etl.cli.import_", "Check a file and create its rows in Coval; report what became of each."),
-    "mappings": ("etl.cli.mappings", "List the ready-made mappings."),
+    "mappings": ("etl.cli.mappings", "Show the ready-made mappings, check your own, print the schema for editors."),
     "sandbox": ("etl.cli.sandbox", "Run a local Coval API for rehearsals, demos and tests."),
 }
 """Each command: the module that holds it (as `command`), and its line in the help."""

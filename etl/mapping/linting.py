@@ -16,7 +16,7 @@ from etl.mapping.kinds import FORMS, NOUNS, constant
 from etl.mapping.names import spelled, suggest
 from etl.mapping.spec import Into, Mapping, Rule, known_keys
 from etl.mapping.steps import STEPS, Form
-from etl.mapping.yamlfile import Loc, Places, YamlError, read_yaml
+from etl.mapping.yamlfile import Loc, Places, YamlError, plain, read_yaml
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
 Place = tuple[str, str, *tuple[str | int, ...]]
@@ -39,19 +39,48 @@ def lint(text: str, file: str) -> tuple[Mapping | None, list[Fault]]:
     except YamlError as error:
         return None, [Fault(error.line, error.column, error.sentence)]
     places = Places(lambda: root)
-    try:
-        mapping = Mapping.model_validate(root)
-    except ValidationError as error:
-        found = [(details["loc"], _say(details)) for details in error.errors(include_url=False)]
-        return None, _in_order(found, places)
-    mapping.place(file, places)
-    faults = _in_order(list(_check(mapping)), places)
+    mapping, found = _take_in(root, places)
+    if mapping is not None:
+        mapping.place(file, places)
+        found += _check(mapping)
+    faults = _in_order(found, places)
     return (None if faults else mapping), faults
 
 
+def _take_in(root: Any, places: Places) -> tuple[Mapping | None, list[tuple[Loc, str]]]:
+    """The mapping that a file is, or that the sound part of it is, and what is wrong with the rest."""
+    try:
+        return Mapping.model_validate(root), []
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+    found: dict[Any, tuple[Loc, str]] = {}
+    for details in wrong:  # of what is said of one key as this or that, the first is enough
+        loc = details["loc"]
+        found.setdefault((places.of(loc), loc if details["type"] == "missing" else None), (loc, _say(details)))
+    try:
+        rest = Mapping.model_validate(_sound_part(plain(root), [details["loc"] for details in wrong]))
+    except ValidationError:
+        rest = None
+    return rest, [*found.values()]
+
+
+def _sound_part(root: dict[str, Any], wrong: Sequence[Loc]) -> dict[str, Any]:
+    """A file without the fields and keys that are wrong, for the others to be looked at."""
+    rest = dict(root)
+    for first, *others in wrong:
+        fields = rest.get("fields")
+        if first == "fields" and others and isinstance(fields, dict):
+            rest["fields"] = {path: rule for path, rule in fields.items() if str(path) != str(others[0])}
+        else:
+            rest.pop(str(first), None)
+    if any(loc[0] == "source" for loc in wrong):
+        rest["source"] = {"group_by": ["unknown"]}  # so that nothing is said of fields that need it
+    return {"version": 1, "name": "unknown"} | rest
+
+
 def _in_order(found: Sequence[tuple[Loc, str]], places: Places) -> list[Fault]:
-    faults = {places.of(loc): sentence for loc, sentence in reversed(found)}
-    return [Fault(line, column, faults[line, column]) for line, column in sorted(faults)]
+    placed = dict.fromkeys((*places.of(loc), sentence) for loc, sentence in found)
+    return [Fault(*one) for one in sorted(placed, key=lambda one: one[:2])]
 
 
 _SHOULD_BE = {
@@ -84,7 +113,7 @@ def _say(details: ErrorDetails) -> str:
         case {"type": "missing"}:
             sentence = f"the key {key} is missing; add {_EXAMPLES.get(key, f'{key}: …')}"
         case {"type": "union_tag_invalid", "ctx": {"tag": tag}}:
-            sentence = f'unknown step "{tag}"{suggest(str(tag), STEPS)}; use one of {spelled(list(STEPS), 20)}'
+            sentence = f'unknown step "{tag}"{suggest(str(tag), STEPS)}; use one of {spelled(list(STEPS), 40)}'
         case {"type": "literal_error", "ctx": {"expected": expected}, "input": written}:
             into = ", or {into: metric_input.source}" if key == "unmapped" else ""
             sentence = f"{key} cannot be {_shown(written)}; use {expected}{into}"
