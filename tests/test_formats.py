@@ -155,6 +155,12 @@ def read_text(folder: Path, name: str, text: str) -> tuple[str, list[dict[str, A
             [{"input_str": "Hi", "expected_behaviors": ['Says "5"']}],
         ),
         (
+            "both.csv",
+            "question,__expected,__expected1\nHi,llm-rubric: a,contains: b\nHo, ,\n",
+            "promptfoo",
+            [{"input_str": "Hi", "expected_behaviors": ["a", 'Says "b"']}, {"input_str": "Ho"}],
+        ),
+        (
             "own.csv",
             'input,expected\nHi,"Greets\nAsks"\n',
             "test-cases",
