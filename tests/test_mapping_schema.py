@@ -4,6 +4,7 @@ It must never refuse what the linter takes.
 """
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from etl.mapping.linting import lint
 from etl.mapping.schema import key_docs, mapping_schema
-from etl.mapping.spec import Into, Mapping, Rule, Source
+from etl.mapping.spec import Part
 from etl.mapping.steps import STEPS
 from etl.mapping.yamlfile import plain, read_yaml
 from etl.resources import RESOURCES, Contract
@@ -109,9 +110,14 @@ def test_a_mistake_is_marked_by_the_schema_and_by_the_linter(text: str) -> None:
     assert lint(text, "mine.yaml")[1]
 
 
-@pytest.mark.parametrize("part", [Mapping, Source, Rule, Into])
+@pytest.mark.parametrize("part", Part.__subclasses__(), ids=lambda part: part.__name__)
 def test_every_key_explains_itself(part: Any) -> None:
     assert set(key_docs(part)) == {info.alias or name for name, info in part.model_fields.items()}
+
+
+def test_it_refers_only_to_what_it_holds() -> None:
+    named = set(re.findall(r'"\$ref": "#/\$defs/([^"]+)"', json.dumps(SCHEMA)))
+    assert named == set(SCHEMA["$defs"])
 
 
 def test_every_step_and_every_field_of_the_api_is_offered() -> None:

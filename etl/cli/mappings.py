@@ -117,7 +117,7 @@ def _try(mapping: "Mapping", file: str, against: str, opening: Opening, contract
 
     with open_inputs((against,), opening.options(glance=True), file) as inputs:
         tables = [table for survey in inputs.surveys for table in survey.tables]
-        trials = [(table.origin, try_mapping(mapping, table, contract)) for table in tables]
+        trials = [(table.origin, try_mapping(mapping, table.origin, table.sample, contract)) for table in tables]
     good = any(not trial.faults for _, trial in trials)
     found = [
         {

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from etl.mapping.kinds import NOUNS
-from etl.mapping.spec import Into, Mapping, Rule, Source
+from etl.mapping.spec import Mapping, Part, Rule
 from etl.mapping.steps import STEPS, Step
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
@@ -40,12 +40,13 @@ _CONSTANTS: dict[Kind, Schema] = {
 def mapping_schema() -> Schema:
     """The whole schema, as JSON values."""
     defs: Schema = {}
-    step = _step_schema(defs)
-    root, source, rule, into = (_part_schema(part, defs) for part in (Mapping, Source, Rule, Into))
+    parts = {part.__name__: _part_schema(part) for part in Part.__subclasses__()}
+    root, rule = parts.pop(Mapping.__name__), parts[Rule.__name__]
     rule["properties"]["steps"]["items"] = {"$ref": "#/$defs/Step"}
     rule["properties"]["map"]["anyOf"][0]["additionalProperties"] = _PLAIN
     rule["properties"]["from_pattern"] |= {"pattern": _NUMBERED, "items": {"pattern": _NUMBERED}}
-    defs |= {"Step": step, "Source": source, "Rule": rule | _one_source(), "Into": into}
+    rule |= _one_source()
+    defs |= {"Step": _step_schema(defs)} | parts
     root["properties"]["resource"] |= {"enum": [*RESOURCES]}
     defs |= {f"fields of {name}": _fields_of(resource) for name, resource in RESOURCES.items()}
     return {
@@ -76,13 +77,11 @@ def key_docs(model: type[BaseModel]) -> dict[str, str]:
     return said
 
 
-def _part_schema(part: type[BaseModel], defs: Schema) -> Schema:
-    """A model's own schema with our words; what it consists of besides parts goes into `defs`."""
-    made: Schema = _bare(part.model_json_schema(ref_template="#/$defs/{model}"))
+def _part_schema(part: type[BaseModel]) -> Schema:
+    """A model's own schema with our words. What it consists of is referred to by the names of the classes."""
+    made: Schema = _bare(part.model_json_schema())
     inner = made.pop("$defs", {})
     made = inner.get(part.__name__, made)  # where it refers to itself
-    steps = {step.__name__ for step in STEPS.values()}
-    defs |= {name: one for name, one in inner.items() if name not in steps}
     for key, said in key_docs(part).items():
         made["properties"][key]["description"] = said
     return made | {"description": inspect.cleandoc(part.__doc__ or "")}

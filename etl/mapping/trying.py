@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from etl.batch import Table
+import polars as pl
+
+from etl.batch import Origin
 from etl.errors import MappingError
 from etl.mapping.binding import Bound, bind
 from etl.mapping.guessing import guess
@@ -31,14 +33,14 @@ class Trial:
     """Columns that become nothing, and of which `lost` and `ignored` say nothing."""
 
 
-def try_mapping(mapping: Mapping, table: Table, contract: Contract) -> Trial:
-    """Bind a mapping to a table, and say what is missing and what is left over."""
-    (found,) = guess(table.origin, table.sample, candidates=[mapping])
+def try_mapping(mapping: Mapping, origin: Origin, sample: pl.DataFrame, contract: Contract) -> Trial:
+    """Bind a mapping to a table, and say what is missing and what is left over. `sample` are its first rows."""
+    (found,) = guess(origin, sample, candidates=[mapping])
     settled = found.settled
-    faults = tuple(dict.fromkeys(_faults(settled, table, contract)))
+    faults = tuple(dict.fromkeys(_faults(settled, origin, contract)))
     if faults:
         return Trial(faults, (), {}, ())
-    bound = bind(settled, table.origin, contract)
+    bound = bind(settled, origin, contract)
     fed = {id(feed.rule) for feed in bound.feeds if feed.inputs}
     missing = {
         path: _names(rule)
@@ -46,7 +48,7 @@ def try_mapping(mapping: Mapping, table: Table, contract: Contract) -> Trial:
         if rule.takes_columns and id(settled.fields.get(path)) not in fed
     }
     used = _used(bound)
-    return Trial((), tuple(column for column in table.origin.columns if column in used), missing, bound.unmapped)
+    return Trial((), tuple(column for column in origin.columns if column in used), missing, bound.unmapped)
 
 
 def _used(bound: Bound) -> set[str]:
@@ -54,13 +56,13 @@ def _used(bound: Bound) -> set[str]:
     return {column for columns in (*bound.columns.values(), grouped) for column in columns if column}
 
 
-def _faults(mapping: Mapping, table: Table, contract: Contract) -> Iterator[Fault]:
+def _faults(mapping: Mapping, origin: Origin, contract: Contract) -> Iterator[Fault]:
     """What binding refuses: each field by itself, so that one fault does not hide the next, then the whole."""
     alone = [{path: rule} for path, rule in mapping.fields.items()]
     parts = [mapping.model_copy(update={"fields": fields, "unmapped": "ignore"}) for fields in alone]
     for part in (*parts, mapping):
         try:
-            bind(part, table.origin, contract)
+            bind(part, origin, contract)
         except MappingError as error:
             placed = _PLACED.fullmatch(error.message)
             yield Fault(int(placed[1]), int(placed[2]), placed[3]) if placed else Fault(1, 1, error.message)
