@@ -32,6 +32,7 @@ from etl.jobs import ImportJob, earlier_rows, facts_of, new_job_id, table_key
 from etl.ledger import Journal, Ledger
 from etl.mapping import NameBook
 from etl.parents import create_test_set, find_test_set, read_book
+from etl.references import read_books
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
 from etl.resources import RESOURCES, RUNS, TEST_CASES, TEST_SETS, Contract, Resource
 from etl.settling import Settlement
@@ -139,11 +140,8 @@ class Importer:
 
     async def _with_names(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
         """Names in columns that the mapping looks up are known: each resource is listed once."""
-        wanted = sorted({resource for one in fitted for resource in one.bound.lookups.values()})
-        for name in wanted:
-            advice = "check the name, or --create-missing" if name == TEST_SETS.name else "check the name"
-            self._books[name] = await read_book(self._api, RESOURCES[name], advice)
-        if self.job.create_missing and TEST_SETS.name in wanted:
+        self._books = await read_books(self._api, fitted)
+        if self.job.create_missing and TEST_SETS.name in self._books:
             book = self._books[TEST_SETS.name]
             for name in await asyncio.to_thread(names_in, fitted, TEST_SETS.name):
                 if name.strip() and not book.find(name):

@@ -1,27 +1,36 @@
-"""`coval-etl validate`: every bad cell, named. It must never open a connection."""
+"""`coval-etl validate`: every bad cell, named. It must never open a connection unless it is told to (`--online`)."""
 
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from etl.checking import check_rows, lacks_test_set, missing_test_set, open_inputs, report_of
+from etl.checking import Checked, Fitted, check_rows, lacks_test_set, missing_test_set, open_inputs, report_of
 from etl.cli.fitting import fit
 from etl.cli.options import (
     Checking,
     Opening,
     Output,
     Reading,
+    TargetFlags,
     checking_options,
     files_argument,
     opening_options,
     output_options,
     reading_options,
     report_option,
+    target_options,
 )
 from etl.cli.screen import Screen
-from etl.report import OF_VALIDATE, Outcome
+from etl.report import OF_VALIDATE, Outcome, Summary
 from etl.resources import Contract
+
+if TYPE_CHECKING:  # what needs no connection does not load what makes one
+    from etl.api import Api
 
 
 @click.command("validate")
@@ -29,38 +38,81 @@ from etl.resources import Contract
 @opening_options
 @reading_options
 @checking_options
+@target_options
 @report_option
 @output_options
+@click.option("--online", is_flag=True, help="Ask the API whether what the rows refer to exists.")
 def command(
     *,
     files: tuple[str, ...],
     opening: Opening,
     reading: Reading,
     checking: Checking,
+    target: TargetFlags,
     report_folder: str | None,
     output: Output,
+    online: bool,
 ) -> int:
     """Check files and name every bad cell. Nothing is sent, no key is needed.
 
-    Exit code 0: every row is valid. 1: some are not; with --report DIR they are in DIR/rejects.*, to be mended.
+    Exit code 0: every row is valid. 1: some are not; with --report DIR they are in DIR/rejects.*, to be mended. With
+    --online the API is asked whether what the rows refer to exists: test sets, agents, personas, metrics.
     """
-    started = datetime.now(UTC)
-    contract = checking.known_contract() or Contract.V2025_10
-    screen = Screen(output)
-    with open_inputs(files, opening.options(), reading.mapping) as inputs:
-        fitted = fit(inputs, opening, reading, checking, output, contract)
-        screen.say_what_is_read(fitted, inputs.left_out)
-        folder = Path(report_folder) if report_folder else None
-        read = 0
-        with report_of(fitted, folder, contract, command="validate", outcomes=OF_VALIDATE) as report:
-            for one in fitted:
-                if checking.test_set is None and lacks_test_set(one):
-                    report.note(one.table.origin, [missing_test_set()])
-            for checked in check_rows(
-                fitted, contract, where=reading.where, limit=reading.limit, strict=checking.strict, assume_test_set=True
-            ):
-                report.add_checked(checked.batch, Outcome.VALID, skipped=checked.skipped)
-                read += checked.batch.rows_read
-            summary = report.close(read=read, started=started, finished=datetime.now(UTC))
-    screen.show_outcome(summary)
+    typed = _Command(files, opening, reading, checking, Path(report_folder) if report_folder else None, output)
+    summary = asyncio.run(typed.run_online(target)) if online else asyncio.run(typed.run(None))
+    Screen(output).show_outcome(summary)
     return int(summary.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One call of the command: what was typed."""
+
+    files: tuple[str, ...]
+    opening: Opening
+    reading: Reading
+    checking: Checking
+    folder: Path | None
+    output: Output
+
+    async def run_online(self, flags: TargetFlags) -> Summary:
+        """The check with an API to ask."""
+        from etl.api import Api
+        from etl.cli.target import opened_target
+
+        contract = self.checking.known_contract()
+        async with opened_target(flags, contract) as (target, _), Api(target) as api:
+            return await self.run(api)
+
+    async def run(self, api: "Api | None") -> Summary:
+        """Read, map, check; with `api`, also what the rows refer to."""
+        started = datetime.now(UTC)
+        contract = self.checking.known_contract() or Contract.V2025_10
+        with open_inputs(self.files, self.opening.options(), self.reading.mapping) as inputs:
+            fitted = fit(inputs, self.opening, self.reading, self.checking, self.output, contract)
+            references = None
+            if api is not None:
+                from etl.references import References, with_names
+
+                fitted, references = await with_names(api, contract, fitted), References(api)
+            Screen(self.output).say_what_is_read(fitted, inputs.left_out)
+            read = 0
+            with report_of(fitted, self.folder, contract, command="validate", outcomes=OF_VALIDATE) as report:
+                for one in fitted:
+                    if self.checking.test_set is None and lacks_test_set(one):
+                        report.note(one.table.origin, [missing_test_set()])
+                for offline in self._rows(fitted, contract):
+                    checked = offline if references is None else await references.look_at(offline)
+                    report.add_checked(checked.batch, Outcome.VALID, skipped=checked.skipped)
+                    read += checked.batch.rows_read
+                return report.close(read=read, started=started, finished=datetime.now(UTC))
+
+    def _rows(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:
+        return check_rows(
+            fitted,
+            contract,
+            where=self.reading.where,
+            limit=self.reading.limit,
+            strict=self.checking.strict,
+            assume_test_set=True,
+        )
