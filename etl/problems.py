@@ -96,6 +96,8 @@ class Code(StrEnum):
     TRANSCRIPT_SHAPE = "transcript_shape"
     REPEATED_ROW = "repeated_row"
     """A row that says exactly what an earlier one of the same job says."""
+    SPOKEN_KEYS = "spoken_keys"
+    """A turn that speaks of keys in a notation (`dtmf:1`): it would be read aloud."""
     REPEATED_KEY = "repeated_key"
     """A name or key that an earlier row of the same job has (an error where the API takes each only once)."""
     METRIC_PREFIX = "metric_prefix"

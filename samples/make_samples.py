@@ -94,6 +94,8 @@ def build_clinic() -> tuple[bytes, list[Line]]:
         output = record.pop("expected_output_str", None)
         if output is not None and "expect" not in case:
             record["expected_behaviors"] = [output]
+        if "messages" in case:  # a labelled conversation is sent as what it says
+            record["input_str"] = case["messages"]
         lines.append(Line(row, case, record | {"test_set_id": TEST_SET}))
     return as_lines(written), lines
 

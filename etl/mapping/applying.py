@@ -13,12 +13,13 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import ROW, TYPES, Batch
 from etl.mapping.binding import Bound
-from etl.mapping.dialects import Lift
+from etl.mapping.dialects import TRANSCRIPTS, Lift
 from etl.mapping.feeds import Feed
 from etl.mapping.jsoncells import look_up, quoted, take_out
 from etl.mapping.names import spelled
 from etl.mapping.planning import Check, Loss, Plan, Rivalry
 from etl.mapping.series import found_in, only_where
+from etl.mapping.transcripts import as_messages, explain
 from etl.mapping.ways import keys_of, reach, reach_all
 from etl.problems import Code, Problem, Severity
 from etl.quoting import HIDDEN, quote_value, show_value
@@ -38,9 +39,11 @@ def apply(bound: Bound, batch: Batch) -> Batch:
         working = working.with_columns(layer)
     frame = working.select(ROW, *plan.outputs)
     found = _Finder(bound, batch, working)
+    frame, untold = _transcribe(frame, bound)
     problems = [
         *found.mistakes(plan.checks),
         *found.losses(plan.losses),
+        *found.untold(untold),
         *found.lost(batch.source),
         *found.unused_keys(batch.source),
         *found.rivals(plan.rivalries),
@@ -108,6 +111,21 @@ def _lift(frame: pl.DataFrame, lift: Lift) -> pl.DataFrame:
 
 
 _Item = TypeVar("_Item")
+def _transcribe(frame: pl.DataFrame, bound: Bound) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Labelled transcripts become messages; and the rows whose transcript cannot, with its text as `found`."""
+    where = TRANSCRIPTS.get(bound.mapping.resource)
+    if where is None or not {where.path, where.type} <= set(frame.columns):
+        return frame, frame.clear()
+    word = frame[where.type].str.strip_chars().str.to_uppercase()
+    rows = (word == where.word).fill_null(value=False)
+    if not rows.any():
+        return frame, frame.clear()
+    texts = frame[where.path]
+    messages = as_messages(only_where(texts, rows)).zip_with(rows, texts)
+    odd = frame.select(ROW, texts.alias("found")).filter(texts.is_not_null() & messages.is_null())
+    return frame.with_columns(messages.alias(where.path)), odd
+
+
 
 
 class _Finder:
@@ -128,13 +146,30 @@ class _Finder:
                 yield self._problem(row, code, check.feed, text, _say_mistake(check, text, takes))
 
     def losses(self, losses: Iterable[Loss]) -> Iterator[Problem]:
-        """What steps leave out because nothing of the API's stands for it."""
+        """What steps leave out because nothing of the API's, or of the contract's, stands for it."""
         for loss in losses:
             said = loss.find(self._working[loss.before])
             rows = pl.DataFrame([self._working[ROW], said.alias("said")]).filter(pl.col("said").is_not_null())
             for row, what in rows.iter_rows():
-                sentence = f"{loss.feed.subject} has what cannot be converted: {what}"
-                yield self._problem(row, Code.NOT_CONVERTIBLE, loss.feed, what, sentence, Severity.WARNING)
+                if loss.refused:
+                    sentence = (
+                        f"{loss.feed.subject}: {what}, and contract {self._bound.contract} has spoken lines only;"
+                        " write it as speech, or use --contract 2026-10"
+                    )
+                    yield self._problem(row, Code.NOT_IN_CONTRACT, loss.feed, what, sentence)
+                else:
+                    sentence = f"{loss.feed.subject} has what cannot be converted: {what}"
+                    yield self._problem(row, Code.NOT_CONVERTIBLE, loss.feed, what, sentence, Severity.WARNING)
+
+    def untold(self, rows: pl.DataFrame) -> Iterator[Problem]:
+        """Transcripts with lines of others than the user and the assistant."""
+        if rows.is_empty():
+            return
+        path = TRANSCRIPTS[self._bound.mapping.resource].path
+        feed = next(feed for feed in self._bound.feeds if feed.target.path == path)
+        for row, found in rows.iter_rows():
+            code, takes = explain(found)
+            yield self._problem(row, code, feed, found, f"{path} takes, as a transcript, {takes}")
 
     def lost(self, source: pl.DataFrame) -> Iterator[Problem]:
         """Rows that have a value in a column, or inside one, that the API has nothing for."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl.mapping.jsoncells import merge
-from etl.mapping.kinds import encode
+from etl.mapping.jsoncells import encode, merge
 from etl.resources import FieldSpec, Kind
 
 

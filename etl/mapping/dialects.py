@@ -44,6 +44,25 @@ WRAPPED: dict[str, dict[str, str]] = {"test-cases": {"expected_output_str": "exp
 """Deprecated field → the list that it is wrapped into where that list is absent ("Create test case")."""
 
 
+TURNS: dict[str, frozenset[str]] = {
+    "test-cases": frozenset({"simulation_metadata_input.script_turns", "script_turns"}),
+}
+"""Fields that hold turns: texts under 2025-10, and under 2026-10 also keys and silence (API notes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """A field whose text is a conversation where the field `type` has the word `word`."""
+
+    path: str
+    type: str
+    word: str
+
+
+TRANSCRIPTS: dict[str, Transcribed] = {"test-cases": Transcribed("input_str", "input_type", "TRANSCRIPT")}
+"""Sent as a JSON array of messages (API notes; no page states its shape)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a value goes under one contract.
@@ -56,6 +75,8 @@ class Target:
     spec: FieldSpec | None
     via: Kind
     shape: Shape = Shape.AS_IS
+    turns: bool = False
+    """Whether it is one of `TURNS`."""
 
 
 def find_target(resource: Resource, path: str, contract: Contract) -> Target:
@@ -70,7 +91,8 @@ def find_target(resource: Resource, path: str, contract: Contract) -> Target:
     sent = rename.new if contract is Contract.V2026_10 else rename.old
     spec = find_spec(resource, sent, contract)
     if not rename.plural:
-        return Target(sent, spec, resource.fields(Contract.V2025_10)[rename.old].kind)
+        turns = sent in TURNS.get(resource.name, ())
+        return Target(sent, spec, resource.fields(Contract.V2025_10)[rename.old].kind, turns=turns)
     if path == rename.old:
         return Target(sent, spec, Kind.TEXT, Shape.AS_IS if sent == path else Shape.ONE_TO_LIST)
     return Target(sent, spec, Kind.LIST, Shape.AS_IS if sent == path else Shape.LIST_TO_ONE)

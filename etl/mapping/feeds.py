@@ -29,6 +29,8 @@ class Feed:
     """The inputs together are a JSON object, by the names of the columns."""
     parts: tuple[tuple["Feed", ...], ...] = ()
     """What several sources give, one after the other; of each source the first feed that has a value."""
+    is_part: bool = False
+    """Whether it is one of another's `parts`: it stays a list, whatever the field is sent as."""
     expression: pl.Expr | None = None
     gives: Form = Form.TEXT
     """What the expression gives."""

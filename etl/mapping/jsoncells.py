@@ -174,6 +174,12 @@ def look_up(text: str, keys: tuple[str, ...]) -> str | None:
     return text
 
 
+def encode(value: pl.Expr) -> pl.Expr:
+    """A text or a list of texts as JSON; null stays null."""
+    whole = pl.struct(value.alias("v")).struct.json_encode()
+    return pl.when(value.is_not_null()).then(whole.str.strip_prefix('{"v":').str.strip_suffix("}"))
+
+
 def kept_if(value: pl.Expr, holds: Callable[[str], bool]) -> pl.Expr:
     """The cells for which `holds` says yes, without white space around them; null for the others."""
     trimmed = value.str.strip_chars(" \t\n\r")

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from etl.mapping import jsoncells, lists
-from etl.mapping.jsoncells import Mistake
+from etl.mapping.jsoncells import Mistake, encode
 from etl.mapping.names import spelled, suggest
 from etl.mapping.series import by_column
 from etl.mapping.steps import Boolean, Form, Integer, Number, Operation
@@ -69,12 +69,6 @@ _CONSTANTS: dict[Kind, tuple[type, ...]] = {
 _INTEGER = Integer().operation(Form.TEXT)
 _TO_LIST = Operation(lambda value: by_column(value, jsoncells.read_texts, pl.List(pl.String)), jsoncells.explain_texts)
 _TO_OBJECT = Operation(lambda value: jsoncells.kept_if(value, jsoncells.is_object), jsoncells.explain_object)
-
-
-def encode(value: pl.Expr) -> pl.Expr:
-    """A text or a list of texts as JSON; null stays null."""
-    whole = pl.struct(value.alias("v")).struct.json_encode()
-    return pl.when(value.is_not_null()).then(whole.str.strip_prefix('{"v":').str.strip_suffix("}"))
 
 
 _FROM_TEXT: dict[Kind, Operation] = {

@@ -1,4 +1,4 @@
-"""One text into several: lines, bulleted and numbered lists, separators, and the lines of a script.
+"""One text into several: lines, bulleted and numbered lists, separators.
 
 Functions on whole columns. Must never know which field the items are for.
 """
@@ -18,7 +18,7 @@ NAMED = (NEWLINE, BULLET, NUMBERED)
 LOOKS_LIKE_JSON = r"""^\s*\[\s*(?:["'{\[]|\]\s*$|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:,[^\[\]]*)?\]\s*$)"""
 """A cell that is meant as a JSON array, though it may be a broken one. `[Optional] Greets` is not."""
 
-_SEPARATOR = "\x1e"
+SEPARATOR = "\x1e"
 """Stands between items while a text is being cut: the ASCII record separator, which no cell should hold."""
 
 _BULLETS = r"(?m)^[ \t]*[-*\x{2013}\x{2014}·][ \t]+|[ \t]*[•‣◦▪▫●○►][ \t]*"
@@ -29,28 +29,21 @@ _CONTINUATION = r"[ \t]*(?:\r\n|\r|\n)[ \t]+"
 """A line that is indented and starts no item goes on with the item before it."""
 _LINE_END = r"\r\n|\r|\n"
 
-_PERSONA = "caller|customer|user|persona|human"
-_AGENT = "agent|assistant|bot"
-_LABELLED = rf"(?im)^[ \t]*(?:\(?\d{{1,3}}[.)][ \t]+|[-*•][ \t]+)?({_PERSONA}|{_AGENT})[ \t]*[:\x{{FF1A}}][ \t]*"
-_STARTS_LABELLED = rf"(?i)^\s*(?:\(?\d{{1,3}}[.)][ \t]+|[-*•][ \t]+)?(?:{_PERSONA}|{_AGENT})[ \t]*[:\x{{FF1A}}]"
-_AGENT_LINE = rf"(?i)^\s*(?:{_AGENT})[ \t]*[:\x{{FF1A}}]"
-_PERSONA_LABEL = rf"(?i)^\s*(?:{_PERSONA})[ \t]*[:\x{{FF1A}}]\s*"
-
 
 def split_texts(texts: pl.Series, on: Sequence[str]) -> pl.Series:
     """Texts as lists, cut at `on`: names of `NAMED`, or separators as they are written. Blank items are left out."""
     if BULLET in on:
-        texts = texts.str.replace_all(_BULLETS, _SEPARATOR)
+        texts = texts.str.replace_all(_BULLETS, SEPARATOR)
     numbered = found_in(texts, _FIRST_NUMBER)
     if NUMBERED in on and numbered.any():
-        texts = texts.str.replace_all(_NUMBERS, _SEPARATOR).zip_with(numbered, texts)
-    marked = texts.str.contains(_SEPARATOR, literal=True).fill_null(value=False)
+        texts = texts.str.replace_all(_NUMBERS, SEPARATOR).zip_with(numbered, texts)
+    marked = texts.str.contains(SEPARATOR, literal=True).fill_null(value=False)
     if marked.any():
         texts = texts.str.replace_all(_CONTINUATION, " ").zip_with(marked, texts)
     patterns = [_LINE_END] * (NEWLINE in on) + [re.escape(mark) for mark in on if mark not in NAMED]
     if patterns:
-        texts = texts.str.replace_all("|".join(patterns), _SEPARATOR)
-    return drop_blank(texts.str.split(_SEPARATOR))
+        texts = texts.str.replace_all("|".join(patterns), SEPARATOR)
+    return drop_blank(texts.str.split(SEPARATOR))
 
 
 def split_or_read(texts: pl.Series, on: Sequence[str]) -> pl.Series:
@@ -78,33 +71,6 @@ def drop_empty(items: pl.Series) -> pl.Series:
     """As `drop_blank`; a list of nothing else becomes null, one that had no item stays."""
     kept = drop_blank(items)
     return only_where(kept, ((kept.list.len() > 0) | (items.list.len() == 0)).fill_null(value=False))
-
-
-def read_turns(texts: pl.Series) -> pl.Series:
-    """The persona's lines of scripts; null where nobody but the agent speaks.
-
-    A JSON array of texts; a line each, or `|` between them; numbered, bulleted; with speakers or without. Where the
-    first line names a speaker, a line without one goes on with the line before.
-    """
-    return _read_or(texts, _split_turns)
-
-
-def persona_lines(items: pl.Series) -> pl.Series:
-    """Script lines without those of the agent, without speaker labels, without blank ones; null where none is left."""
-    spoken = items.list.filter(~pl.element().str.contains(_AGENT_LINE))
-    kept = drop_blank(spoken.list.eval(pl.element().str.replace(_PERSONA_LABEL, "").str.strip_chars()))
-    return only_where(kept, (kept.list.len() > 0).fill_null(value=False))
-
-
-def _split_turns(texts: pl.Series) -> pl.Series:
-    one_line = ~found_in(texts, r"[\r\n]")
-    lines = texts.str.replace_all("|", "\n", literal=True).zip_with(one_line, texts)
-    labelled = found_in(lines, _STARTS_LABELLED)
-    turns = split_texts(only_where(lines, ~labelled), NAMED)
-    if labelled.any():
-        cut = only_where(lines, labelled).str.replace_all(_LABELLED, _SEPARATOR + "${1}: ").str.split(_SEPARATOR)
-        turns = cut.list.eval(pl.element().str.replace_all(r"\s*[\r\n]+\s*", " ")).zip_with(labelled, turns)
-    return persona_lines(turns)
 
 
 def _read_or(texts: pl.Series, split: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -6,16 +6,16 @@ are both kept: a row that has the first and lacks the second has a problem. Must
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
 
 from etl.mapping.dialects import Shape, Target
 from etl.mapping.feeds import Cell, Feed
-from etl.mapping.jsoncells import Mistake
-from etl.mapping.kinds import encode, explain_type, from_json, into_kind, map_words
-from etl.mapping.steps import BlankToNull, Form, Operation, Wrap
+from etl.mapping.jsoncells import Mistake, encode
+from etl.mapping.kinds import explain_type, from_json, into_kind, map_words
+from etl.mapping.steps import ENTRIES, SPEECH, UNMARKED, BlankToNull, Form, Operation, Wrap
 from etl.mapping.ways import Input
 from etl.problems import Code
 from etl.resources import Kind
@@ -52,6 +52,8 @@ class Loss:
     feed: Feed
     before: str
     find: Callable[[pl.Series], pl.Series]
+    refused: bool = False
+    """The contract has no form for it: nothing of the cell is sent, and that is an error."""
 
 
 @dataclass(slots=True)
@@ -86,7 +88,7 @@ def in_shape(cell: Cell, target: Target) -> Cell | None:
 
 def make_plan(feeds: Sequence[Feed], *, typed: bool) -> Plan:
     """The plan for feeds; `typed` where cells may hold JSON that is no string (JSON Lines)."""
-    maker = _Maker(typed=typed)
+    maker = _Maker(feeds, typed=typed)
     by_path: dict[str, list[Feed]] = {}
     for feed in feeds:
         by_path.setdefault(feed.target.path, []).append(feed)
@@ -109,8 +111,11 @@ class _Value:
 class _Maker:
     """Collects a plan, feed by feed."""
 
-    def __init__(self, *, typed: bool) -> None:
+    def __init__(self, feeds: Sequence[Feed], *, typed: bool) -> None:
         self.plan = Plan()
+        every = [one for feed in feeds for one in (feed, *feed.leaves)]
+        self._steps = {(step.step, one) for feed in every for step in feed.rule.steps for one in feed.inputs}
+        """Each step of a mapping with what it works on."""
         self._typed = typed
         self._names = 0
 
@@ -187,7 +192,7 @@ class _Maker:
 
     def _united(self, feed: Feed) -> _Value:
         """The lists of several sources as one; null where none of them has a value."""
-        values = [self._first_of(part, rivals=True) for part in feed.parts]
+        values = [self._first_of([_as_part(one) for one in part], rivals=True) for part in feed.parts]
         nothing = pl.lit([], dtype=pl.List(pl.String))
         items = pl.concat_list(pl.when(value.expr.is_null()).then(nothing).otherwise(value.expr) for value in values)
         some = pl.any_horizontal(value.expr.is_not_null() for value in values)
@@ -207,9 +212,13 @@ class _Maker:
 
     def _change(self, feed: Feed, value: _Value, operation: Operation, *, blank: bool) -> _Value:
         """One operation. `blank`: a cell of nothing but white space is no mistake, it is empty."""
-        if operation.lost is not None:
-            value = self._place(value)
-            self.plan.losses.append(Loss(feed, _name(value), operation.lost))
+        lost = operation.lost
+        if operation.left_to is not None and all((operation.left_to[0], one) in self._steps for one in feed.inputs):
+            lost = operation.left_to[1]
+        for find, refused in ((lost, False), (operation.refused, True)):
+            if find is not None:
+                value = self._place(value)
+                self.plan.losses.append(Loss(feed, _name(value), find, refused))
         if operation.explain is None:
             return _Value(operation.change(value.expr), value.level)
         explain = operation.explain
@@ -282,9 +291,14 @@ def _name(value: _Value) -> str:
 def _operations(feed: Feed, form: Form) -> list[tuple[Operation, Form]]:
     """What is done to the text of a feed, with what it is done to: steps, `map`, the change into the field's kind."""
     found: list[tuple[Operation, Form]] = []
-    for step in feed.rule.steps:
+    steps = feed.rule.steps
+    turns = feed.target.turns and bool(feed.parts) and all(step.gives is None for step in steps)
+    for place, step in enumerate(steps, start=1):
         found.append((step.operation(form), form))
         form = step.gives or form
+        if step.marks:
+            turns = feed.target.turns and all(later.gives is None for later in steps[place:])
+            found.extend([] if turns else [(UNMARKED, form)])
     options = feed.target.spec.options if feed.target.spec else ()
     if feed.rule.map_:
         words = {_word(word): _word(meant) for word, meant in feed.rule.map_.items()}
@@ -292,9 +306,19 @@ def _operations(feed: Feed, form: Form) -> list[tuple[Operation, Form]]:
     last = into_kind(feed.target.via, form, options)
     if last is not None:
         found.append((last, form))
-    if feed.target.via is Kind.LIST and feed.target.spec and feed.target.spec.kind is Kind.JSON:
+    entries = feed.target.via is Kind.LIST and feed.target.spec is not None and feed.target.spec.kind is Kind.JSON
+    if turns and not feed.is_part:
+        found.append((ENTRIES if entries else SPEECH, Form.LIST))
+    elif entries:
         found.append((Operation(encode), Form.LIST))
     return found
+
+
+def _as_part(feed: Feed) -> Feed:
+    """A source of several, for one list of them all."""
+    spec = feed.target.spec
+    listed = replace(spec, kind=feed.target.via) if spec is not None else None
+    return replace(feed, is_part=True, target=replace(feed.target, spec=listed))
 
 
 def _form_after(feed: Feed, form: Form) -> Form:

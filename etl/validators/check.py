@@ -16,7 +16,7 @@ from etl.batch import ROW, Batch
 from etl.problems import Code, Problem, Severity
 from etl.quoting import show_value
 from etl.resources import Contract, FieldSpec, Kind, Resource
-from etl.validators.doubts import doubt_body, doubt_transcripts
+from etl.validators.doubts import doubt_body, doubt_spoken_keys, doubt_transcripts
 from etl.validators.rules import find_broken, make_rules
 from etl.validators.sentences import Finding, put_in_words
 from etl.validators.verdicts import judge_rows
@@ -56,6 +56,7 @@ def check(  # noqa: PLR0913  # the last three are switches
     findings = chain(find_broken(batch.frame, rules), verdicts)
     found.add(Severity.ERROR, (one for one in findings if not _is_waived(one[1], waived, unresolved)))
     found.add(Severity.WARNING, doubt_transcripts(batch.frame))
+    found.add(Severity.WARNING, doubt_spoken_keys(batch.frame))
     if _DOUBTED & known.keys():
         found.add(Severity.WARNING, _doubts(judged, bodies))
     checked = batch.with_problems(found.frame())

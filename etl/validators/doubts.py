@@ -3,6 +3,7 @@
 Must never know a limit of the API; those are the resource models'.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from etl.resources import FieldSpec, Kind
 from etl.validators.sentences import Finding
 
 _PERSONA_PREFIX = "persona:"
+_TURNS = frozenset({"simulation_metadata_input.script_turns", "script_turns"})
+_SPOKEN_KEYS = r"(?i)\bdtmf\b[ \t]*(?:[:=>][ \t]*)?([0-9#*][0-9#*]*)"
 
 
 def doubt_transcripts(frame: pl.DataFrame) -> Iterator[tuple[int, Finding]]:
@@ -41,6 +44,34 @@ def _transcript_fault(text: str) -> str | None:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
             return f"has no role or no content in message {number}; {wanted}"
     return None
+
+
+def doubt_spoken_keys(frame: pl.DataFrame) -> Iterator[tuple[int, Finding]]:
+    """Turns of scripts with a notation for keys in their text: the vendor's own tools warn of it ("dtmf:1")."""
+    for path in sorted(_TURNS & set(frame.columns)):
+        listed = frame.schema[path] == pl.List(pl.String)
+        whole = pl.col(path).list.join("\n") if listed else pl.col(path)
+        for row, cell in frame.filter(whole.str.contains(_SPOKEN_KEYS)).select(ROW, path).iter_rows():
+            yield from ((row, finding) for finding in _spoken_keys(path, cell if listed else _read(cell)))
+
+
+def _spoken_keys(path: str, turns: Any) -> Iterator[Finding]:
+    for place, turn in enumerate(turns if isinstance(turns, list) else []):
+        text = turn.get("text") if isinstance(turn, dict) else turn
+        found = re.search(_SPOKEN_KEYS, text) if isinstance(text, str) else None
+        if found:
+            sentence = (
+                f"{path} item {place + 1} is {quote_value(None, text)}, which is read aloud; to press keys, send"
+                f' {{"type": "dtmf", "digits": "{found[1]}"}} under contract 2026-10'
+            )
+            yield _doubt(Code.SPOKEN_KEYS, path, text, sentence)
+
+
+def _read(text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:
+        return None
 
 
 def doubt_body(body: Mapping[str, Any]) -> Iterator[Finding]:

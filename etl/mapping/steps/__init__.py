@@ -6,13 +6,17 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from etl.mapping.steps.kinds import Keep, Without
-from etl.mapping.steps.lists import DropEmpty, Each, Join, Lines, Split, Turns, Wrap
+from etl.mapping.steps.lists import DropEmpty, Each, Join, Lines, Split, Wrap
+from etl.mapping.steps.scripts import ENTRIES, SPEECH, UNMARKED, AgentLines, Transcript, Turns
 from etl.mapping.steps.step import Form, Operation, Step
 from etl.mapping.steps.text import BlankToNull, Lower, Nfc, Replace, Rewrite, Strip, Upper
 from etl.mapping.steps.values import Boolean, Date, Integer, Json, Number
 
 __all__ = [
+    "ENTRIES",
+    "SPEECH",
     "STEPS",
+    "UNMARKED",
     "AnyStep",
     "BlankToNull",
     "Boolean",
@@ -27,7 +31,8 @@ __all__ = [
 
 AnyStep = Annotated[
     Strip | Lower | Upper | BlankToNull | Lines | Split | DropEmpty | Json | Integer | Number | Boolean | Date | Wrap
-    | Join | Turns | Each | Nfc | Replace | Rewrite | Keep | Without,
+    | Join | Turns | Each | Nfc | Replace | Rewrite | Keep | Without
+    | AgentLines | Transcript,
     Field(discriminator="step"),
 ]  # fmt: skip
 
@@ -53,6 +58,8 @@ STEPS: dict[str, type[Step]] = {
     "rewrite": Rewrite,
     "keep": Keep,
     "without": Without,
+    "agent_lines": AgentLines,
+    "transcript": Transcript,
 }
 """Every step by the name it has in a mapping file."""
 

@@ -1,4 +1,4 @@
-"""Steps that make lists and end them: lines, splitting, wrapping, joining, the turns of a script.
+"""Steps that make lists and end them: lines, splitting, wrapping, joining.
 
 They must never know which field a list is for.
 """
@@ -15,7 +15,7 @@ from etl.mapping.jsoncells import Mistake
 from etl.mapping.names import suggest
 from etl.mapping.patterns import known_pattern, said_of_each
 from etl.mapping.series import by_cell, by_column
-from etl.mapping.steps.step import TEXT_OR_LIST, TEXTS, Form, Step, listed
+from etl.mapping.steps.step import TEXTS, Form, Step, listed
 from etl.problems import Code
 
 
@@ -135,27 +135,3 @@ class Join(Step):
 
     def _on_items(self, items: pl.Expr) -> pl.Expr:
         return items.list.join(self.separator)
-
-
-class Turns(Step):
-    """The persona's lines of a script, in order.
-
-    From a JSON array, one turn a line, `|` between turns, or a numbered list. Labels of the persona (`Caller:`,
-    `Customer:`, `User:`) are removed; lines of the agent (`Agent:`, `Assistant:`, `Bot:`) are left out.
-    """
-
-    step: Literal["turns"] = "turns"
-    takes = TEXT_OR_LIST
-    gives = Form.LIST
-    can_fail = True
-
-    def _on_items(self, items: pl.Expr) -> pl.Expr:
-        return by_column(items, lists.persona_lines, TEXTS)
-
-    def _on_text(self, text: pl.Expr) -> pl.Expr:
-        return by_column(text, lists.read_turns, TEXTS)
-
-    def _explain(self, found: str, /) -> Mistake:
-        if found.lstrip().startswith("[") and not jsoncells.is_texts(found):
-            return jsoncells.explain_texts(found)
-        return Code.MISSING_TURNS, "what the caller says, line by line, and here only the agent speaks"

@@ -36,6 +36,10 @@ class Operation:
     """Why a cell became null: "FIELD takes …" goes on with the returned text."""
     lost: Callable[[pl.Series], pl.Series] | None = None
     """From the column before: what of each cell is left out, as a sentence (String); null where nothing is."""
+    left_to: tuple[str, Callable[[pl.Series], pl.Series]] | None = None
+    """A step that takes some of it for another field, and what is lost where the mapping has that step as well."""
+    refused: Callable[[pl.Series], pl.Series] | None = None
+    """As `lost`, for what the contract has no form for: the cell is not sent."""
 
 
 class Step(BaseModel):
@@ -51,6 +55,8 @@ class Step(BaseModel):
     """As the first step it is also given the arrays and objects of record formats, as JSON text."""
     reads_scalars: ClassVar[bool] = False
     """As the first step it is also given their numbers and booleans, as text."""
+    marks: ClassVar[bool] = False
+    """The list that it gives may have items that are no speech (`etl.mapping.turns`)."""
     shorthand: ClassVar[str | None] = None
     """The option that `{step: value}` sets, where value is no mapping."""
 
