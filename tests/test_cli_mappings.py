@@ -94,7 +94,7 @@ def test_check_for_programs_is_one_document(folder: Path) -> None:
     [
         ("version: 1\nname: für\n".encode("latin-1"), 2, "the file is not UTF-8 text; save it as UTF-8"),
         (b"version: 1\nname: [a\nresource: x\n", 3, "this is not YAML"),
-        (b"version: 1\nname: a\nname: b\n", 3, 'the key "name" stands here twice'),
+        (GOOD.encode() + b"name: b\n", 8, 'the key "name" stands here twice'),
         (b"", 1, "a mapping file consists of keys and values"),
     ],
 )
@@ -103,6 +103,19 @@ def test_check_of_what_is_no_mapping_file(raw: bytes, line: int, words: str, tmp
     (fault,) = check_mapping(str(tmp_path / "odd.yaml"))[1]
     assert fault.line == line
     assert words in fault.sentence
+
+
+def test_keys_that_stand_twice_hide_nothing_else(tmp_path: Path) -> None:
+    twice = GOOD + "  input_str: {from: Prompt, from: Q}\n  metric_input.a: {form: A}\nname: other\n"
+    (tmp_path / "twice.yaml").write_text(twice)
+    said = etl(tmp_path, "mappings", "check", "twice.yaml")
+    assert said.out.splitlines() == [
+        'twice.yaml:8:3: the key "input_str" stands here twice; remove one',
+        'twice.yaml:8:29: the key "from" stands here twice; remove one',
+        said.out.splitlines()[2],
+        'twice.yaml:10:1: the key "name" stands here twice; remove one',
+    ]
+    assert said.out.splitlines()[2].startswith('twice.yaml:9:20: unknown key "form"')
 
 
 def test_check_against_an_input_says_what_is_missing_and_what_is_left(folder: Path) -> None:

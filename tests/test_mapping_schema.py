@@ -125,5 +125,5 @@ def test_every_step_and_every_field_of_the_api_is_offered() -> None:
     assert words == set(STEPS)
     assert all(one["description"] for one in SCHEMA["$defs"]["Step"]["anyOf"])
     for name, resource in RESOURCES.items():
-        offered = SCHEMA["$defs"][f"fields of {name}"]["properties"]
+        offered = SCHEMA["$defs"][f"fields-of-{name}"]["properties"]
         assert set(offered) == {path for contract in Contract for path in resource.fields(contract)}

@@ -16,7 +16,7 @@ from etl.mapping.kinds import FORMS, NOUNS, constant
 from etl.mapping.names import spelled, suggest
 from etl.mapping.spec import Into, Mapping, Rule, known_keys
 from etl.mapping.steps import STEPS, Form
-from etl.mapping.yamlfile import Loc, Places, YamlError, plain, read_yaml
+from etl.mapping.yamlfile import Loc, Places, TwiceError, YamlError, keys_twice, plain, read_yaml
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
 Place = tuple[str, str, *tuple[str | int, ...]]
@@ -34,17 +34,30 @@ class Fault:
 
 def lint(text: str, file: str) -> tuple[Mapping | None, list[Fault]]:
     """A mapping from its YAML text, and every fault found in it, in the order of the file. No mapping with faults."""
-    try:
-        root = read_yaml(text)
-    except YamlError as error:
-        return None, [Fault(error.line, error.column, error.sentence)]
+    root, wrong = _read(text)
+    if root is None:
+        return None, _in_order([], Places(dict), wrong)
     places = Places(lambda: root)
     mapping, found = _take_in(root, places)
     if mapping is not None:
         mapping.place(file, places)
         found += _check(mapping)
-    faults = _in_order(found, places)
+    faults = _in_order(found, places, wrong)
     return (None if faults else mapping), faults
+
+
+def _read(text: str) -> tuple[Any, list[YamlError]]:
+    """The values of a file (None: it has none), and what is wrong with its YAML. Keys that stand twice hide no more."""
+    try:
+        return read_yaml(text), []
+    except TwiceError:
+        wrong: list[YamlError] = [*keys_twice(text)]
+    except YamlError as error:
+        return None, [error]
+    try:
+        return read_yaml(text, allow_twice=True), wrong
+    except YamlError as error:
+        return None, [*wrong, error]
 
 
 def _take_in(root: Any, places: Places) -> tuple[Mapping | None, list[tuple[Loc, str]]]:
@@ -78,8 +91,9 @@ def _sound_part(root: dict[str, Any], wrong: Sequence[Loc]) -> dict[str, Any]:
     return {"version": 1, "name": "unknown"} | rest
 
 
-def _in_order(found: Sequence[tuple[Loc, str]], places: Places) -> list[Fault]:
+def _in_order(found: Sequence[tuple[Loc, str]], places: Places, wrong: Sequence[YamlError]) -> list[Fault]:
     placed = dict.fromkeys((*places.of(loc), sentence) for loc, sentence in found)
+    placed |= dict.fromkeys((error.line, error.column, error.sentence) for error in wrong)
     return [Fault(*one) for one in sorted(placed, key=lambda one: one[:2])]
 
 

@@ -48,7 +48,7 @@ def mapping_schema() -> Schema:
     rule |= _one_source()
     defs |= {"Step": _step_schema(defs)} | parts
     root["properties"]["resource"] |= {"enum": [*RESOURCES]}
-    defs |= {f"fields of {name}": _fields_of(resource) for name, resource in RESOURCES.items()}
+    defs |= {f"fields-of-{name}": _fields_of(resource) for name, resource in RESOURCES.items()}
     return {
         "$schema": DIALECT,
         "title": "A mapping of coval-etl",
@@ -56,7 +56,7 @@ def mapping_schema() -> Schema:
         "allOf": [
             {
                 "if": {"properties": {"resource": {"const": name}}, "required": ["resource"]},
-                "then": {"properties": {"fields": {"$ref": f"#/$defs/fields of {name}"}}},
+                "then": {"properties": {"fields": {"$ref": f"#/$defs/fields-of-{name}"}}},
             }
             for name in RESOURCES
         ],

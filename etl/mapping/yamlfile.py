@@ -4,7 +4,7 @@ Anchors, aliases, tags and several documents in one file are refused: a mapping 
 stand for gigabytes. Must never know what the keys mean.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 SIZE_LIMIT = 1_000_000
@@ -60,13 +61,19 @@ class Places:
         return found
 
 
-def read_yaml(text: str) -> CommentedMap:
-    """The mapping that a YAML text is. Raises YamlError."""
+class TwiceError(YamlError):
+    """A key stands in one place twice: the file can be read, though nobody knows which is meant."""
+
+
+def read_yaml(text: str, *, allow_twice: bool = False) -> CommentedMap:
+    """The mapping that a YAML text is. Raises YamlError. With `allow_twice` the first of two keys alike counts."""
     if len(text) > SIZE_LIMIT:
         raise YamlError(1, 1, f"the file has {len(text):,} characters; a mapping has at most {SIZE_LIMIT:,}")
     try:
         _refuse_surprises(text)
-        root = YAML(typ="rt", pure=True).load(text)
+        yaml = YAML(typ="rt", pure=True)
+        yaml.allow_duplicate_keys = allow_twice
+        root = yaml.load(text)
     except YamlError:
         raise
     except DuplicateKeyError as error:
@@ -117,10 +124,29 @@ def _refuse_surprises(text: str) -> None:
             raise YamlError(line, column, f"lists and mappings are nested more than {DEPTH_LIMIT} deep; flatten them")
 
 
-def _duplicate(error: DuplicateKeyError) -> YamlError:
+def keys_twice(text: str) -> list[TwiceError]:
+    """Every key that stands in one place again, in a text that `read_yaml` refuses for the first of them."""
+    return [*_again(YAML(typ="rt", pure=True).compose(text))]
+
+
+def _again(node: Any) -> Iterator[TwiceError]:
+    if isinstance(node, SequenceNode):
+        for item in node.value:
+            yield from _again(item)
+    elif isinstance(node, MappingNode):
+        seen: set[Any] = set()
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and key.value in seen:
+                mark = key.start_mark
+                yield TwiceError(mark.line + 1, mark.column + 1, f'the key "{key.value}" stands here twice; remove one')
+            seen.add(key.value if isinstance(key, ScalarNode) else None)
+            yield from _again(value)
+
+
+def _duplicate(error: DuplicateKeyError) -> TwiceError:
     mark = error.problem_mark
     key = str(error.problem).partition('"')[2].partition('"')[0]
-    return YamlError(mark.line + 1, mark.column + 1, f'the key "{key}" stands here twice; remove one')
+    return TwiceError(mark.line + 1, mark.column + 1, f'the key "{key}" stands here twice; remove one')
 
 
 def _unreadable(error: MarkedYAMLError) -> YamlError:
