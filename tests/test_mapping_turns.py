@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl import mapping as maps
-from etl.mapping import turns
+from etl.mapping import bind, gather, turns
 from etl.mapping.transcripts import as_messages
 from etl.problems import Code
 from etl.resources import TEST_CASES, Contract
@@ -317,6 +317,35 @@ def test_other_fields_get_keys_and_silence_as_they_were_written(contract: Contra
         }
     ]
     assert made.problems == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["collect: {role: Speaker, content: Text}", "collect: Text, only: {Speaker: caller}"],
+)
+def test_rows_of_one_record_are_one_script(source: str, tmp_path: Path) -> None:
+    mapping = mapping_of(
+        tmp_path,
+        f"simulation_metadata_input.script_turns: {{{source}, steps: [turns]}}",
+        more="source: {group_by: Case}\n",
+    )
+    columns = {
+        "Case": ["a", "a", "a", "b"],
+        "Speaker": ["Caller", "Agent", "Caller", "Caller"],
+        "Text": ["Hi", "Hello", "press 1", "Bye"],
+    }
+    batch = batch_of(columns)
+    grouping = bind(mapping, batch.origin, NEW).grouping
+    assert grouping is not None
+    gathered = list(gather(grouping, [batch]))
+    newer = [body["script_turns"] for one in gathered for body in mapped(mapping, one, NEW).bodies]
+    assert newer == [["Hi", keys("1")], ["Bye"]]
+    older = [mapped(mapping, one, OLD) for one in gathered]
+    assert [body for made in older for body in made.bodies] == [
+        {},
+        {"simulation_metadata_input": {"script_turns": ["Bye"]}},
+    ]
+    assert Code.NOT_IN_CONTRACT in [code for made in older for code in made.codes]
 
 
 PERSONA_LABELS = ["Caller: ", "Customer:", "**User:** ", "[Persona] ", "Kunde: ", "Client : ", "USER (angry): "]

@@ -11,7 +11,7 @@ import polars as pl
 from etl.mapping import transcripts, turns
 from etl.mapping.jsoncells import Mistake
 from etl.mapping.series import by_column
-from etl.mapping.steps.step import TEXT_OR_LIST, TEXTS, Form, Operation, Step
+from etl.mapping.steps.step import TEXTS, Form, Operation, Step
 
 
 class Turns(Step):
@@ -25,7 +25,7 @@ class Turns(Step):
     """
 
     step: Literal["turns"] = "turns"
-    takes = TEXT_OR_LIST
+    takes = frozenset(Form)
     gives = Form.LIST
     can_fail = True
     reads_json = True
@@ -59,7 +59,7 @@ class AgentLines(Step):
     """
 
     step: Literal["agent_lines"] = "agent_lines"
-    takes = TEXT_OR_LIST
+    takes = frozenset(Form)
     gives = Form.LIST
     reads_json = True
 
