@@ -1,4 +1,4 @@
-"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond half a million.
+"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond a quarter of a million.
 
 Must never know what a mark stands for. Of marks on disk a filter of two bytes each stays in memory; only what passes it
 is looked for in the file, so that memory stays nearly flat.
@@ -16,7 +16,8 @@ import polars as pl
 
 MARK, PROOF, PLACE = "mark", "proof", "place"
 """A mark (UInt64), what proves it (UInt64), and where it stood first (Int64)."""
-_HELD_ROWS = 500_000
+_HELD_ROWS = 250_000
+_WRITTEN_ROWS = 20_000
 _BITS_A_ROW = 16
 _PROBES = (0, 21)
 """Each looks at another part of the mark."""
@@ -76,7 +77,8 @@ class _File:
     def __init__(self, path: Path, run: pl.DataFrame) -> None:
         with path.open("wb") as file:
             for name, code in ((MARK, "Q"), (PROOF, "Q"), (PLACE, "q")):
-                array(code, run[name].to_list()).tofile(file)
+                for part in run[name].to_frame().iter_slices(_WRITTEN_ROWS):
+                    array(code, part.to_series().to_list()).tofile(file)
         self._file = path.open("rb")
         self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         whole, size = memoryview(self._map), 8 * run.height
@@ -91,6 +93,8 @@ class _File:
         places = pl.Series([None] * wanted.height, dtype=pl.Int64)
         rows = wanted.with_row_index("at").filter(maybe)
         found = [(at, place) for at, place in self._look_up(rows) if place is not None]
+        if hasattr(mmap, "MADV_DONTNEED"):  # what was looked at stays with the system, and is no memory of ours
+            self._map.madvise(mmap.MADV_DONTNEED)
         return places.scatter([at for at, _ in found], [place for _, place in found]) if found else places
 
     def _look_up(self, rows: pl.DataFrame) -> Iterator[tuple[int, int | None]]:
