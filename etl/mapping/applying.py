@@ -46,6 +46,7 @@ def apply(bound: Bound, batch: Batch) -> Batch:
         *found.untold(untold),
         *found.lost(batch.source),
         *found.unused_keys(batch.source),
+        *found.own_rules(batch.source),
         *found.rivals(plan.rivalries),
         *found.unknown_fields(plan.refused),
         *found.lacking(plan.demanded),
@@ -110,7 +111,6 @@ def _lift(frame: pl.DataFrame, lift: Lift) -> pl.DataFrame:
     return frame.with_columns(rest, pl.coalesce(taken, pl.col(lift.path)).alias(lift.path))
 
 
-_Item = TypeVar("_Item")
 def _transcribe(frame: pl.DataFrame, bound: Bound) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Labelled transcripts become messages; and the rows whose transcript cannot, with its text as `found`."""
     where = TRANSCRIPTS.get(bound.mapping.resource)
@@ -126,6 +126,7 @@ def _transcribe(frame: pl.DataFrame, bound: Bound) -> tuple[pl.DataFrame, pl.Dat
     return frame.with_columns(messages.alias(where.path)), odd
 
 
+_Item = TypeVar("_Item")
 
 
 class _Finder:
@@ -184,6 +185,21 @@ class _Finder:
                 where = self._origin.cell(one.column, row)
                 code = Code.NOT_CONVERTIBLE.value
                 yield Problem(row, Severity.WARNING.value, code, None, one.column, where, value, _writable(sentence))
+
+    def own_rules(self, source: pl.DataFrame) -> Iterator[Problem]:
+        """Rows in which a rule of the mapping does not hold."""
+        code = Code.CUSTOM_RULE.value
+        source = source.with_columns(pl.col(pl.String).fill_null("")) if self._bound.rules else source
+        for rule, condition in self._bound.rules:
+            column = next(iter(self._bound.columns.get(rule.field or "", ())), None)
+            column = column or next(iter(condition.meta.root_names()), None)
+            broken = source.filter(~condition)
+            found = (
+                broken[column] if column is not None else pl.repeat(None, broken.height, dtype=pl.String, eager=True)
+            )
+            for row, cell in zip(broken[ROW], found, strict=True):
+                where, value = self._origin.cell(column, row), show_value(column, cell or None)
+                yield Problem(row, rule.severity, code, rule.field, column, where, value, _writable(rule.message))
 
     def unused_keys(self, source: pl.DataFrame) -> Iterator[Problem]:
         """Rows with keys in an object of which only other keys are used."""

@@ -24,7 +24,7 @@ from etl.mapping.matching import Match, find_input, match_columns
 from etl.mapping.names import fold, likeness, spelled, suggest
 from etl.mapping.patterns import parse_pattern
 from etl.mapping.planning import Plan, in_shape, make_plan
-from etl.mapping.spec import Into, Mapping, Rule
+from etl.mapping.spec import Into, Mapping, OwnRule, Rule
 from etl.mapping.steps import Form
 from etl.mapping.ways import Input
 from etl.resources import RESOURCES, Contract, FieldSpec, Resource
@@ -53,6 +53,8 @@ class Bound:
     """Fields whose texts are names or ids of a resource, by path."""
     books: Pairs[str, NameBook]
     """What they are looked up in, by resource; without one, they stay as they are."""
+    rules: tuple[tuple[OwnRule, pl.Expr], ...]
+    """The mapping's own rules: each with a Boolean expression over the frame as read."""
     where: pl.Expr | None
     feeds: tuple[Feed, ...]
     lifts: tuple[Lift, ...]
@@ -93,6 +95,8 @@ def bind(
     inputs = {one for feed in feeds for one in feed.inputs} | lost.keys()
     inputs |= {Input(name) for name in where.meta.root_names()} if where is not None else set()
     grouping = binder.grouping(feeds)
+    rules = binder.rules()
+    inputs |= {Input(name) for _, condition in rules for name in condition.meta.root_names()}
     inputs |= {Input(name) for name in binder.read_for_groups(grouping)}
     unmapped = binder.unmapped({one.column for one in inputs} | binder.ignored())
     feeds = (*feeds, *binder.rest(unmapped))
@@ -111,6 +115,7 @@ def bind(
         keys={} if mapping.unmapped == "ignore" else _keys_in_use(inputs),
         lost=lost,
         grouping=grouping,
+        rules=rules,
         lookups={feed.target.path: feed.rule.lookup for feed in feeds if feed.rule.lookup and feed.is_from_columns},
         books=books or {},
         where=where,
@@ -166,6 +171,14 @@ class _Binder:
             return None
         with self._located("source", "where"):
             return compile_condition(text, self.columns)
+
+    def rules(self) -> tuple[tuple[OwnRule, pl.Expr], ...]:
+        """The mapping's own rules as conditions on the frame as read."""
+        found = []
+        for number, rule in enumerate(self.mapping.rules):
+            with self._located("rules", number, "expr"):
+                found.append((rule, compile_condition(rule.expr, self.columns)))
+        return tuple(found)
 
     def unmapped(self, used: set[str]) -> tuple[str, ...]:
         """The columns that nothing uses, as the mapping wants them treated."""
@@ -332,7 +345,7 @@ class _Binder:
         return place, path != feed.target.path, feed.constant is not None, feed.target.shape is not Shape.AS_IS
 
     @contextmanager
-    def _located(self, *loc: str) -> Iterator[None]:
+    def _located(self, *loc: str | int) -> Iterator[None]:
         """An expression's fault as a fault of the mapping file."""
         try:
             yield

@@ -169,6 +169,10 @@ def _check(mapping: Mapping) -> Iterator[tuple[Loc, str]]:
     if mapping.source.where is not None:
         yield from _check_expression(mapping.source.where, ("source", "where"))
     yield from _check_rest(mapping, resource)
+    for number, own in enumerate(mapping.rules):
+        yield from _check_expression(own.expr, ("rules", number, "expr"))
+        if own.field is not None and declared_spec(resource, own.field) is None:
+            yield ("rules", number, "field"), _say_unknown_target(resource, own.field)
     for path, rule in mapping.fields.items():
         loc = ("fields", path)
         spec = declared_spec(resource, path)

@@ -139,6 +139,19 @@ class Into(Part):
     """An object of the API, or a key inside one."""
 
 
+class OwnRule(Part):
+    """One of `rules`: what must be true of every row beside what the API asks for."""
+
+    expr: str
+    """A SQL condition over the columns, in which an empty cell is ''. Where it does not hold the row has a problem."""
+    message: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    """What would do, as the person with the file should read it."""
+    field: str | None = None
+    """The field that the problem is about; its column and cell are named."""
+    severity: Literal["error", "warning"] = "error"
+    """An error keeps the row from being sent."""
+
+
 class Mapping(Part):
     """A mapping file: which columns of a table become which fields of the API."""
 
@@ -158,6 +171,8 @@ class Mapping(Part):
     """Columns that the API has nothing for, and why: a row that has a value there gets a warning."""
     ignored: dict[str, str] = {}
     """Columns that are of no use to the API, and why (an id that it gives anew): nothing is said of them."""
+    rules: list[OwnRule] = []
+    """What must be true of every row, beside what the API asks for."""
     unmapped: Annotated[Literal["warn", "ignore", "error"] | Into, Field(union_mode="left_to_right")] = "warn"
     """What to do about columns that nothing uses."""
 
@@ -179,6 +194,6 @@ def known_keys(loc: Loc) -> list[str]:
     """The keys that may stand where `loc` leads, as written in the file."""
     part: type[Part] = Mapping
     if loc:
-        parts: dict[str, type[Part]] = {"source": Source, "unmapped": Into}
+        parts: dict[str, type[Part]] = {"source": Source, "unmapped": Into, "rules": OwnRule}
         part = parts.get(str(loc[0]), Rule)
     return [info.alias or name for name, info in part.model_fields.items()]
