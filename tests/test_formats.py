@@ -37,6 +37,21 @@ MAPPING_OF = {
     "hugging_face.csv": "hugging-face",
     "hugging_face.jsonl": "hugging-face",
     "ragas.csv": "ragas",
+    "vals_ai.csv": "vals-ai",
+    "vals_ai_suite.json": "vals-ai-suite",
+    "cx_agent_studio.csv": "cx-agent-studio",
+    "cx_agent_studio_goldens.yaml": "cx-agent-studio-goldens",
+    "cx_agent_studio_simulations.yaml": "cx-agent-studio-simulations",
+    "copilot_studio.csv": "copilot-studio",
+    "agentforce.csv": "agentforce",
+    "agentforce_spec.yaml": "agentforce-spec",
+    "bluejay.json": "bluejay",
+    "retell.json": "retell",
+    "vapi_tests.json": "vapi-tests",
+    "vapi_evals.json": "vapi-evals",
+    "vapi_scenarios.json": "vapi-scenarios",
+    "cekura.json": "cekura",
+    "elevenlabs.jsonl": "elevenlabs",
     "coval_skill.csv": "coval-upload",
     "coval_upload.csv": "coval-upload",
     "coval_cli.jsonl": "coval-cli",
@@ -110,7 +125,9 @@ def test_what_cannot_be_converted_is_said_on_its_row() -> None:
     assert {name for name, lines in said.items() if lines} >= {
         *("promptfoo.csv", "promptfoo.xlsx", "promptfoo.yaml", "promptfoo.jsonl", "langsmith.jsonl", "deepeval.csv"),
         *("deepeval_conversations.json", "inspect_ai.csv", "inspect_ai.jsonl", "openai_messages.jsonl"),
-        "coval_export_agents.jsonl",
+        *("vals_ai.csv", "vals_ai_suite.json", "cx_agent_studio.csv", "cx_agent_studio_goldens.yaml"),
+        *("cx_agent_studio_simulations.yaml", "agentforce_spec.yaml", "bluejay.json", "retell.json", "vapi_tests.json"),
+        *("vapi_evals.json", "vapi_scenarios.json", "cekura.json", "elevenlabs.jsonl", "coval_export_agents.jsonl"),
     }
     codes = {warning.partition(":")[0] for lines in said.values() for line in lines for warning in line["warnings"]}
     assert codes == {"not_convertible"}

@@ -91,6 +91,18 @@ def test_a_collected_column_is_a_list_in_the_order_of_the_numbers(tmp_path: Path
     assert bound.unmapped == ()
 
 
+def test_a_table_need_not_have_every_column_of_groups(tmp_path: Path) -> None:
+    more = "source: {group_by: [Identity, Case]}\nunmapped: {into: metric_input.source}\n"
+    mapping = mapping_of(tmp_path, "expected_behaviors: {collect: Line}", more=more)
+    batch = batch_of({"Case": ["a", None, "b"], "Line": ["one", "two", "x"], "Tone": ["calm", "loud", None]})
+    bound = bind(mapping, batch.origin, Contract.V2025_10)
+    assert bound.grouping is not None
+    assert bound.grouping.by == ("Case",)
+    [made] = [mapped(mapping, one) for one in [next(iter(gather(bound.grouping, [batch])))]]
+    assert made.bodies[0] == {"expected_behaviors": ["one", "two"], "metric_input": {"source": {"Tone": "calm"}}}
+    assert made.codes == ["conflicting_fields"]
+
+
 def test_a_record_of_too_many_rows_is_refused() -> None:
     batch = batch_of({"Case": ["a"] + [None] * MOST_MEMBERS})
     with pytest.raises(FileError, match="from row 2 on, more than 50,000 rows belong to one record"):

@@ -49,9 +49,9 @@ HEADERS: list[tuple[str, str, dict[str, str]]] = [
         },
     ),
     ("test-cases", "question|expected_answer", {"input_str": "question", "expected_behaviors": "expected_answer"}),
-    ("test-cases", "Utterance|Expected Topic|Expected Actions", {"input_str": "Utterance"}),
+    ("agentforce", "Utterance|Expected Topic|Expected Actions", {"input_str": "Utterance"}),
     (
-        "test-cases",
+        "vals-ai",
         "Test Id|Test Input|Right Answer|Tags",
         {"input_str": "Test Input", "expected_behaviors": "Right Answer"},
     ),

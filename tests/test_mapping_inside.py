@@ -56,8 +56,10 @@ def test_other_names_do_not(name: str) -> None:
 
 def test_values_keep_the_form_they_have() -> None:
     cells = pl.Series(
-        ['{"a":{"b":1.0}}', '{"a":{"b":12345678901234567890}}', '{"a":{"b":"007"}}', '{"a":{"b":null}}', "text", None]
-        + ['{"a":{"b":"\\ud800"}}', '{"a":[1, 2.50]}']
+        [
+            *('{"a":{"b":1.0}}', '{"a":{"b":12345678901234567890}}', '{"a":{"b":"007"}}', '{"a":{"b":null}}', "text"),
+            *(None, '{"a":{"b":"\\ud800"}}', '{"a":[1, 2.50]}'),
+        ]
     )
     way = parse_way(".a.b")
     assert way is not None
@@ -211,6 +213,7 @@ def test_other_columns_may_go_into_an_object(tmp_path: Path) -> None:
         ("input_str: {from: A, template: '{B}'}", "", "input_str has from, template; keep one of them"),
         ("input_str: {from: A, steps: [{replace: {pattern: '('}}]}", "", "the pattern ( cannot be used"),
         ("input_str: {from: A, steps: [{rewrite: [{match: a}]}]}", "", "one of to and lost"),
+        ("input_str: {from: A, steps: [{rewrite: [{match: a, too: b}]}]}", "", '"too" in an entry of rewrite'),
         ("script_turns: {from: A}\nsimulation_metadata_input.script_turns: {from: B}", "", "are the same field"),
         ("? {a: 1}\n: {from: A}", "", "a key should be text"),
     ],
@@ -250,6 +253,23 @@ expected_behaviors:
     ]
 
 
+def test_several_places_make_a_text_too(tmp_path: Path) -> None:
+    fields = """
+input_str:
+  all_of: [{from: role}, {from: rules, steps: [{each: "When {when}: {say}"}]}, {from: "said[by=user].text"}]
+  steps: [drop_empty, {join: " / "}]
+metric_input.all: {all_of: [{from: role}, {from: "said[].text"}]}
+"""
+    mapping = of(tmp_path, indented(fields))
+    said = [{"by": "user", "text": "Hi"}, {"by": "agent", "text": "Ho"}, {"by": "user", "text": "Bye"}]
+    made = mapped(mapping, json_batch({"role": "A caller", "rules": [{"when": "asked", "say": "yes"}]}, {"said": said}))
+    assert made.codes == []
+    assert made.bodies == [
+        {"input_str": "A caller / When asked: yes", "metric_input": {"all": ["A caller"]}},
+        {"input_str": "Hi / Bye", "metric_input": {"all": ["Hi", "Ho", "Bye"]}},
+    ]
+
+
 def test_what_cannot_be_read_is_a_problem_of_its_own_source(tmp_path: Path) -> None:
     mapping = of(tmp_path, indented("expected_behaviors: {all_of: [{from: A}, {from: B, steps: [{each: '{x}'}]}]}"))
     made = mapped(mapping, json_batch({"A": {"x": 1}, "B": [1]}, {"A": "a", "B": [{"x": 1}]}))
@@ -263,7 +283,7 @@ def test_what_cannot_be_read_is_a_problem_of_its_own_source(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ("input_str: {all_of: [{from: A}]}", "all_of makes a list, and input_str is none"),
+        ("input_str: {all_of: [{from: A}]}", "input_str takes text, and the steps leave a list; add the step join"),
         ("expected_behaviors: {all_of: [{from: A, map: {a: b}}]}", "a source of all_of has map"),
         ("expected_behaviors: {all_of: [{from: A}], from: B}", "expected_behaviors has from, all_of"),
         ("expected_behaviors: {all_of: [{steps: [strip]}]}", "nothing says where expected_behaviors comes from"),

@@ -27,7 +27,7 @@ from etl.mapping.planning import Plan, in_shape, make_plan
 from etl.mapping.spec import Into, Mapping, OwnRule, Rule
 from etl.mapping.steps import Form
 from etl.mapping.ways import Input
-from etl.resources import RESOURCES, Contract, FieldSpec, Resource
+from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,8 @@ def bind(
     inputs |= {Input(name) for _, condition in rules for name in condition.meta.root_names()}
     inputs |= {Input(name) for name in binder.read_for_groups(grouping)}
     unmapped = binder.unmapped({one.column for one in inputs} | binder.ignored())
+    if grouping is not None and isinstance(mapping.unmapped, Into):
+        grouping = replace(grouping, singles=(*grouping.singles, *unmapped))
     feeds = (*feeds, *binder.rest(unmapped))
     fields = {feed.target.path: feed.target.spec for feed in feeds if feed.target.spec is not None}
     lifts = tuple(lift for lift in find_lifts(binder.resource, contract) if lift.parent in fields)
@@ -196,9 +198,9 @@ class _Binder:
         if source.group_by is None:
             return None
         named = list(enumerate(source.group_by))
-        known = [
-            (number, name) for number, name in named if find_input(name, self.columns) or suggest(name, self.columns)
-        ]
+        there = {one.column for _, name in named if (one := find_input(name, self.columns))}
+        others = [column for column in self.columns if column not in there]
+        known = [one for one in named if find_input(one[1], self.columns) or suggest(one[1], others)]
         by = tuple(self._column(name, "group_by", number) for number, name in known or named)
         order = self._column(source.order_by, "order_by") if source.order_by is not None else None
         whole = (leaf for feed in feeds for leaf in feed.leaves if leaf.is_from_columns)
@@ -239,12 +241,13 @@ class _Binder:
             yield Feed(target, rule, inputs, expression=collect_texts(known[""], only), gives=Form.LIST)
 
     def _united(self, path: str, rule: Rule) -> Iterator[Feed]:
-        """The sources of `all_of` that the table has, as one feed."""
+        """The sources of `all_of` that the table has, as one feed: each by itself makes a list."""
         parts = []
         for part in rule.all_of or ():
             match = match_columns({path: part}, self.columns).get(path)
             feeds = (*self._from_columns(path, part, match), *self._collected(path, part))
-            parts += [feeds] if feeds else []
+            listed = Target(path, FieldSpec(path, Kind.LIST), Kind.LIST)
+            parts += [tuple(replace(feed, target=listed) for feed in feeds)] if feeds else []
         if parts:
             inputs = dict.fromkeys(one for feeds in parts for feed in feeds for one in feed.inputs)
             yield Feed(self._target(path), rule, tuple(inputs), parts=tuple(parts))

@@ -5,6 +5,7 @@ Must never know the columns of any input: this is what can be said of a mapping 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from etl.mapping.kinds import FORMS, NOUNS, constant
 from etl.mapping.names import spelled, suggest
 from etl.mapping.spec import Into, Mapping, Rule, known_keys
 from etl.mapping.steps import STEPS, Form
+from etl.mapping.steps.text import Entry
 from etl.mapping.yamlfile import Loc, Places, TwiceError, YamlError, keys_twice, plain, read_yaml
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
@@ -150,9 +152,10 @@ _EXAMPLES = {
 def _say_unknown_key(loc: Loc) -> str:
     key = str(loc[-1])
     if "steps" in loc:
-        step = str(loc[-2])
-        known = [info.alias or name for name, info in STEPS[step].model_fields.items() if name != "step"]
-        owner = f"the step {step}"
+        step = next(str(part) for part in reversed(loc[:-1]) if part in STEPS)
+        model = STEPS[step] if loc[-2] == step else Entry
+        known = [info.alias or name for name, info in model.model_fields.items() if name != "step"]
+        owner = f"the step {step}" if loc[-2] == step else f"an entry of {step}"
     else:
         known = known_keys(loc[:-1])
         owner = "this place" if loc[:-1] else "a mapping"
@@ -245,7 +248,7 @@ def _check_parts(mapping: Mapping, rule: Rule, loc: Place, resource: Resource) -
             continue
         yield from _check_source(part, place)
         yield from _check_collecting(mapping, part, place)
-        yield from _check_steps(part, place, resource)
+        yield from _check_steps(part, place, resource, inner=True)
 
 
 def _check_collecting(mapping: Mapping, rule: Rule, loc: Place) -> Iterator[tuple[Loc, str]]:
@@ -262,21 +265,22 @@ def _check_expression(text: str, loc: Loc) -> Iterator[tuple[Loc, str]]:
         yield loc, str(error)
 
 
-def _check_steps(rule: Rule, loc: Place, resource: Resource) -> Iterator[tuple[Loc, str]]:
-    """Whether each step can work on what the one before leaves, and the field take what the last leaves."""
-    if rule.all_of and any(find_target(resource, loc[1], contract).via is not Kind.LIST for contract in Contract):
-        yield (*loc, "all_of"), f"all_of makes a list, and {loc[1]} is none; use from or template"
-    elif rule.all_of:
-        yield from _check_chain(rule, loc, resource, Form.LIST)
+def _check_steps(rule: Rule, loc: Place, resource: Resource, *, inner: bool = False) -> Iterator[tuple[Loc, str]]:
+    """Whether each step can work on what the one before leaves, and the field take what the last leaves: but not of an
+    `inner` source, of which a list takes anything.
+    """
+    check = partial(_check_chain, rule, loc, None if inner else resource)
+    if rule.all_of is not None:
+        yield from check(Form.LIST)
     elif rule.collect is not None:
-        yield from _check_chain(rule, loc, resource, Form.LIST if isinstance(rule.collect, str) else Form.JSON)
+        yield from check(Form.LIST if isinstance(rule.collect, str) else Form.JSON)
     elif not rule.from_pattern or rule.from_ or rule.from_one_of:
-        yield from _check_chain(rule, loc, resource, Form.TEXT)
+        yield from check(Form.TEXT)
     if rule.from_pattern:
-        yield from _check_chain(rule, loc, resource, Form.LIST)
+        yield from check(Form.LIST)
 
 
-def _check_chain(rule: Rule, loc: Place, resource: Resource, form: Form) -> Iterator[tuple[Loc, str]]:
+def _check_chain(rule: Rule, loc: Place, resource: Resource | None, form: Form) -> Iterator[tuple[Loc, str]]:
     for number, step in enumerate(rule.steps):
         if form not in step.takes:
             yield (*loc, "steps", number), f"the step {step.step} does not work on {_FORMS[form]}; {_ADVICE[form]}"
@@ -284,6 +288,8 @@ def _check_chain(rule: Rule, loc: Place, resource: Resource, form: Form) -> Iter
         form = step.gives or form
     if rule.map_ is not None and form is not Form.TEXT:
         yield (*loc, "map"), f"map works on text, and the steps leave {_FORMS[form]}; take out the step that makes it"
+        return
+    if resource is None:
         return
     targets = [find_target(resource, loc[1], contract) for contract in Contract]
     wrong = [target.via for target in targets if target.spec and form not in FORMS[target.via]]

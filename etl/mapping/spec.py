@@ -103,7 +103,9 @@ class Rule(Part):
     expr: str | None = None
     """A SQL expression over the columns."""
     all_of: Annotated[list["Rule"], Field(min_length=1)] | None = None
-    """For a list: several sources, each with its own steps. What they give stands in it one after the other."""
+    """Several sources, each with its own steps. What they give stands in a list, one after the other; the steps of the
+    field are for that list (a text is made with `join`).
+    """
     steps: list[WrittenStep] = []
     """What is done to each value, one after the other."""
     map_: Annotated[dict[Any, Any] | None, BeforeValidator(plain)] = Field(default=None, alias="map", min_length=1)
