@@ -33,17 +33,24 @@ _LINE_END = r"\r\n|\r|\n"
 def split_texts(texts: pl.Series, on: Sequence[str]) -> pl.Series:
     """Texts as lists, cut at `on`: names of `NAMED`, or separators as they are written. Blank items are left out."""
     if BULLET in on:
-        texts = texts.str.replace_all(_BULLETS, SEPARATOR)
-    numbered = found_in(texts, _FIRST_NUMBER)
-    if NUMBERED in on and numbered.any():
-        texts = texts.str.replace_all(_NUMBERS, SEPARATOR).zip_with(numbered, texts)
+        texts = _replaced(texts, _BULLETS, SEPARATOR, found_in(texts, _BULLETS))
+    if NUMBERED in on and (likely := texts.str.contains_any(["1.", "1)"]).fill_null(value=False)).any():
+        texts = _replaced(texts, _NUMBERS, SEPARATOR, likely & found_in(only_where(texts, likely), _FIRST_NUMBER))
     marked = texts.str.contains(SEPARATOR, literal=True).fill_null(value=False)
-    if marked.any():
-        texts = texts.str.replace_all(_CONTINUATION, " ").zip_with(marked, texts)
+    texts = _replaced(texts, _CONTINUATION, " ", marked)
     patterns = [_LINE_END] * (NEWLINE in on) + [re.escape(mark) for mark in on if mark not in NAMED]
+    if patterns == [_LINE_END] and not marked.any() and not texts.str.contains("\r", literal=True).any():
+        return drop_blank(texts.str.split("\n"))
     if patterns:
         texts = texts.str.replace_all("|".join(patterns), SEPARATOR)
     return drop_blank(texts.str.split(SEPARATOR))
+
+
+def _replaced(texts: pl.Series, pattern: str, to: str, where: pl.Series) -> pl.Series:
+    """The texts with all matches replaced in those of `where`: a pattern is costly, and few texts need it."""
+    if not where.any():
+        return texts
+    return texts.scatter(where.arg_true(), texts.filter(where).str.replace_all(pattern, to))
 
 
 def split_or_read(texts: pl.Series, on: Sequence[str]) -> pl.Series:

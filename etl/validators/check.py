@@ -65,6 +65,7 @@ def check(  # noqa: PLR0913  # the last three are switches
 
 _SCRIPT = pl.col("input_type") == "SCRIPT"
 """The one condition between two fields that a column of text can meet: a SCRIPT test case needs turns."""
+_TURNS = "script_turns"
 
 _DOUBTED = frozenset({"persona_metrics", "sub_sample_seed", "options"})
 """Fields that `doubt_body` looks at."""
@@ -76,7 +77,9 @@ def _needs_the_model(frame: pl.DataFrame, resource: Resource, known: Mapping[str
         return pl.lit(value=True)
     reasons = [pl.col(path).is_not_null() for path in frame.columns if path != ROW and _is_judged(known.get(path))]
     if "input_type" in frame.columns:
-        reasons.append(_SCRIPT.fill_null(value=False))
+        turns = [name for name in frame.columns if name.endswith(_TURNS) and frame.schema[name] == pl.List(pl.String)]
+        there = pl.any_horizontal([pl.lit(value=False), *(pl.col(name).list.len() > 0 for name in turns)])
+        reasons.append((_SCRIPT & ~there.fill_null(value=False)).fill_null(value=False))
     return pl.any_horizontal(reasons) if reasons else pl.lit(value=False)
 
 
