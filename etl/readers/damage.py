@@ -14,7 +14,8 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import ROW, Origin
 from etl.problems import Code, Severity
-from etl.quoting import show_value
+from etl.quoting import HIDDEN, quote_value, show_value
+from etl.readers.mojibake import SUSPECT, repair
 
 _ID_WORDS = re.compile(
     "ids?|no|nr|num|number|nummer|numero|code|sku|order|account|case|ticket|ref|reference|invoice|serial|iban|key"
@@ -39,6 +40,8 @@ _FEW = 0.2
 _POSTAL_DIGITS = 5
 _CELL_CHARACTERS = 32_767
 """What a cell of a spreadsheet holds; longer texts are cut off there."""
+_BEFORE = 20
+"""How many characters before the first wrong one a sentence quotes."""
 
 
 class _Sign(NamedTuple):
@@ -118,15 +121,20 @@ _SIGNS = {
 
 
 def find_damage(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
-    """A warning for each cell that shows signs of damage: ids and phone numbers by the column's name, any long text."""
+    """A warning for each cell that shows signs of damage: ids and phone numbers by the column's name, any other text by
+    its length and its characters.
+    """
     columns = [column for column in origin.columns if _signs_of(column)]
     longest = (pl.col(column).str.len_bytes().max().alias(f"longest {column}") for column in origin.columns)
     odd = (pl.col(column).str.contains(_any_of(column)).any().alias(f"odd {column}") for column in columns)
-    seen = frame.select(*longest, *odd).row(0, named=True)
+    suspect = (pl.col(column).str.contains(SUSPECT).any().alias(f"suspect {column}") for column in origin.columns)
+    seen = frame.select(*longest, *odd, *suspect).row(0, named=True)
     found: list[pl.DataFrame] = []
     for column in origin.columns:
         if (seen[f"longest {column}"] or 0) >= _CELL_CHARACTERS:
             found.append(_cut_texts(frame, origin, column))
+        if seen[f"suspect {column}"]:
+            found.append(_mojibake(frame, origin, column))
         if seen.get(f"odd {column}"):
             found += _damage_in(frame, origin, column)
     return problem.joined(found)
@@ -168,6 +176,30 @@ def _cut_texts(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame
         pl.col("shown"),
         pl.lit(f"{column} {words}"),
     )
+
+
+def _mojibake(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame:
+    suspects = frame.filter(pl.col(column).str.contains(SUSPECT)).select(ROW, column)
+    told: list[tuple[int, str | None, str]] = []
+    for row, text in suspects.iter_rows():
+        repaired = repair(text)
+        if repaired is not None:
+            shown = show_value(column, text)
+            holds, was = (
+                HIDDEN if shown == HIDDEN else quote_value(column, _from(one, repaired.place))
+                for one in (text, repaired.text)
+            )
+            words = f"{column} holds {holds}, UTF-8 that was read as {repaired.taken_for}; it was {was}; paste it again"
+            told.append((row, shown, f"{words}, or export the file again as UTF-8"))
+    schema = {ROW: pl.Int64, "shown": pl.String, "words": pl.String}
+    rows = pl.DataFrame(told, schema=schema, orient="row")
+    return _warnings(rows, origin, column, Code.MOJIBAKE, pl.col("shown"), pl.col("words"))
+
+
+def _from(text: str, place: int) -> str:
+    """The text from a little before a place on."""
+    start = max(0, place - _BEFORE)
+    return f"…{text[start:]}" if start else text
 
 
 def _warnings(
