@@ -14,7 +14,8 @@ QUOTE_LIMIT = 60
 HIDDEN = "«hidden»"
 
 _SECRET = re.compile(r"authorization|header|api[ _-]?key|token|password|secret", re.IGNORECASE)
-_SECRET_KEY = re.compile(rf"^\s*[\[{{].*(?:{_SECRET.pattern})[\w -]*[\"']?\s*:", re.IGNORECASE | re.DOTALL)
+_QUOTES = "\\\\\"'`“”„‟«»‘’‚"  # noqa: RUF001  # all that is taken for a quote
+_SECRET_KEY = re.compile(rf"^[\s\"'`]*[\[{{].*(?:{_SECRET.pattern})[\w -]*[{_QUOTES}]*\s*:", re.IGNORECASE | re.DOTALL)
 """A cell that is meant as JSON, however broken, and has such a key."""
 
 

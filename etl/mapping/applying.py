@@ -16,6 +16,7 @@ from etl.mapping.binding import Bound
 from etl.mapping.dialects import TRANSCRIPTS, Lift
 from etl.mapping.feeds import Feed
 from etl.mapping.jsoncells import look_up, quoted, take_out
+from etl.mapping.jsonmending import TRY
 from etl.mapping.names import spelled
 from etl.mapping.planning import Check, Loss, Plan, Rivalry
 from etl.mapping.series import found_in, only_where
@@ -302,16 +303,19 @@ class _Finder:
     ) -> Problem:
         field = feed.target.path
         value = show_value(field, None if found is None else _writable(found))
+        value = HIDDEN if show_value(feed.column, value) == HIDDEN else value
         cell = self._origin.cell(feed.column, row)
         return Problem(row, severity.value, code.value, field, feed.column, cell, value, _writable(sentence))
 
 
 def _say_mistake(check: Check, text: str, takes: str) -> str:
     field = check.feed.target.path
-    shown = quote_value(field, text)
+    subject = check.feed.subject
+    shown = HIDDEN if show_value(subject, text) == HIDDEN else quote_value(field, text)
     if check.type_ != check.before and shown != HIDDEN:
         shown = shown.strip('"')  # no string of JSON's: a number in quotes would be misleading
-    subject = check.feed.subject
+    if shown == HIDDEN:
+        takes = takes.partition(TRY)[0]
     return f"{subject} is {shown}; {'it' if subject == field else field} takes {takes}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.mapping.jsonmending import advise
 from etl.mapping.series import by_cell, found_in, only_where
 from etl.problems import Code
 
@@ -65,15 +66,21 @@ def read_texts(cells: pl.Series) -> pl.Series:
 
 
 def explain_json(text: str) -> Mistake:
-    """Why `is_json` says no."""
+    """Why `is_json` says no, and what was probably meant."""
+    return _explain(text, is_json)
+
+
+def _explain(text: str, is_wanted: Callable[[str], bool]) -> Mistake:
     try:
         read_strictly(text)
     except DuplicateKeyError as error:
         return Code.DUPLICATE_KEY, f'JSON in which each key stands once; "{error}" stands twice'
     except json.JSONDecodeError as error:
-        return Code.MALFORMED_JSON, f"JSON, and this is not: {_said_simply(error)} at character {error.pos + 1}"
+        said = f"JSON, and this is not: {_said_simply(error)} at {_place(text, error)}"
+        return Code.MALFORMED_JSON, said + advise(text, is_wanted)
     except (ValueError, RecursionError):
-        return Code.MALFORMED_JSON, "JSON that is not nested too deeply and has no NaN or Infinity"
+        words = "JSON that is not nested too deeply and has no NaN or Infinity"
+        return Code.MALFORMED_JSON, words + advise(text, is_wanted)
     return Code.MALFORMED_JSON, "JSON whose \\ud800 escapes come in pairs"
 
 
@@ -83,9 +90,9 @@ def explain_object(text: str) -> Mistake:
     read = _is_read(text)
     if read is not None:
         return Code.WRONG_TYPE, f"{wanted}, and this is {_kind(read[0])}"
-    if not text.lstrip().startswith("{"):
+    if not text.lstrip(' \t\r\n"').startswith("{"):
         return Code.WRONG_TYPE, f"{wanted}, and this is a text"
-    code, end = explain_json(text)
+    code, end = _explain(text, is_object)
     return code, f"{wanted}; it must be {end}"
 
 
@@ -94,7 +101,7 @@ def explain_texts(text: str) -> Mistake:
     wanted = 'a JSON array of texts, such as ["one", "two"]'
     read = _is_read(text)
     if read is None:
-        code, end = explain_json(text)
+        code, end = _explain(text, is_texts)
         return code, f"{wanted}; it must be {end}"
     value = read[0]
     if not isinstance(value, list):
@@ -228,6 +235,11 @@ def _after_space(text: str, place: int) -> int:
 def _kind(value: Any) -> str:
     names = {bool: "true or false", int: "a number", str: "a text", list: "an array", dict: "an object"}
     return "null" if value is None else names[type(value)]
+
+
+def _place(text: str, error: json.JSONDecodeError) -> str:
+    several = "\n" in text.strip()
+    return f"line {error.lineno}, column {error.colno}" if several else f"character {error.pos + 1}"
 
 
 def _said_simply(error: json.JSONDecodeError) -> str:
