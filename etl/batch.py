@@ -24,6 +24,9 @@ cells)."""
 ERROR_COLUMN = "_coval_etl_error"
 """The column that rejects carry and that a later import ignores."""
 
+LIST_COLUMN = "_coval_etl_problems"
+"""The name, in an annotated workbook, by which a later import knows our own sheet, and leaves it out."""
+
 LINE_KEY = "_coval_etl_line"
 """Rejects in JSON Lines: where a line that is no JSON object is kept, as text that a later import reads as the line."""
 

@@ -338,7 +338,14 @@ def report_of(
 ) -> Report:
     """The report of a job over these tables; what is to be said of a table as a whole is in it."""
     sources = [
-        Source(one.table.origin.file, one.table.origin.sheet, one.resource.name, one.survey.sha256) for one in fitted
+        Source(
+            one.table.origin.file,
+            one.table.origin.sheet,
+            one.resource.name,
+            one.survey.sha256,
+            one.survey.source.open,
+        )
+        for one in fitted
     ]
     report = Report(folder, job=job, command=command, contract=contract, sources=sources, outcomes=outcomes)
     for one in fitted:

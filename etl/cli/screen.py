@@ -109,6 +109,9 @@ class Screen:
             self._console.print(Text(visible(note), style="yellow"))
         if summary.folder is not None:
             self._console.print(Text("Report   ", style="bold") + Text(str(summary.folder)))
+            for copy in summary.annotated:
+                line = f"         {copy.relative_to(summary.folder)}: your workbook with the problems marked in it"
+                self._console.print(Text(line, style="dim"))
             for rejects in summary.rejects:
                 line = f"         {rejects.relative_to(summary.folder)}: the rows to mend; import that file again"
                 self._console.print(Text(line, style="dim"))

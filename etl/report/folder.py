@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from etl.errors import UsageError
-from etl.report.names import REJECTS, Place, possible_names
+from etl.report.names import ANNOTATED, REJECTS, Place, possible_names
 from etl.tables import NewFile, explain_failure, make_folder, partial_names
 
 SUMMARY = "summary.json"
@@ -61,7 +61,9 @@ class ReportFolder:
         file.discard()
 
     def commit(self) -> tuple[Path, ...]:
-        """Let every file appear, the summary last, and remove older rejects; what appeared but for the summary.
+        """Let every file appear, the summary last, and remove what an earlier report had more.
+
+        Gives what appeared but for the summary.
 
         Raises StoppedError.
         """
@@ -74,7 +76,7 @@ class ReportFolder:
         for name in self._replaceable:
             if (path := self.path / name) not in written:
                 self._remove(path)
-        self._remove_if_empty(self.path / REJECTS)
+        self._remove_inner()
         self.summary.commit()
         return written
 
@@ -82,13 +84,13 @@ class ReportFolder:
         """Take back what was not committed. Never raises."""
         for file in (*self._files, self.summary):
             file.discard()
-        self._remove_if_empty(self.path / REJECTS)
+        self._remove_inner()
         if self._made:
             self._remove_if_empty(self.path)
 
     def _clear_partials(self) -> None:
         """Remove what a killed job left."""
-        for folder in (self.path, self.path / REJECTS):
+        for folder in (self.path, *self._inner()):
             for partial in folder.glob(partial_names("*")):
                 partial.unlink()
 
@@ -104,6 +106,14 @@ class ReportFolder:
         for path in rejects:
             if path.stat().st_mtime > complete_s + _EDITED_AFTER_S:
                 raise UsageError(f"{path} was changed since that report was written; it is not replaced.", _ELSEWHERE)
+
+    def _inner(self) -> tuple[Path, Path]:
+        return self.path / REJECTS, self.path / ANNOTATED
+
+    def _remove_inner(self) -> None:
+        """Remove the folders in the folder, where they are empty."""
+        for folder in self._inner():
+            self._remove_if_empty(folder)
 
     @staticmethod
     def _remove(path: Path) -> None:
@@ -121,8 +131,9 @@ def _refuse_foreign(path: Path) -> None:
     """Raises UsageError unless `path` is an empty folder or holds a report, complete or begun."""
     if path.is_symlink() or not path.is_dir():
         raise UsageError(f"{path} is not a folder.", _ELSEWHERE)
-    if (path / REJECTS).is_symlink():
-        raise UsageError(f"{path / REJECTS} is a link; a report never writes through one.", _ELSEWHERE)
+    for inner in (path / REJECTS, path / ANNOTATED):
+        if inner.is_symlink():
+            raise UsageError(f"{inner} is a link; a report never writes through one.", _ELSEWHERE)
     begun = any(path.glob(partial_names(SUMMARY)))
     if any(path.iterdir()) and not begun and not _is_summary(path / SUMMARY):
         raise UsageError(f"{path} exists and holds something else than a report of ours.", _ELSEWHERE)

@@ -1,10 +1,14 @@
-"""What files of rejects are called. This file must never know what is in them."""
+"""What files of rejects and annotated workbooks are called. This file must never know what is in them."""
 
 import re
 from collections.abc import Sequence
 
+from etl.tables.marked import SUFFIXES
+
 REJECTS = "rejects"
 """The only file of rejects, without its ending; where there are several, the folder that holds them."""
+ANNOTATED = "annotated"
+"""The same for copies of workbooks with the problems marked."""
 FORMATS = ("csv", "xlsx", "jsonl")
 """What rejects are written in."""
 
@@ -18,12 +22,14 @@ Place = tuple[str, str | None]
 """A source: its file as the user named it, and its sheet."""
 
 
-def name_of_file(places: Sequence[Place], file: str) -> str:
-    """The name, without its ending, for the rejects of a whole file. Its number is that of its first table, from 1."""
+def name_of_file(places: Sequence[Place], file: str, what: str = REJECTS) -> str:
+    """The name, without its ending, for the rejects (or another `what`) of a whole file. Its number is that of its
+    first table, from 1.
+    """
     files = [named for named, _ in places]
     if len(set(files)) == 1:
-        return REJECTS
-    return f"{REJECTS}/{files.index(file) + 1}-{_plain(_stem(file))}"
+        return what
+    return f"{what}/{files.index(file) + 1}-{_plain(_stem(file))}"
 
 
 def name_of_table(places: Sequence[Place], table: int) -> str:
@@ -36,10 +42,13 @@ def name_of_table(places: Sequence[Place], table: int) -> str:
 
 
 def possible_names(places: Sequence[Place]) -> set[str]:
-    """Every name that rejects of these sources may have, with its ending."""
+    """Every name that rejects and annotated copies of these sources may have, with its ending."""
     names = {name_of_file(places, file) for file, _ in places}
     names |= {name_of_table(places, table) for table in range(len(places))}
-    return {f"{name}.{ending}" for name in names for ending in FORMATS}
+    annotated = {name_of_file(places, file, ANNOTATED) for file, _ in places}
+    return {f"{name}.{ending}" for name in names for ending in FORMATS} | {
+        f"{name}.{ending}" for name in annotated for ending in SUFFIXES
+    }
 
 
 def _stem(file: str) -> str:

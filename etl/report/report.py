@@ -18,6 +18,7 @@ from etl import problems as problem
 from etl.batch import ROW, Batch, Origin
 from etl.errors import EtlError, ExitCode, severest
 from etl.problems import Problem, Severity
+from etl.report.annotated import Annotated
 from etl.report.folder import RESULTS, ReportFolder
 from etl.report.groups import ProblemGroup, ProblemGroups
 from etl.report.outcome import TO_LOOK_AT, TO_MEND, Outcome, Result
@@ -88,6 +89,9 @@ class Report:
     def note(self, origin: Origin, problems: Sequence[Problem]) -> None:
         """Problems of a table as a whole: they are grouped with the others, but belong to no row's line."""
         self._groups.add(origin.file, problem.frame_of(problems))
+        table = self._tables.get((origin.file, origin.sheet))
+        if self._files is not None and table is not None:
+            self._files.note(table, origin, problems)
 
     def add(self, batch: Batch, results: Sequence[Result]) -> None:
         """What became of the rows of a batch: one result a row, in their order. Batches of a table come in order.
@@ -198,11 +202,15 @@ class _Files:
         self._sources = sources
         self._folder = ReportFolder(folder, places)
         self._rejects = Rejects(self._folder, places)
+        self._annotated = Annotated(self._folder, sources)
         try:
             self._results = self._folder.new_file(RESULTS)
         except EtlError:
             self._folder.discard()
             raise
+
+    def note(self, table: int, origin: Origin, problems: Sequence[Problem]) -> None:
+        self._annotated.note(table, origin, problems)
 
     def add(self, table: int, batch: Batch, results: Sequence[Result], problems: pl.DataFrame) -> None:
         issues: dict[int, list[Problem]] = {}
@@ -210,6 +218,7 @@ class _Files:
             issues.setdefault(found.row, []).append(found)
         resource, members = self._sources[table].resource, members_of(batch)
         write_lines(self._results, result_lines(batch.origin, resource, results, issues, members))
+        self._annotated.add(table, batch, results, issues)
         errors = {
             result.row: _sentence_of(result, issues.get(result.row, []))
             for result in results
@@ -220,15 +229,18 @@ class _Files:
         self._rejects.add(table, batch, errors)
 
     def complete(self, summary: Summary) -> Summary:
-        summary = replace(summary, folder=self._folder.path, notes=self._rejects.write())
+        summary = replace(summary, folder=self._folder.path, notes=(*self._rejects.write(), *self._annotated.write()))
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
         # A file's name may hold bytes that are no text; Python carries them as half surrogate pairs.
         self._folder.summary.write(f"{text}\n".encode("utf-8", "backslashreplace"))
         written = self._folder.commit()
-        return replace(summary, rejects=tuple(path for path in written if path.name != RESULTS))
+        annotated = self._annotated.paths
+        rejects = tuple(path for path in written if path.name != RESULTS and path not in annotated)
+        return replace(summary, rejects=rejects, annotated=annotated)
 
     def discard(self) -> None:
         self._rejects.close()
+        self._annotated.close()
         self._folder.discard()
 
 

@@ -47,7 +47,7 @@ class Spool:
         file = self._file
         if file is None:
             return
-        for start, end in self._parts[table]:
+        for start, end in self._parts.get(table, ()):
             at = start
             while at < end:
                 file.seek(at)

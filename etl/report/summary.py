@@ -1,9 +1,10 @@
 """`summary.json`: the whole job on one page. This file must never know a single row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from etl.errors import ExitCode
 from etl.report.groups import ProblemGroup
@@ -17,13 +18,15 @@ Counts = Mapping[str, int]
 class Source:
     """A table that rows are read from: its file as the user named it, its sheet, and what its rows become.
 
-    `sha256` is that of the whole file (None where it was not computed).
+    `sha256` is that of the whole file (None where it was not computed), `open` gives its content as often as it is
+    wanted, or raises FileError where that has changed (None: it is not at hand).
     """
 
     file: str
     sheet: str | None
     resource: str
     sha256: str | None = None
+    open: Callable[[], BinaryIO] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ class Requests:
 class Summary:
     """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`.
 
-    `source_rows` are the rows read of each source. `folder` and `rejects` are where the report and the rows to mend are
-    (None and empty where there are none), `notes` sentences for a person about the report itself.
+    `source_rows` are the rows read of each source. `folder`, `rejects` and `annotated` are where the report, the rows
+    to mend and the annotated workbooks are (None and empty where there are none), `notes` sentences for a person about
+    the report itself.
     """
 
     job: str | None
@@ -59,6 +63,7 @@ class Summary:
     problems: tuple[ProblemGroup, ...]
     folder: Path | None = None
     rejects: tuple[Path, ...] = ()
+    annotated: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

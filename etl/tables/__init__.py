@@ -8,13 +8,14 @@ from etl.tables.delimited import Dialect, write_delimited
 from etl.tables.files import NewFile, explain_failure, make_folder, partial_names
 from etl.tables.jsonlines import json_text, object_text, string_text, write_lines
 from etl.tables.limits import DoesNotFitError
-from etl.tables.workbook import Sheet, write_workbook
+from etl.tables.workbook import Sheet, allowed_names, write_workbook
 
 __all__ = [
     "Dialect",
     "DoesNotFitError",
     "NewFile",
     "Sheet",
+    "allowed_names",
     "explain_failure",
     "json_text",
     "make_folder",

@@ -77,7 +77,7 @@ def _pack_workbook(path: Path, packed: BinaryIO, folder: str, sheets: Sequence[S
     as_text = workbook.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
     as_name = workbook.add_format({"num_format": "@", "text_wrap": True, "valign": "top", "bold": True})
     try:
-        for name, sheet in zip(_allowed_names(sheets), sheets, strict=True):
+        for name, sheet in zip(allowed_names([sheet.name for sheet in sheets]), sheets, strict=True):
             _write_sheet(workbook, name, sheet, as_text, as_name)
         workbook.close()
     except exceptions.XlsxWriterException as error:
@@ -125,11 +125,11 @@ def _refuse_long(cell: str, sheet_name: str) -> None:
         raise DoesNotFitError(f"sheet {sheet_name} has a cell of more than {CELL_LIMIT:,} characters")
 
 
-def _allowed_names(sheets: Iterable[Sheet]) -> Iterator[str]:
+def allowed_names(names: Iterable[str]) -> Iterator[str]:
     """Names as Excel takes them: 1-31 UTF-16 units, none of `[]:*?/\\`, no outer `'`, distinct in any letter case."""
     taken: set[str] = set()
-    for sheet in sheets:
-        plain = _FORBIDDEN_IN_NAMES.sub("_", sheet.name)
+    for wanted in names:
+        plain = _FORBIDDEN_IN_NAMES.sub("_", wanted)
         endings = chain([""], (f" ({number})" for number in count(2)))
         candidates = (_cut(plain, _NAME_LIMIT - len(ending)).strip("'") + ending for ending in endings)
         name = next(name for name in candidates if name and name.lower() not in taken)

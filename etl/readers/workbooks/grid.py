@@ -12,7 +12,7 @@ from functools import cache
 import polars as pl
 
 from etl import problems as problem
-from etl.batch import Batch, Decision, Origin, column_letters
+from etl.batch import LIST_COLUMN, Batch, Decision, Origin, column_letters
 from etl.errors import FileError
 from etl.problems import Code, Problem, Severity
 from etl.quoting import shorten, show_value
@@ -172,6 +172,8 @@ def filled(cells: Iterable[Cell]) -> dict[int, str]:
 def _find_header(lines: Sequence[Line], options: ReadOptions, sheet: str) -> Header:
     if not lines:
         raise NoTableError(EMPTY, GIVE_ROWS)
+    if LIST_COLUMN in lines[0][1].values():
+        raise NoTableError("it lists the problems that an earlier report found", "Name another sheet.")
     try:
         header = find_header(lines, options.header_row, sheet, told=options.columns)
     except FileError as error:
