@@ -246,7 +246,7 @@ class _Binder:
         for part in rule.all_of or ():
             match = match_columns({path: part}, self.columns).get(path)
             feeds = (*self._from_columns(path, part, match), *self._collected(path, part))
-            listed = Target(path, FieldSpec(path, Kind.LIST), Kind.LIST)
+            listed = Target(path, FieldSpec(path, Kind.LIST), Kind.LIST, turns=self._target(path).turns)
             parts += [tuple(replace(feed, target=listed) for feed in feeds)] if feeds else []
         if parts:
             inputs = dict.fromkeys(one for feeds in parts for feed in feeds for one in feed.inputs)
