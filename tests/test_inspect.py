@@ -10,7 +10,7 @@ import xlsxwriter
 
 from etl.cli.inspect import command as inspect_command
 from etl.cli.preview import command as preview_command
-from etl.mapping.spec import Source
+from etl.mapping.language.spec import Source
 from etl.readers import ReadOptions
 from tests.command import SAMPLES, etl
 
@@ -163,7 +163,9 @@ class TestOverrides:
         assert evidence["header row"] == "said with --header-row"
 
     def test_what_was_said_of_the_first_file_may_be_said_again_of_its_rejects(self, tmp_path: Path) -> None:
-        (tmp_path / "cases.json").write_text('{"data": {"tests": [{"input_str": "a"}, {"input_str": "b", "input_type": "SONG"}]}, "x": []}')
+        (tmp_path / "cases.json").write_text(
+            '{"data": {"tests": [{"input_str": "a"}, {"input_str": "b", "input_type": "SONG"}]}, "x": []}'
+        )
         with zipfile.ZipFile(tmp_path / "cases.zip", "w") as archive:
             archive.writestr("cases.csv", "input_str,input_type\na,\nb,SONG\n")
             archive.writestr("other.txt", "")

@@ -13,8 +13,8 @@ import pytest
 
 from etl.batch import ROW, Batch
 from etl.mapping import NameBook, apply, bind, bodies, gather, load_mapping, try_mapping
-from etl.mapping.linting import lint
-from etl.mapping.spec import Mapping, Part, Rule, Source
+from etl.mapping.language.linting import lint
+from etl.mapping.language.spec import Mapping, Part, Rule, Source
 from etl.mapping.steps import STEPS
 from etl.resources import Contract
 from tests.command import ROOT

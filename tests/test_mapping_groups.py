@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from etl.batch import RECORD, ROW, Batch
 from etl.errors import FileError, MappingError
 from etl.mapping import bind, gather
-from etl.mapping.gathering import MOST_MEMBERS, Grouping
+from etl.mapping.rows.gathering import MOST_MEMBERS, Grouping
 from etl.resources import Contract
 from tests.command import etl
 from tests.mapping_talk import batch_of, mapped, mapping_of

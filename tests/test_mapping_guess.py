@@ -344,7 +344,7 @@ def test_a_mapping_may_require_columns_and_what_is_in_them(
     requires: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = mapping_of(tmp_path, "input_str: {from: Frage}", more=f"source: {{requires: {requires}}}\n")
-    monkeypatch.setattr("etl.mapping.guessing.presets", lambda: (mine,))
+    monkeypatch.setattr("etl.mapping.detection.guessing.presets", lambda: (mine,))
     origin = Origin("table", None, "csv", ("Frage", "Rollen"), (1, 2), 1)
     sample = pl.DataFrame({ROW: [2, 3], "Frage": ["x", "y"], "Rollen": [None, '[{"role": "user"}]']})
     assert guess(origin, sample)[0].score == (1.0 if fits else 0.0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from etl.batch import Origin
 from etl.errors import ExitCode, MappingError, UsageError
 from etl.mapping import bind, load_mapping, presets
-from etl.mapping.linting import lint
+from etl.mapping.language.linting import lint
 from etl.mapping.steps import STEPS
 from etl.resources import RESOURCES, Contract
 from tests.mapping_talk import batch_of, mapped, mapping_of

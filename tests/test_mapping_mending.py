@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from etl.mapping.jsoncells import explain_json, explain_object, explain_texts, is_json
-from etl.mapping.jsonmending import mend
+from etl.mapping.cells.jsoncells import explain_json, explain_object, explain_texts, is_json
+from etl.mapping.cells.jsonmending import mend
 from tests.mapping_talk import batch_of, mapped, mapping_of
 
 MENDED = [

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from etl.mapping import quickyaml
-from etl.mapping.linting import lint
-from etl.mapping.quickyaml import read_sound
-from etl.mapping.yamlfile import plain, read_yaml
+from etl.mapping.language import quickyaml
+from etl.mapping.language.linting import lint
+from etl.mapping.language.quickyaml import read_sound
+from etl.mapping.language.yamlfile import plain, read_yaml
 from tests.command import ROOT
 
 FILES = sorted((ROOT / "mappings").glob("*.yaml"))

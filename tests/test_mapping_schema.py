@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from etl.mapping.linting import lint
-from etl.mapping.schema import key_docs, mapping_schema
-from etl.mapping.spec import Part
+from etl.mapping.language.linting import lint
+from etl.mapping.language.schema import key_docs, mapping_schema
+from etl.mapping.language.spec import Part
+from etl.mapping.language.yamlfile import plain, read_yaml
 from etl.mapping.steps import STEPS
-from etl.mapping.yamlfile import plain, read_yaml
 from etl.resources import RESOURCES, Contract
 from tests.command import ROOT
 from tests.test_mapping_language import GOOD

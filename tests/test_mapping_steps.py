@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.mapping import lists
-from etl.mapping.jsoncells import is_texts, read_texts
+from etl.mapping.cells import lists
+from etl.mapping.cells.jsoncells import is_texts, read_texts
 from etl.mapping.steps import STEPS
 from etl.resources import Contract
 from tests.mapping_talk import batch_of, mapped, mapping_of

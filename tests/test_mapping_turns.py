@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl import mapping as maps
-from etl.mapping import bind, gather, turns
-from etl.mapping.transcripts import as_messages
+from etl.mapping import bind, gather
+from etl.mapping.cells import turns
+from etl.mapping.cells.transcripts import as_messages
 from etl.problems import Code
 from etl.resources import TEST_CASES, Contract
 from etl.validators import check

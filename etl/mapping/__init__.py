@@ -3,22 +3,22 @@
 Must never know where rows come from or where bodies go.
 """
 
-from etl.mapping.applying import apply
-from etl.mapping.binding import Bound, bind
-from etl.mapping.bodies import bodies
-from etl.mapping.dialects import declared_spec
-from etl.mapping.gathering import gather
-from etl.mapping.guessing import FITS, SURE, Guess, guess
-from etl.mapping.linting import Fault
-from etl.mapping.lookups import NameBook
-from etl.mapping.presets import check_mapping, load_mapping, mapping_text, presets
-from etl.mapping.schema import mapping_schema
-from etl.mapping.settling import Use
-from etl.mapping.spec import Mapping
-from etl.mapping.spec import Source as MappingSource
+from etl.mapping.detection.columns import Use
+from etl.mapping.detection.guessing import FITS, SURE, Guess, guess
+from etl.mapping.detection.writing import write_mapping
+from etl.mapping.fields.dialects import declared_spec
+from etl.mapping.fields.lookups import NameBook
+from etl.mapping.language.linting import Fault
+from etl.mapping.language.presets import check_mapping, load_mapping, mapping_text, presets
+from etl.mapping.language.schema import mapping_schema
+from etl.mapping.language.spec import Mapping
+from etl.mapping.language.spec import Source as MappingSource
+from etl.mapping.rows.applying import apply
+from etl.mapping.rows.binding import Bound, bind
+from etl.mapping.rows.bodies import bodies
+from etl.mapping.rows.gathering import gather
+from etl.mapping.rows.unmapping import unmap
 from etl.mapping.trying import Trial, try_mapping
-from etl.mapping.unmapping import unmap
-from etl.mapping.writing import write_mapping
 
 __all__ = [
     "FITS",

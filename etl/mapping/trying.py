@@ -11,10 +11,10 @@ import polars as pl
 
 from etl.batch import Origin
 from etl.errors import MappingError
-from etl.mapping.binding import Bound, bind
-from etl.mapping.guessing import guess
-from etl.mapping.linting import Fault
-from etl.mapping.spec import Mapping, Rule
+from etl.mapping.detection.guessing import guess
+from etl.mapping.language.linting import Fault
+from etl.mapping.language.spec import Mapping, Rule
+from etl.mapping.rows.binding import Bound, bind
 from etl.resources import Contract
 
 _PLACED = re.compile(r".*?:(\d+):(\d+): (.*)", re.DOTALL)

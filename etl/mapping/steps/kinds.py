@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import polars as pl
 from pydantic import BeforeValidator, Field
 
-from etl.mapping.jsoncells import cut_out, is_json
-from etl.mapping.series import by_cell
+from etl.mapping.cells.jsoncells import cut_out, is_json
+from etl.mapping.cells.series import by_cell
 from etl.mapping.steps.step import TEXT_OR_LIST, Form, Step, listed
 
 _OPENING = {"object": "{", "array": "["}

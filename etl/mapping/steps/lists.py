@@ -10,11 +10,11 @@ import polars as pl
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from etl.mapping import jsoncells, lists
-from etl.mapping.jsoncells import Mistake
-from etl.mapping.names import suggest
-from etl.mapping.patterns import known_pattern, said_of_each
-from etl.mapping.series import by_cell, by_column
+from etl.mapping.cells import jsoncells, lists
+from etl.mapping.cells.jsoncells import Mistake
+from etl.mapping.cells.names import suggest
+from etl.mapping.cells.patterns import known_pattern, said_of_each
+from etl.mapping.cells.series import by_cell, by_column
 from etl.mapping.steps.step import TEXTS, Form, Step, listed
 from etl.problems import Code
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import polars as pl
 
-from etl.mapping import transcripts, turns
-from etl.mapping.jsoncells import Mistake
-from etl.mapping.series import by_column
+from etl.mapping.cells import transcripts, turns
+from etl.mapping.cells.jsoncells import Mistake
+from etl.mapping.cells.series import by_column
 from etl.mapping.steps.step import TEXTS, Form, Operation, Step
 
 

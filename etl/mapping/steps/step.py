@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from etl.mapping.jsoncells import Mistake
+from etl.mapping.cells.jsoncells import Mistake
 
 
 class Form(StrEnum):
@@ -56,7 +56,7 @@ class Step(BaseModel):
     reads_scalars: ClassVar[bool] = False
     """As the first step it is also given their numbers and booleans, as text."""
     marks: ClassVar[bool] = False
-    """The list that it gives may have items that are no speech (`etl.mapping.turns`)."""
+    """The list that it gives may have items that are no speech (`etl.mapping.cells.turns`)."""
     shorthand: ClassVar[str | None] = None
     """The option that `{step: value}` sets, where value is no mapping."""
 

@@ -9,8 +9,8 @@ import polars as pl
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
-from etl.mapping import jsoncells
-from etl.mapping.jsoncells import Mistake
+from etl.mapping.cells import jsoncells
+from etl.mapping.cells.jsoncells import Mistake
 from etl.mapping.steps.step import Form, Step
 from etl.problems import Code
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
-from etl.mapping.evidence import values_by_column
-from etl.mapping.names import fold
-from etl.mapping.presets import presets
-from etl.mapping.settling import Use, settle, uses_of
-from etl.mapping.spec import Mapping
-from etl.mapping.ways import parse_name, reach_all
+from etl.mapping.cells.names import fold
+from etl.mapping.cells.ways import parse_name, reach_all
+from etl.mapping.detection.columns import Use, settle, uses_of
+from etl.mapping.detection.evidence import values_by_column
+from etl.mapping.language.presets import presets
+from etl.mapping.language.spec import Mapping
 from etl.resources import RESOURCES, Contract
 
 FITS = 0.5

@@ -8,11 +8,11 @@ from collections.abc import Mapping as Pairs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from etl.mapping.dialects import declared_spec
-from etl.mapping.evidence import NOTHING, Finding, Weight, weigh
-from etl.mapping.matching import match_columns
-from etl.mapping.names import fold, likeness, parts_of
-from etl.mapping.spec import Mapping, Rule
+from etl.mapping.cells.names import fold, likeness, parts_of
+from etl.mapping.detection.evidence import NOTHING, Finding, Weight, weigh
+from etl.mapping.fields.dialects import declared_spec
+from etl.mapping.language.matching import match_columns
+from etl.mapping.language.spec import Mapping, Rule
 from etl.resources import RESOURCES
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from etl.mapping.names import LEAD, fold, likeness
-from etl.mapping.patterns import names_in
-from etl.mapping.spec import Rule
-from etl.mapping.ways import Input, parse_name
+from etl.mapping.cells.names import LEAD, fold, likeness
+from etl.mapping.cells.patterns import names_in
+from etl.mapping.cells.ways import Input, parse_name
+from etl.mapping.language.spec import Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 
 from etl.errors import MappingError
-from etl.mapping.linting import Fault, lint
-from etl.mapping.names import spelled, suggest
-from etl.mapping.quickyaml import read_sound
-from etl.mapping.spec import Mapping
+from etl.mapping.cells.names import spelled, suggest
+from etl.mapping.language.linting import Fault, lint
+from etl.mapping.language.quickyaml import read_sound
+from etl.mapping.language.spec import Mapping
 
-_HERE = Path(__file__).resolve().parent
-_FOLDERS = (_HERE.parent / "_mappings", _HERE.parent.parent / "mappings")
+_ROOM = Path(__file__).resolve().parent.parent
+_FOLDERS = (_ROOM.parent / "_mappings", _ROOM.parent.parent / "mappings")
 """Where the ready-made mappings are: in the wheel, in a checkout."""
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from etl.mapping.spec import Mapping
-from etl.mapping.yamlfile import Places, read_yaml
+from etl.mapping.language.spec import Mapping
+from etl.mapping.language.yamlfile import Places, read_yaml
 
 _Fastest: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML has its C loader in every wheel; built from source without libyaml, it does without."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from etl.mapping.jsoncells import read_texts
-from etl.mapping.series import found_in, only_where
+from etl.mapping.cells.jsoncells import read_texts
+from etl.mapping.cells.series import found_in, only_where
 
 NEWLINE, BULLET, NUMBERED = "newline", "bullet", "numbered"
 NAMED = (NEWLINE, BULLET, NUMBERED)

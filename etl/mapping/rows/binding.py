@@ -14,19 +14,19 @@ import polars as pl
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
-from etl.mapping.collecting import collect_objects, collect_texts
-from etl.mapping.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
-from etl.mapping.feeds import Feed
-from etl.mapping.gathering import Grouping
-from etl.mapping.kinds import constant, convert_text
-from etl.mapping.lookups import NameBook
-from etl.mapping.matching import Match, find_input, match_columns
-from etl.mapping.names import fold, likeness, spelled, suggest
-from etl.mapping.patterns import parse_pattern
-from etl.mapping.planning import Plan, in_shape, make_plan
-from etl.mapping.spec import Into, Mapping, OwnRule, Rule
+from etl.mapping.cells.names import fold, likeness, spelled, suggest
+from etl.mapping.cells.patterns import parse_pattern
+from etl.mapping.cells.ways import Input
+from etl.mapping.fields.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
+from etl.mapping.fields.kinds import constant, convert_text
+from etl.mapping.fields.lookups import NameBook
+from etl.mapping.language.matching import Match, find_input, match_columns
+from etl.mapping.language.spec import Into, Mapping, OwnRule, Rule
+from etl.mapping.rows.collecting import collect_objects, collect_texts
+from etl.mapping.rows.feeds import Feed
+from etl.mapping.rows.gathering import Grouping
+from etl.mapping.rows.planning import Plan, in_shape, make_plan
 from etl.mapping.steps import Form
-from etl.mapping.ways import Input
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from etl.mapping.jsonmending import advise
-from etl.mapping.series import by_cell, found_in, only_where
+from etl.mapping.cells.jsonmending import advise
+from etl.mapping.cells.series import by_cell, found_in, only_where
 from etl.problems import Code
 
 Mistake = tuple[Code, str]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl.mapping.jsoncells import encode, merge
+from etl.mapping.cells.jsoncells import encode, merge
 from etl.resources import FieldSpec, Kind
 
 

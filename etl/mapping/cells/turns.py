@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from etl.mapping.jsoncells import (
+from etl.mapping.cells.jsoncells import (
     Mistake,
     encode,
     explain_json,
@@ -22,9 +22,9 @@ from etl.mapping.jsoncells import (
     read_strictly,
     read_texts,
 )
-from etl.mapping.lists import LOOKS_LIKE_JSON, SEPARATOR, drop_blank
-from etl.mapping.series import found_in, only_where
-from etl.mapping.speakers import (
+from etl.mapping.cells.lists import LOOKS_LIKE_JSON, SEPARATOR, drop_blank
+from etl.mapping.cells.series import found_in, only_where
+from etl.mapping.cells.speakers import (
     AGENT,
     AGENT_WORDS,
     IN_SCRIPTS,
@@ -37,7 +37,7 @@ from etl.mapping.speakers import (
     lines_of,
     read_lines,
 )
-from etl.mapping.ways import items_of
+from etl.mapping.cells.ways import items_of
 from etl.problems import Code
 from etl.quoting import shorten
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StringConstraints
 
 from etl.formats import FORMATS, Format
-from etl.mapping.patterns import known_pattern
+from etl.mapping.cells.patterns import known_pattern
+from etl.mapping.language.yamlfile import Loc, Places, plain
 from etl.mapping.steps import WrittenStep
-from etl.mapping.yamlfile import Loc, Places, plain
 
 
 def _listed(value: Any) -> Any:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from etl.mapping.jsoncells import Mistake
-from etl.mapping.names import suggest
-from etl.mapping.series import by_column
+from etl.mapping.cells.jsoncells import Mistake
+from etl.mapping.cells.names import suggest
+from etl.mapping.cells.series import by_column
 from etl.mapping.steps import Form, Operation
 from etl.problems import Code
 from etl.quoting import quote_value

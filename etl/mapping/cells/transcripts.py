@@ -5,10 +5,19 @@ Functions on whole columns. Must never know columns of a file, nor what other te
 
 import polars as pl
 
-from etl.mapping.jsoncells import Mistake, encode
-from etl.mapping.lists import LOOKS_LIKE_JSON
-from etl.mapping.series import found_in, only_where
-from etl.mapping.speakers import AGENT, AGENT_WORDS, OTHER, OTHER_WORDS, PERSONA, SYSTEM_WORDS, Voices, read_labelled
+from etl.mapping.cells.jsoncells import Mistake, encode
+from etl.mapping.cells.lists import LOOKS_LIKE_JSON
+from etl.mapping.cells.series import found_in, only_where
+from etl.mapping.cells.speakers import (
+    AGENT,
+    AGENT_WORDS,
+    OTHER,
+    OTHER_WORDS,
+    PERSONA,
+    SYSTEM_WORDS,
+    Voices,
+    read_labelled,
+)
 from etl.problems import Code
 from etl.quoting import quote_value
 

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from etl.expressions import ExpressionError, check_expression
-from etl.mapping.dialects import declared_spec, find_target
-from etl.mapping.kinds import FORMS, NOUNS, constant
-from etl.mapping.names import spelled, suggest
-from etl.mapping.spec import Into, Mapping, Rule, known_keys
+from etl.mapping.cells.names import spelled, suggest
+from etl.mapping.fields.dialects import declared_spec, find_target
+from etl.mapping.fields.kinds import FORMS, NOUNS, constant
+from etl.mapping.language.spec import Into, Mapping, Rule, known_keys
+from etl.mapping.language.yamlfile import Loc, Places, TwiceError, YamlError, keys_twice, plain, read_yaml
 from etl.mapping.steps import STEPS, Form
 from etl.mapping.steps.text import Entry
-from etl.mapping.yamlfile import Loc, Places, TwiceError, YamlError, keys_twice, plain, read_yaml
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 
 Place = tuple[str, str, *tuple[str | int, ...]]

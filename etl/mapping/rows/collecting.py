@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from etl.batch import MEMBERS
-from etl.mapping.jsoncells import encode
+from etl.mapping.cells.jsoncells import encode
 
 
 def collect_texts(column: str, only: Mapping[str, Sequence[str]]) -> pl.Expr:

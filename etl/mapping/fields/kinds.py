@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from etl.mapping import jsoncells, lists
-from etl.mapping.jsoncells import Mistake, encode
-from etl.mapping.names import spelled, suggest
-from etl.mapping.series import by_column
+from etl.mapping.cells import jsoncells, lists
+from etl.mapping.cells.jsoncells import Mistake, encode
+from etl.mapping.cells.names import spelled, suggest
+from etl.mapping.cells.series import by_column
 from etl.mapping.steps import Boolean, Form, Integer, Number, Operation
 from etl.problems import Code
 from etl.resources import Kind

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.mapping.dialects import Target
-from etl.mapping.lookups import NameBook
-from etl.mapping.spec import Rule
+from etl.mapping.cells.ways import Input
+from etl.mapping.fields.dialects import Target
+from etl.mapping.fields.lookups import NameBook
+from etl.mapping.language.spec import Rule
 from etl.mapping.steps import Form
-from etl.mapping.ways import Input
 
 Cell = str | list[str]
 """A value as a frame holds it: plain text, JSON text, or a list of texts."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from etl.mapping.kinds import NOUNS
-from etl.mapping.spec import Mapping, Part, Rule
+from etl.mapping.fields.kinds import NOUNS
+from etl.mapping.language.spec import Mapping, Part, Rule
 from etl.mapping.steps import STEPS, Step
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
 

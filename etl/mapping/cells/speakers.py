@@ -8,8 +8,8 @@ from functools import cached_property
 
 import polars as pl
 
-from etl.mapping.lists import NAMED, SEPARATOR, drop_blank, split_texts
-from etl.mapping.series import found_in, only_where
+from etl.mapping.cells.lists import NAMED, SEPARATOR, drop_blank, split_texts
+from etl.mapping.cells.series import found_in, only_where
 
 PERSONA, AGENT, OTHER = "P", "A", "O"
 """The first character of a line says who speaks: the persona, the agent, or what is neither (a tool, a note)."""

@@ -15,14 +15,14 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import ROW, Batch, Origin
 from etl.errors import MappingError
-from etl.mapping.applying import apply
-from etl.mapping.binding import bind
-from etl.mapping.bodies import bodies
-from etl.mapping.dialects import Shape, Target, find_target
-from etl.mapping.jsoncells import members, quoted
-from etl.mapping.lookups import NameBook
-from etl.mapping.names import fold, spelled
-from etl.mapping.spec import Mapping, Rule
+from etl.mapping.cells.jsoncells import members, quoted
+from etl.mapping.cells.names import fold, spelled
+from etl.mapping.fields.dialects import Shape, Target, find_target
+from etl.mapping.fields.lookups import NameBook
+from etl.mapping.language.spec import Mapping, Rule
+from etl.mapping.rows.applying import apply
+from etl.mapping.rows.binding import bind
+from etl.mapping.rows.bodies import bodies
 from etl.problems import Code, Problem, Severity
 from etl.resources import RESOURCES, Contract
 

@@ -11,12 +11,12 @@ from functools import partial
 
 import polars as pl
 
-from etl.mapping.dialects import Shape, Target
-from etl.mapping.feeds import Cell, Feed
-from etl.mapping.jsoncells import Mistake, encode
-from etl.mapping.kinds import explain_type, from_json, into_kind, map_words
+from etl.mapping.cells.jsoncells import Mistake, encode
+from etl.mapping.cells.ways import Input
+from etl.mapping.fields.dialects import Shape, Target
+from etl.mapping.fields.kinds import explain_type, from_json, into_kind, map_words
+from etl.mapping.rows.feeds import Cell, Feed
 from etl.mapping.steps import ENTRIES, SPEECH, UNMARKED, BlankToNull, Form, Operation, Wrap
-from etl.mapping.ways import Input
 from etl.problems import Code
 from etl.resources import Kind
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from etl.mapping.names import fold, likeness
-from etl.mapping.spec import Rule
+from etl.mapping.cells.names import fold, likeness
+from etl.mapping.language.spec import Rule
 from etl.resources import FieldSpec, Kind
 
 MOSTLY = 0.9

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from pydantic_core import PydanticCustomError
 
-from etl.mapping.ways import Way, items_of, look, parse_way, shown
+from etl.mapping.cells.ways import Way, items_of, look, parse_way, shown
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 

@@ -12,16 +12,16 @@ import polars as pl
 
 from etl import problems as problem
 from etl.batch import ROW, TYPES, Batch
-from etl.mapping.binding import Bound
-from etl.mapping.dialects import TRANSCRIPTS, Lift
-from etl.mapping.feeds import Feed
-from etl.mapping.jsoncells import look_up, quoted, take_out
-from etl.mapping.jsonmending import TRY
-from etl.mapping.names import spelled
-from etl.mapping.planning import Check, Loss, Plan, Rivalry
-from etl.mapping.series import found_in, only_where
-from etl.mapping.transcripts import as_messages, explain
-from etl.mapping.ways import keys_of, reach, reach_all
+from etl.mapping.cells.jsoncells import look_up, quoted, take_out
+from etl.mapping.cells.jsonmending import TRY
+from etl.mapping.cells.names import spelled
+from etl.mapping.cells.series import found_in, only_where
+from etl.mapping.cells.transcripts import as_messages, explain
+from etl.mapping.cells.ways import keys_of, reach, reach_all
+from etl.mapping.fields.dialects import TRANSCRIPTS, Lift
+from etl.mapping.rows.binding import Bound
+from etl.mapping.rows.feeds import Feed
+from etl.mapping.rows.planning import Check, Loss, Plan, Rivalry
 from etl.problems import Code, Problem, Severity
 from etl.quoting import HIDDEN, quote_value, show_value
 from etl.resources import Kind

@@ -12,11 +12,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from etl.mapping.guessing import Guess
-from etl.mapping.matching import match_columns
-from etl.mapping.presets import mapping_text
-from etl.mapping.spec import Rule
-from etl.mapping.yamlfile import plain, read_yaml
+from etl.mapping.detection.guessing import Guess
+from etl.mapping.language.matching import match_columns
+from etl.mapping.language.presets import mapping_text
+from etl.mapping.language.spec import Rule
+from etl.mapping.language.yamlfile import plain, read_yaml
 
 _OF_DETECTION = ("formats", "header", "requires")
 """Keys of `source` that say which tables detection considers a mapping for: a file of one's own is named."""
