@@ -24,7 +24,7 @@ from etl.problems import Code, Problem, Severity
 from etl.readers import ReadOptions, Skipped, Survey, open_source
 from etl.report import Outcome, Report, Source
 from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
-from etl.validators import Repeats, check
+from etl.validators import Nearness, Repeats, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Checked:
     fitted: Fitted
     batch: Batch
     skipped: pl.Series
+    notes: Sequence[Problem] = ()
+    """What is to be said of the table as a whole, and is known only when this batch has been checked."""
 
     def bad(self) -> pl.Series:
         """Boolean: the rows that may not be sent."""
@@ -225,11 +227,13 @@ def check_rows(
     limit: int | None = None,
     strict: bool = False,
     assume_test_set: bool = False,
+    near_duplicates: bool = False,
 ) -> Iterator[Checked]:
     """Every row of every table: read, mapped, checked, in order.
 
     `where` is an expression over the columns, `limit` the number of rows to take, `strict` turns warnings into errors,
-    `assume_test_set` lets `test_set_id` be absent (it is decided later). Raises FileError where a file breaks off and
+    `assume_test_set` lets `test_set_id` be absent (it is decided later), `near_duplicates` has test cases compared with
+    each other. Raises FileError where a file breaks off and
     UsageError for an expression that cannot be used.
     """
     left = limit
@@ -238,8 +242,10 @@ def check_rows(
             resource.name: undo.enter_context(Repeats(resource, strict=strict))
             for resource in {one.resource.name: one.resource for one in fitted}.values()
         }
+        nearness = Nearness(strict=strict)
         for one in fitted:
             wanted = _wanted(one, where)
+            compared = near_duplicates and one.resource is TEST_CASES
             for batch in _records(one):
                 skipped = _skipped(batch, wanted)
                 if left is not None:
@@ -247,7 +253,11 @@ def check_rows(
                     left -= int((~skipped).sum())
                 checked = _checked(batch, one, contract, strict=strict, assume_test_set=assume_test_set)
                 checked = repeats[one.resource.name].look_at(checked, one.bound.columns, skipped=skipped)
-                yield Checked(one, checked, skipped)
+                notes: list[Problem] = []
+                if compared:
+                    checked = nearness.look_at(checked, one.bound.columns, skipped=skipped)
+                    notes += nearness.notes(one.table.origin.header_row or 0)
+                yield Checked(one, checked, skipped, notes)
 
 
 def _records(fitted: Fitted) -> Iterator[Batch]:

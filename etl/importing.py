@@ -169,6 +169,7 @@ class Importer:
         read = 0
         with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN) as report:
             for checked in self._check(fitted, contract):
+                report.note(checked.fitted.table.origin, checked.notes)
                 report.add_checked(checked.batch, good, skipped=checked.skipped)
                 read += checked.batch.rows_read
             return report.close(read=read, started=self._started, finished=datetime.now(UTC))
@@ -235,7 +236,15 @@ class Importer:
             raise StoppedError(words, error.hint) from None
 
     def _check(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:
-        return check_rows(fitted, contract, where=self.job.where, limit=self.job.limit, strict=self.job.strict)
+        job = self.job
+        return check_rows(
+            fitted,
+            contract,
+            where=job.where,
+            limit=job.limit,
+            strict=job.strict,
+            near_duplicates=job.near_duplicates,
+        )
 
     def _check_first(self, fitted: Sequence[Fitted], contract: Contract) -> list[Checked] | None:
         """Check the whole input before the first request, where it is small enough or must be; None: too large to hold.

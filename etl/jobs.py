@@ -36,6 +36,7 @@ class ImportJob:
     create_missing: bool = False
     contract: Contract | None = None
     strict: bool = False
+    near_duplicates: bool = False
     all_or_nothing: bool = False
     max_errors: int | None = None
     max_error_share: float | None = None

@@ -59,6 +59,7 @@ class Settlement:
 
     def begin(self, checked: Checked) -> list[Outgoing]:
         """Take a checked batch in; the rows of it that are to be sent. The others are settled here."""
+        self._report.note(checked.fitted.table.origin, checked.notes)
         rows = checked.batch.frame[ROW].to_list()
         bad, skipped = checked.bad().to_list(), checked.skipped.to_list()
         decided: dict[int, Result] = {}

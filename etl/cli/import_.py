@@ -22,6 +22,7 @@ from etl.cli.options import (
     TargetFlags,
     checking_options,
     files_argument,
+    near_duplicates_option,
     opening_options,
     output_options,
     reading_options,
@@ -46,16 +47,18 @@ from etl.resources import Contract
 @opening_options
 @reading_options
 @checking_options
+@near_duplicates_option
 @target_options
 @sending_options
 @report_option
 @output_options
-def command(
+def command(  # noqa: PLR0913  # one for each group of flags
     *,
     files: tuple[str, ...],
     opening: Opening,
     reading: Reading,
     checking: Checking,
+    near_duplicates: bool,
     target: TargetFlags,
     sending: Sending,
     report_folder: str | None,
@@ -78,6 +81,7 @@ def command(
         create_missing=sending.create_missing,
         contract=checking.known_contract(),
         strict=checking.strict,
+        near_duplicates=near_duplicates,
         all_or_nothing=sending.all_or_nothing,
         max_errors=most,
         max_error_share=share,

@@ -265,4 +265,8 @@ sending_options = gathered(
     click.option("--yes", is_flag=True, help="Do not ask."),
 )
 
+near_duplicates_option = click.option(
+    "--near-duplicates", is_flag=True, help="Warn of test cases whose input is nearly that of an earlier one."
+)
+
 report_option = click.option("--report", "report_folder", metavar="DIR", help="Where the report goes.")

@@ -19,6 +19,7 @@ from etl.cli.options import (
     TargetFlags,
     checking_options,
     files_argument,
+    near_duplicates_option,
     opening_options,
     output_options,
     reading_options,
@@ -38,16 +39,18 @@ if TYPE_CHECKING:  # what needs no connection does not load what makes one
 @opening_options
 @reading_options
 @checking_options
+@near_duplicates_option
 @target_options
 @report_option
 @output_options
 @click.option("--online", is_flag=True, help="Ask the API whether what the rows refer to exists.")
-def command(
+def command(  # noqa: PLR0913  # one for each group of flags
     *,
     files: tuple[str, ...],
     opening: Opening,
     reading: Reading,
     checking: Checking,
+    near_duplicates: bool,
     target: TargetFlags,
     report_folder: str | None,
     output: Output,
@@ -58,7 +61,8 @@ def command(
     Exit code 0: every row is valid. 1: some are not; with --report DIR they are in DIR/rejects.*, to be mended. With
     --online the API is asked whether what the rows refer to exists: test sets, agents, personas, metrics.
     """
-    typed = _Command(files, opening, reading, checking, Path(report_folder) if report_folder else None, output)
+    folder = Path(report_folder) if report_folder else None
+    typed = _Command(files, opening, reading, checking, folder, output, near_duplicates)
     summary = asyncio.run(typed.run_online(target)) if online else asyncio.run(typed.run(None))
     Screen(output).show_outcome(summary)
     return int(summary.exit_code)
@@ -74,6 +78,7 @@ class _Command:
     checking: Checking
     folder: Path | None
     output: Output
+    near_duplicates: bool
 
     async def run_online(self, flags: TargetFlags) -> Summary:
         """The check with an API to ask."""
@@ -103,6 +108,7 @@ class _Command:
                         report.note(one.table.origin, [missing_test_set()])
                 for offline in self._rows(fitted, contract):
                     checked = offline if references is None else await references.look_at(offline)
+                    report.note(checked.fitted.table.origin, checked.notes)
                     report.add_checked(checked.batch, Outcome.VALID, skipped=checked.skipped)
                     read += checked.batch.rows_read
                 return report.close(read=read, started=started, finished=datetime.now(UTC))
@@ -115,4 +121,5 @@ class _Command:
             limit=self.reading.limit,
             strict=self.checking.strict,
             assume_test_set=True,
+            near_duplicates=self.near_duplicates,
         )

@@ -5,6 +5,7 @@ cannot judge are put before the resource's pydantic model. Must never know how a
 """
 
 from etl.validators.check import MakeBodies, check
+from etl.validators.nearness import Nearness
 from etl.validators.repeats import Repeats
 
-__all__ = ["MakeBodies", "Repeats", "check"]
+__all__ = ["MakeBodies", "Nearness", "Repeats", "check"]
