@@ -107,6 +107,15 @@ class TestMarks:
         assert page["C5"].comment.author == "coval-etl"
         assert page.column_dimensions["E"].width == 60
 
+    def test_light_letters_become_dark_on_our_fill(self, tmp_path: Path) -> None:
+        book = openpyxl.load_workbook(cases(tmp_path / "cases.xlsx", ("x", "y", "Skript", None)))
+        cell = book["Cases"]["C4"]
+        cell.font, cell.fill = Font(italic=True, color="FFFFFFFF"), PatternFill("solid", fgColor="FF000000")
+        book.save(tmp_path / "cases.xlsx")
+        validate(tmp_path, "cases.xlsx")
+        marked = openpyxl.load_workbook(tmp_path / "report" / "annotated.xlsx")["Cases"]["C4"]
+        assert (marked.font.i, marked.font.color, fill_of(marked)) == (True, None, COLOURS["error"])
+
     def test_the_list_names_every_problem_and_links_to_its_cell(self, tmp_path: Path) -> None:
         cases(tmp_path / "cases.xlsx", GOOD, ("Caller is lost", "Helps", "Skript", None), sheet="It's new")
         validate(tmp_path, "cases.xlsx")
@@ -415,3 +424,29 @@ def test_an_annotated_workbook_opens_in_an_office_as_it_was(tmp_path: Path) -> N
     assert [row[:width] for row in after] == [row[:width] for row in before]
     assert after[3][width] == ERROR_COLUMN
     assert all(row[width] for row in after[4:] if any(row[:width]))
+
+
+@office
+@pytest.mark.parametrize("make", ["by_ending", "macros"])
+def test_odd_packages_keep_their_kind(tmp_path: Path, make: str) -> None:
+    path = cases(tmp_path / "plain.xlsx", ("x", "y", "Skript", None))
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+    macros = "application/vnd.ms-excel.sheet.macroEnabled.main+xml"
+    parts = parts_of(path)
+    types = parts["[Content_Types].xml"].decode()
+    if make == "macros":
+        types = types.replace(kind, macros)
+        parts["xl/vbaProject.bin"] = b"not looked at"
+        types = types.replace("<Override", '<Default Extension="bin" ContentType="application/x"/><Override', 1)
+    else:
+        types = re.sub(r'<Override [^>]*PartName="/xl/workbook.xml"[^>]*/>', "", types)
+        types = re.sub(r'Extension="xml" ContentType="[^"]*"', f'Extension="xml" ContentType="{kind}"', types)
+    parts["[Content_Types].xml"] = types.encode()
+    name = "cases.xlsm" if make == "macros" else "cases.xlsx"
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        for part, data in parts.items():
+            archive.writestr(part, data)
+    validate(tmp_path, name)
+    copy = tmp_path / "report" / f"annotated{Path(name).suffix}"
+    assert as_csv(copy)[3][4].startswith("rejected. Error in C4: ")
+    assert parts_of(copy).get("xl/vbaProject.bin") == parts.get("xl/vbaProject.bin")

@@ -94,10 +94,6 @@ def _write_sheet(workbook: "xlsxwriter.Workbook", name: str, sheet: Sheet, as_te
     worksheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
     worksheet.set_landscape()
     worksheet.fit_to_pages(1, 0)
-    worksheet.set_column(0, COLUMN_LIMIT - 1, COLUMN_WIDTH, as_text)
-    if sheet.columns:
-        last = len(sheet.columns) - 1
-        worksheet.set_column(last, last, LAST_COLUMN_WIDTH, as_text)
     for row_index, row in enumerate(chain([sheet.columns], sheet.rows)):
         if row_index == ROW_LIMIT or len(row) > COLUMN_LIMIT:
             raise DoesNotFitError(f"sheet {sheet.name} has more rows or columns than a workbook holds")
@@ -106,6 +102,11 @@ def _write_sheet(workbook: "xlsxwriter.Workbook", name: str, sheet: Sheet, as_te
             if cell:
                 _refuse_long(cell, sheet.name)
                 worksheet.write_string(row_index, column_index, cell, as_text if row_index else as_name)
+    # Only now: the library looks through all columns that have a form, for each row that is written after that.
+    worksheet.set_column(0, COLUMN_LIMIT - 1, COLUMN_WIDTH, as_text)
+    if sheet.columns:
+        last = len(sheet.columns) - 1
+        worksheet.set_column(last, last, LAST_COLUMN_WIDTH, as_text)
 
 
 def _lines_of(row: Sequence[str | None]) -> int:

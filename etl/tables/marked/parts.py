@@ -97,11 +97,14 @@ class Parts:
         return f"rId{number}"
 
     def content_type(self, part: str) -> str:
-        """What the package says a part is; empty where it says nothing of it by name."""
-        for one in read_element(self.read(_TYPES)).all("Override"):
+        """What the package says a part is, by its name, else by its ending; empty where it says nothing of it."""
+        root = read_element(self.read(_TYPES))
+        for one in root.all("Override"):
             if _plain(one.attributes.get("PartName", "")) == _plain(part):
                 return one.attributes.get("ContentType", "")
-        return ""
+        ending = _plain(part).rpartition(".")[2]
+        endings = {one.attributes.get("Extension", "").lower(): one for one in root.all("Default")}
+        return endings[ending].attributes.get("ContentType", "") if ending in endings else ""
 
     def declare(self, part: str, content_type: str) -> None:
         """Say what a new part is."""

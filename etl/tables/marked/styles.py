@@ -15,6 +15,10 @@ COLOURS = {Level.ERROR: "FFFFB197", Level.WARNING: "FFFFF2B1"}
 """Far apart in brightness, so that they differ in print and to every eye. Nothing else writes exactly these: by them a
 fill of ours is known again.
 """
+_LIGHT = re.compile(
+    rb"""<(?:\w+:)?color\s(?=[^>]*\b(?:theme\s*=\s*["']0["']|rgb\s*=\s*["']\w\w[eEfF]\w[eEfF]\w[eEfF]))[^>]*/>"""
+)
+"""The colour of a font that our fills would hide."""
 _FONTS = {"bold": "<{p}b/>", "link": "<{p}u/>"}
 _FONT_COLOURS = {"bold": '<{p}color theme="1"/>', "link": '<{p}color rgb="FF0563C1"/>'}
 
@@ -33,7 +37,9 @@ class Styles:
         self._texts: list[bytes] = []
         self._own_fills = {number for number, fill in enumerate(self._fills.all("fill")) if _is_ours(data, fill)}
         self._fill_count = sum(1 for _ in self._fills.all("fill"))
-        self._font_count = sum(1 for _ in self._fonts.all("font"))
+        self._font_list = list(self._fonts.all("font"))
+        self._font_count = len(self._font_list)
+        self._dark_fonts: list[str] = []
 
     def filled(self, base: int, level: Level) -> int:
         """The style like `base`, with the colour of a level; without ours for none."""
@@ -68,10 +74,11 @@ class Styles:
             f'<{p}name val="Calibri"/><{p}family val="2"/></{p}font>'.format(p=p)
             for name in _FONTS
         )
+        fonts += "".join(self._dark_fonts)
         xfs = b"".join(self._texts).decode()
         edits: list[Edit] = []
         for listing, text, count in (
-            (self._fonts, fonts, self._font_count + len(_FONTS)),
+            (self._fonts, fonts, self._font_count + len(_FONTS) + len(self._dark_fonts)),
             (self._fills, fills, self._fill_count + len(COLOURS)),
             (self._xfs, xfs, len(self._known) + len(self._texts)),
         ):
@@ -91,11 +98,28 @@ class Styles:
             return self._made[key]
         fill = self._fill_count + list(COLOURS).index(level) if level in COLOURS else 0
         changes = {**attributes, "fillId": str(fill), "applyFill": "1" if fill else "0"}
+        if fill and base >= 0:
+            changes |= self._dark_font(base)
         number = self._made[key] = len(self._known) + len(self._texts)
         if number >= MOST_STYLES:
             raise UnmarkableError("it has as many cell styles as a workbook can have")
         self._texts.append(self._like(base, changes))
         return number
+
+    def _dark_font(self, base: int) -> dict[str, str]:
+        """Another font for a style whose own is made for a dark fill."""
+        number = int(self._known[base].attributes.get("fontId", "0")) if base < len(self._known) else 0
+        font = self._font_list[number] if number < len(self._font_list) else None
+        if font is None:
+            return {}
+        dark, found = _LIGHT.subn(b"", self._data[font.start : font.end])
+        if not found:
+            return {}
+        text = dark.decode()
+        if text not in self._dark_fonts:
+            self._dark_fonts.append(text)
+        at = self._font_count + len(_FONTS) + self._dark_fonts.index(text)
+        return {"fontId": str(at), "applyFont": "1"}
 
     def _like(self, base: int, changes: dict[str, str]) -> bytes:
         if base < 0:

@@ -4,6 +4,7 @@ It must never know where the marks come from.
 """
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ _BROKEN = (
     expat.ExpatError,
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
     EOFError,
     KeyError,
     IndexError,
