@@ -107,6 +107,15 @@ class TestMarks:
         assert page["C5"].comment.author == "coval-etl"
         assert page.column_dimensions["E"].width == 60
 
+    def test_an_import_says_which_id_each_row_got(self, tmp_path: Path) -> None:
+        cases(tmp_path / "cases.xlsx", GOOD, ("Caller is lost", "Helps", "Skript", None), ("x", "y", "SCENARIO", None))
+        target = ("--sandbox", "--test-set", "Calls", "--create-missing", "--mapping", "test-cases")
+        assert etl(tmp_path, "import", "cases.xlsx", *target, "--report", "report").code == 1
+        page = openpyxl.load_workbook(tmp_path / "report" / "annotated.xlsx")["Cases"]
+        for line in lines_of(tmp_path / "report"):
+            said = page.cell(int(str(line["row"])), 5).value
+            assert said.startswith(f"created, id {line['id']}" if line["id"] else "rejected. Error in C5: ")
+
     def test_light_letters_become_dark_on_our_fill(self, tmp_path: Path) -> None:
         book = openpyxl.load_workbook(cases(tmp_path / "cases.xlsx", ("x", "y", "Skript", None)))
         cell = book["Cases"]["C4"]
