@@ -58,7 +58,7 @@ def test_the_mapping_of_the_readme_reads_what_it_says(tmp_path: Path) -> None:
 def test_every_import_of_the_samples_page_works_as_a_rehearsal(tmp_path: Path) -> None:
     (tmp_path / "samples").symlink_to(SAMPLES)
     typed = [words for words in commands(SAMPLES / "README.md") if words[0] == "import"]
-    assert len(typed) == 10
+    assert len(typed) == 11
     for words in typed:
         if Path(words[1]).name in ORGANISATION_NEEDED:
             continue
