@@ -72,3 +72,26 @@ def test_a_bare_list_or_lines_are_the_same_format(
     found, lines = read_text(tmp_path, "cases.json" if is_list else "cases.jsonl", text)
     assert found == mapping
     assert all("body" in line for line in lines)
+
+
+def test_an_export_may_hold_the_expectation_in_the_deprecated_field_alone(tmp_path: Path) -> None:
+    rows: list[tuple[list[str] | None, str | None]] = [
+        (["a"], None),
+        (None, "ONLY HERE"),
+        (["A"], "A"),
+        (["A", "B"], "A\nB"),
+        (["C", "D"], "C"),
+        (["A"], "B"),
+    ]
+    records = [
+        {"id": str(number), "input_str": f"Hi {number}", "create_time": "t", "expected_behaviors": many}
+        | ({} if one is None else {"expected_output_str": one})
+        for number, (many, one) in enumerate(rows)
+    ]
+    mapping, lines = read_text(tmp_path, "export.jsonl", "".join(f"{json.dumps(record)}\n" for record in records))
+    assert mapping == "coval-export"
+    expected = [["a"], ["ONLY HERE"], ["A"], ["A", "B"], ["C", "D"], ["A"]]
+    assert [line["body"]["expected_behaviors"] for line in lines] == expected
+    *same, [said] = [line.get("warnings", []) for line in lines]
+    assert same == [[]] * 5
+    assert said.startswith('conflicting_fields: expected_output_str says "B"')

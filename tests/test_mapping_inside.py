@@ -138,7 +138,7 @@ def test_a_star_leads_to_an_only_value(tmp_path: Path) -> None:
     rows = [{"vars": {"topic": "Hi"}}, {"vars": {"question": "Ho", "n": 1}}, {"vars": {"a": "1", "b": "2"}}]
     made = mapped(mapping, json_batch(*rows))
     assert made.bodies == [{"input_str": "Hi"}, {"input_str": "Ho"}, {}]
-    assert made.codes == []
+    assert made.messages == ['vars has a value that no field takes: {"a": "1", "b": "2"}']
 
 
 def test_a_rewriting_may_lose_a_part(tmp_path: Path) -> None:
@@ -294,3 +294,74 @@ def test_what_is_wrong_with_several_sources_is_said(fields: str, said: str, tmp_
     with pytest.raises(MappingError, match=r"mine\.yaml:\d+:\d+: ") as caught:
         of(tmp_path, indented(fields))
     assert said in str(caught.value)
+
+
+WAYS = """
+description: {from: vars.a}
+user_notes: {from: "notes[0]"}
+expected_behaviors: {from: "checks[type=must].text"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"vars": {"a": "x"}, "notes": ["n"], "checks": [{"type": "must", "text": "t"}]}, []),
+        ({"vars": None, "notes": [], "checks": ""}, []),
+        ({"vars": {"a": None}, "notes": ["n", None], "checks": [{}]}, []),
+        ({"vars": "text"}, ['vars has a value that no field takes: "text"']),
+        ({"vars": ["x"]}, ['vars has a value that no field takes: ["x"]']),
+        ({"notes": "nolist"}, ['notes has a value that no field takes: "nolist"']),
+        ({"notes": ["a", "b", "c"]}, ["notes has 2 items that no field takes"]),
+        ({"checks": "text"}, ['checks has a value that no field takes: "text"']),
+        ({"checks": [{"type": "may", "text": "t"}]}, ["checks has 1 item that no field takes"]),
+        (
+            {"checks": [{"type": "must", "text": "t"}, {"type": "may"}, "other"]},
+            ["checks has 2 items that no field takes"],
+        ),
+        ({"checks": [{"type": "must", "body": "t"}]}, ["checks has a value that no field takes: "]),
+    ],
+)
+def test_what_no_way_takes_is_said(record: dict[str, Any], said: list[str], tmp_path: Path) -> None:
+    whole = {"vars": None, "notes": None, "checks": None} | record
+    made = mapped(of(tmp_path, indented(WAYS)), json_batch(whole))
+    assert made.codes == ["not_convertible"] * len(said)
+    assert all(found.startswith(wanted) for found, wanted in zip(made.messages, said, strict=True))
+
+
+def test_what_ways_leave_behind_deeper_inside_is_said(tmp_path: Path) -> None:
+    fields = """
+description: {from: vars.a.b}
+expected_behaviors: {from: "vars.list[0]"}
+user_notes: {from: "vars.only.*"}
+"""
+    mapping = of(tmp_path, indented(fields))
+    made = mapped(mapping, json_batch({"vars": {"a": "text", "list": ["x", "y"], "only": {"z": "n"}}}))
+    assert made.bodies == [{"expected_behaviors": ["x"], "user_notes": "n"}]
+    assert made.messages == ['vars has 1 item that no field takes, and a value that no field takes: "text"']
+    assert mapped(mapping, json_batch({"vars": {"a": {"b": "x"}}})).problems == []
+    assert mapped(mapping, json_batch({"vars": {"a": {"c": "x"}}})).codes == ["not_convertible"]
+
+
+def test_a_secret_that_no_way_takes_stays_hidden(tmp_path: Path) -> None:
+    mapping = of(tmp_path, indented("description: {from: vars.token.name}\nuser_notes: {from: vars.a}"))
+    made = mapped(mapping, json_batch({"vars": {"token": "s3cret", "a": "x"}}))
+    assert made.codes == ["not_convertible"]
+    assert "s3cret" not in str(made.problems)
+
+
+def test_unused_keys_are_named_beside_other_columns_with_ways(tmp_path: Path) -> None:
+    made = mapped(of(tmp_path, indented(WAYS)), json_batch({"vars": {"a": "x", "b": "LOST"}, "notes": ["a"]}))
+    assert made.codes == ["unmapped_column"]
+    assert made.messages[0].startswith("vars also has the key b")
+
+
+def test_what_is_used_whole_lost_or_ignored_leaves_nothing_behind(tmp_path: Path) -> None:
+    record = {"q": "Hi", "vars": "text"}
+    fields = "input_str: {from: q}\ndescription: {from: vars.a}\n"
+    whole = of(tmp_path, indented(f"{fields}user_notes: {{from: vars}}"))
+    assert mapped(whole, json_batch(record)).problems == []
+    ignored = of(tmp_path, indented(fields), more="ignored: {vars: no use}\n")
+    assert mapped(ignored, json_batch(record)).problems == []
+    lost = of(tmp_path, indented(fields), more="lost: {vars: nothing for it}\n")
+    assert mapped(lost, json_batch(record)).messages == ["vars has a value that is not sent: nothing for it"]

@@ -5,7 +5,7 @@ know which field a value is for.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -129,6 +129,32 @@ def items_of(cell: str) -> list[bytes] | None:
     return _items(raw)
 
 
+class Left(NamedTuple):
+    """What ways into a cell leave behind: `value`, of which none takes anything, or a number of `items`."""
+
+    value: str | None = None
+    items: int = 0
+
+
+def left_by(cell: str, ways: Sequence[Way]) -> Left | None:
+    """What ways into a cell leave behind; None where they take what is there.
+
+    Only the shape matters: keys that no way names are not asked for (`keys_of`), nor is an object without any key that
+    one names.
+    """
+    raw = cell.strip().encode()
+    parts = [way.parts for way in ways]
+    members = _members(raw) if raw[:1] == b"{" else None
+    if members is not None and not any(part[0].only or part[0].key in members for part in parts):
+        return None
+    items, value = _left(raw, parts)
+    if items or value is not None:
+        return Left(None if value is None else shown(value), items)
+    if any(next(_follow(raw, part), None) is not None for part in parts):
+        return None
+    return None if _is_empty(raw) else Left(cell)
+
+
 def look(raw: bytes, way: Way) -> str | None:
     """What stands at the end of a way in a JSON value."""
     found = next(_follow(raw, way.parts), None)
@@ -166,6 +192,54 @@ def _follow(raw: bytes, parts: tuple[Part, ...]) -> Iterator[bytes]:
     else:
         for member in _of_key(_members(raw) or {}, part):
             yield from _follow(bytes(member), rest)
+
+
+def _left(raw: bytes, ways: Sequence[tuple[Part, ...]]) -> tuple[int, bytes | None]:
+    """How many items of arrays no way takes, and the first value that no way can go into."""
+    if not all(ways) or _is_empty(raw):
+        return 0, None
+    members = _members(raw)
+    items = None if members is not None else _items(raw)
+    inside = members is not None and any(_goes_by_key(parts[0]) for parts in ways)
+    if not inside and (items is None or all(_goes_by_key(parts[0]) for parts in ways)):
+        return 0, (raw if _is_sound(raw) else None)
+    number, value = 0, None
+    for inner, taken in _followers(members, items or [], ways):
+        found = _left(inner, taken) if taken else (int(not _is_empty(inner)), None)
+        number, value = number + found[0], value if value is not None else found[1]
+    return number, value
+
+
+def _followers(
+    members: dict[str, msgspec.Raw] | None, items: list[bytes], ways: Sequence[tuple[Part, ...]]
+) -> Iterator[tuple[bytes, list[tuple[Part, ...]]]]:
+    """What stands inside, each with the rests of the ways that go into it: of an object only what some way takes."""
+    for key, raw in (members or {}).items():
+        alone = len(members or ()) == 1
+        if rests := [rest for first, *rest in ways if (first.only and alone) or (first.key == key and not first.every)]:
+            yield bytes(raw), [tuple(rest) for rest in rests]
+    for place, item in enumerate(items):
+        yield item, [tuple(rest) for first, *rest in ways if _takes(first, place, item)]
+
+
+def _is_empty(raw: bytes, depth: int = 9) -> bool:
+    """Whether nothing is said, also inside; what stands deeper than `depth` counts as something."""
+    raw = raw.strip()
+    if raw in _NOTHING or not raw:
+        return True
+    members = _members(raw) if raw[:1] == b"{" else None
+    inside = [bytes(one) for one in members.values()] if members is not None else None
+    inside = _items(raw) if raw[:1] == b"[" else inside
+    return inside is not None and depth > 0 and all(_is_empty(one, depth - 1) for one in inside)
+
+
+def _goes_by_key(part: Part) -> bool:
+    return part.place is None and not part.every
+
+
+def _takes(part: Part, place: int, item: bytes) -> bool:
+    """Whether a way goes to an item of an array."""
+    return (part.every and (part.key is None or _says(item, part.key, part.equals))) or part.place == place
 
 
 def _of_key(members: dict[str, msgspec.Raw], part: Part) -> list[msgspec.Raw]:

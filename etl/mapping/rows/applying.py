@@ -17,13 +17,13 @@ from etl.mapping.cells.jsonmending import TRY
 from etl.mapping.cells.names import spelled
 from etl.mapping.cells.series import found_in, only_where
 from etl.mapping.cells.transcripts import as_messages, explain
-from etl.mapping.cells.ways import keys_of, reach, reach_all
-from etl.mapping.fields.dialects import TRANSCRIPTS, Lift
+from etl.mapping.cells.ways import keys_of, left_by, reach, reach_all
+from etl.mapping.fields.dialects import TRANSCRIPTS, Lift, Shape
 from etl.mapping.rows.binding import Bound
 from etl.mapping.rows.feeds import Feed
 from etl.mapping.rows.planning import Check, Loss, Plan, Rivalry
 from etl.problems import Code, Problem, Severity
-from etl.quoting import HIDDEN, quote_value, show_value
+from etl.quoting import HIDDEN, count_words, quote_value, show_value
 from etl.resources import Kind
 
 
@@ -47,6 +47,7 @@ def apply(bound: Bound, batch: Batch) -> Batch:
         *found.untold(untold),
         *found.lost(batch.source),
         *found.unused_keys(batch.source),
+        *found.left_behind(batch.source),
         *found.own_rules(batch.source),
         *found.rivals(plan.rivalries),
         *found.unknown_fields(plan.refused),
@@ -216,6 +217,24 @@ class _Finder:
                     where = self._origin.cell(column, row)
                     yield Problem(row, severity.value, code, None, column, where, None, _writable(sentence))
 
+    def left_behind(self, source: pl.DataFrame) -> Iterator[Problem]:
+        """Rows with values, or items, that no way into their column takes: the cell has another shape."""
+        code = Code.NOT_CONVERTIBLE.value
+        for column, ways in self._bound.ways.items():
+            flat = all(len(way.parts) == 1 and way.key is not None for way in ways)
+            asked = found_in(source[column], r"^\s*[^\s{]" if flat else r"\S")
+            for row, cell in source.select(ROW, pl.col(column).alias("cell")).filter(asked).iter_rows():
+                left = left_by(cell, ways)
+                if left is None:
+                    continue
+                parts = [f"{count_words(left.items, 'item')} that no field takes"] if left.items else []
+                where, value = self._origin.cell(column, row), show_value(column, cell)
+                if left.value is not None:
+                    quote = HIDDEN if value == HIDDEN else quote_value(column, _writable(left.value))
+                    parts.append(f"a value that no field takes: {quote}")
+                sentence = f"{column} has {', and '.join(parts)}"
+                yield Problem(row, Severity.WARNING.value, code, None, column, where, value, _writable(sentence))
+
     def rivals(self, rivalries: Iterable[Rivalry]) -> Iterator[Problem]:
         """Rows in which two columns say different things about one field."""
         pairs = [(rivalry, self._differ(rivalry)) for rivalry in rivalries]
@@ -280,6 +299,9 @@ class _Finder:
             self._as_text(name).str.replace_all(r"\s+", " ").str.strip_chars()
             for name in (rivalry.winner, rivalry.loser)
         )
+        if rivalry.feed.target.shape is Shape.ONE_TO_LIST:  # what is an item of the list already is no other thing
+            loser = pl.col(rivalry.loser).list
+            return (one != other) & ~((loser.len() == 1) & pl.col(rivalry.winner).list.contains(loser.first()))
         return one != other
 
     def _as_text(self, name: str) -> pl.Expr:

@@ -16,7 +16,7 @@ from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
 from etl.mapping.cells.names import fold, likeness, spelled, suggest
 from etl.mapping.cells.patterns import parse_pattern
-from etl.mapping.cells.ways import Input
+from etl.mapping.cells.ways import Input, Way
 from etl.mapping.fields.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
 from etl.mapping.fields.kinds import constant, convert_text
 from etl.mapping.fields.lookups import NameBook
@@ -47,6 +47,8 @@ class Bound:
     columns: dict[str, tuple[str, ...]]
     unmapped: tuple[str, ...]
     keys: dict[str, frozenset[str]]
+    ways: dict[str, tuple[Way, ...]]
+    """The ways into columns of which only the inside is used."""
     lost: dict[Input, str]
     grouping: Grouping | None
     lookups: dict[str, str]
@@ -115,6 +117,7 @@ def bind(
         columns={path: tuple(dict.fromkeys(chain.from_iterable(found))) for path, found in by_field.items()},
         unmapped=() if isinstance(mapping.unmapped, Into) else unmapped,
         keys={} if mapping.unmapped == "ignore" else _keys_in_use(inputs),
+        ways=_ways_in_use(inputs, binder.ignored()),
         lost=lost,
         grouping=grouping,
         rules=rules,
@@ -133,6 +136,18 @@ def _keys_in_use(inputs: Iterable[Input]) -> dict[str, frozenset[str]]:
         keys.setdefault(one.column, set()).add(one.way.key if one.way else None)
     return {
         column: frozenset(key for key in used if key is not None) for column, used in keys.items() if None not in used
+    }
+
+
+def _ways_in_use(inputs: Iterable[Input], ignored: set[str]) -> dict[str, tuple[Way, ...]]:
+    """Of the columns that are never used whole, and of which nothing is ignored: the ways."""
+    found: dict[str, list[Way | None]] = {}
+    for one in inputs:
+        found.setdefault(one.column, []).append(one.way)
+    return {
+        column: tuple(way for way in ways if way is not None)
+        for column, ways in found.items()
+        if None not in ways and column not in ignored
     }
 
 
