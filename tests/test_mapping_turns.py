@@ -75,6 +75,11 @@ SPOKEN: list[tuple[str, list[str]]] = [
     ('[{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]', ["Hi"]),
     ('{"role": "user", "content": "Hi"}', ["Hi"]),
     ('["Hi", {"role": "user", "content": "Bye"}]', ["Hi", "Bye"]),
+    ("Turn 1: hi\nTurn 2: bye", ["hi", "bye"]),
+    ("Step 1: hi | Step 2: bye", ["hi", "bye"]),
+    ("Turn 1: Caller: hi\n\nTurn 2: Caller: bye", ["hi", "bye"]),
+    ("Turn 1: hi\nbye", ["Turn 1: hi", "bye"]),
+    ("Caller: at\n10:30 or\nHttps://example.com\nand so on: yes", ["at 10:30 or Https://example.com and so on: yes"]),
 ]
 
 WITH_AGENT: list[tuple[str, list[str], list[str]]] = [
@@ -137,6 +142,13 @@ TYPED: list[tuple[str, list[Any]]] = [
     ("[Pause]", [SKIP]),
     ("[skip]", [SKIP]),
     ("<silence/>", [SKIP]),
+    ("*silence*", [SKIP]),
+    ("[waits]", [SKIP]),
+    ("<break/>", [SKIP]),
+    ("*presses 2*", [keys("2")]),
+    ("press 2*", [keys("2*")]),
+    ("Caller: press 1\n(silence)", [keys("1"), SKIP]),
+    ("Caller: Hi\r\n[pause]\r\npress 1\r\nand go\r\non", ["Hi", SKIP, keys("1"), "and go on"]),
     ("Caller: Hi\nCaller: (silence)", ["Hi", SKIP]),
     ('["Hi", {"type": "dtmf", "digits": "1"}]', ["Hi", keys("1")]),
     ('[{"type": "skip"}, {"type": "text", "text": "Hi"}]', [SKIP, {"type": "text", "text": "Hi"}]),
@@ -221,6 +233,8 @@ def test_entries_of_text_alone_are_speech_under_2025_10(tmp_path: Path) -> None:
         ('[{"role": "assistant", "content": "Hello"}]', Code.MISSING_TURNS, "only the agent speaks"),
         ('["Hi", 5]', Code.WRONG_TYPE, "item 2 is a number"),
         ('["Hi"', Code.MALFORMED_JSON, "this is not"),
+        ("[1,2", Code.MALFORMED_JSON, "this is not"),
+        ('[1, "Hi"', Code.MALFORMED_JSON, "this is not"),
         ('[{"role": "user"}, {"a": 1}]', Code.WRONG_TYPE, "item 2 is an object of another kind"),
         ('[{"role": "pilot", "content": "Hi"}]', Code.WRONG_TYPE, "item 1 is an object of another kind"),
         ('{"a": 1}', Code.WRONG_TYPE, "item 1 is an object of another kind"),
@@ -249,6 +263,77 @@ def test_who_is_neither_caller_nor_agent_is_said_even_where_the_agent_is_sent(tm
     assert [body["simulation_metadata_input"]["script_turns"] for body in made.bodies] == [["Hi"], ["Hi"]]
     assert made.codes == [Code.NOT_CONVERTIBLE] * 2
     assert made.messages[0].endswith('lines of neither caller nor agent are not sent: "{balance: 5}"')
+
+
+UNKNOWN = [
+    ("Kunde: Hallo\nAgent: Guten Tag\nAnna: Wer?", 'the line "Anna: …" has'),
+    ("Caller: Hi | Agent: Hello | Mr. Smith: Stop", 'the line "Mr. Smith: …" has'),
+    ("Caller: Hi\nAgent: Hello\n[00:09] **Anna (loud):** Stop", 'the line "Anna: …" has'),
+    ("Caller: Hi\nAgent: Hello\nSpeaker 3: A\nAnna\uff1aB\nAnna: C", 'each of the lines "Speaker 3: …", "Anna: …" has'),
+]
+
+
+@pytest.mark.parametrize(("cell", "said"), UNKNOWN)
+@pytest.mark.parametrize("contract", Contract)
+def test_a_speaker_nobody_knows_is_never_taken_for_another_in_silence(
+    cell: str, said: str, contract: Contract, tmp_path: Path
+) -> None:
+    theirs = "expected_behaviors: {from: Script, steps: [agent_lines]}"
+    for fields in (f"{TURNS}\n{theirs}", theirs):
+        made = mapped(mapping_of(tmp_path, fields), batch_of({"Script": [cell, "Caller: Hi\nAgent: Hello"]}), contract)
+        [problem] = made.problems
+        assert (problem["code"], problem["severity"], problem["row"]) == (Code.NOT_CONVERTIBLE, "warning", 2)
+        assert said in problem["message"]
+        assert problem["message"].endswith("it was taken for a part of the line before; write Caller or Agent")
+    _, made = read(cell, contract, tmp_path)
+    assert said in made.messages[0]
+    assert made.messages[0].count("; map them with the step agent_lines; ") == 1
+
+
+@pytest.mark.parametrize(
+    "fields", ["input_str: {from: In}\ninput_type: {value: TRANSCRIPT}", "input_str: {from: In, steps: [transcript]}"]
+)
+def test_a_transcript_with_a_speaker_nobody_knows_is_a_problem(fields: str, tmp_path: Path) -> None:
+    cells: list[str | None] = ["Client: Bonjour\nAgent: Salut\nSuperviseur: stop", "Caller: Hi\nat 10:30"]
+    made = mapped(mapping_of(tmp_path, fields), batch_of({"In": cells}))
+    assert "input_str" not in made.bodies[0]
+    assert "input_str" in made.bodies[1]
+    [problem] = made.problems
+    assert (problem["code"], problem["severity"], problem["cell"]) == (Code.WRONG_FORM, "error", "A2")
+    assert 'the line "Superviseur: …" has a speaker that is not known; write Caller or Agent' in problem["message"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "[wait 5 seconds]",
+        "[silence 5s]",
+        "[silence: 5]",
+        "[pause 3s]",
+        "(waits for 2.5 sec)",
+        "[5 seconds of silence]",
+        '<break time="3s"/>',
+        "*pause 3s*",
+    ],
+)
+def test_a_silence_is_sent_without_its_length_and_that_is_said(cell: str, tmp_path: Path) -> None:
+    for script in (cell, f"Caller: Hi\nCaller: {cell}", f"Caller: Hi\n{cell}"):
+        found, made = read(script, NEW, tmp_path)
+        assert found == (["Hi", SKIP] if "Hi" in script else [SKIP])
+        assert [(one["code"], one["severity"]) for one in made.problems] == [(Code.NOT_CONVERTIBLE, "warning")]
+        assert made.messages[0].endswith(f'the length of a silence is not sent: "{cell}"')
+        found, made = read(script, OLD, tmp_path)
+        assert found is None
+        assert Code.NOT_IN_CONTRACT in made.codes
+
+
+@pytest.mark.parametrize("cell", ["[hold]", "*sighs*", "[hangs up]."])
+@pytest.mark.parametrize("contract", Contract)
+def test_a_direction_that_would_be_read_aloud_is_a_warning(cell: str, contract: Contract, tmp_path: Path) -> None:
+    found, made = read(f"Hi\n{cell}", contract, tmp_path)
+    assert found == ["Hi", cell]
+    assert [(one["code"], one["severity"]) for one in made.problems] == [(Code.NOT_CONVERTIBLE, "warning")]
+    assert f'turns in brackets or stars are read aloud: "{cell}"' in made.messages[0]
 
 
 @pytest.mark.parametrize("contract", Contract)

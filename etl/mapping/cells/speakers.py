@@ -43,6 +43,16 @@ _SENTENCE_END = (
     r"|[\x{3002}\x{FF01}\x{FF1F}][ \t]*"
 )
 """A number alone before the full stop is that of a list."""
+_NUMBERING = r"(?im)^[ \t]*(?:turn|step|line|schritt|étape|paso)[ \t]+#?\d{1,3}[ \t]*[:\x{FF1A}.)][ \t]*"
+_UNKNOWN = (
+    rf"(?m)^{_BEFORE}[*_]{{0,3}}\[?([\p{{Lu}}\p{{Lo}}][\p{{L}}\p{{M}}'\x{{2019}}.-]{{0,24}}"
+    r"(?:[ \t][\p{L}\p{N}][\p{L}\p{M}\p{N}'\x{2019}.-]{0,23})?)(?:[ \t]*\([^()\r\n]{1,40}\))?\]?"
+    rf"[*_]{{0,3}}[ \t]*{_COLON}(?:[^/\d]|$)"
+)
+"""What looks like a label: one word or two, and no time (`10:30`) nor address (`https://`)."""
+_KEYS = r"(?im)^[ \t]*(?:dtmf|keypad)[ \t]*:"
+_LONGEST_LABEL = 25
+_SHOWN_LABELS = 3
 
 
 def _label(words: str, *, boxed: bool = True) -> str:
@@ -96,30 +106,80 @@ IN_SCRIPTS = Voices()
 """In a script the system is the one that is called: an IVR."""
 
 
-def read_lines(texts: pl.Series, voices: Voices = IN_SCRIPTS) -> pl.Series:
+def broken(texts: pl.Series) -> pl.Series:
+    """Texts with a line for each part between `|`, and without `Turn 1:` where every line has such a number."""
+    one_line = ~found_in(texts, r"[\r\n]")
+    lines = texts.str.replace_all("|", "\n", literal=True).zip_with(one_line, texts)
+    numbered = found_in(lines, _NUMBERING)
+    if not numbered.any():
+        return lines
+    likely = only_where(lines, numbered)
+    every = (likely.str.count_matches(_NUMBERING) == likely.str.count_matches(r"(?m)^[^\S\n]*\S")).fill_null(
+        value=False
+    )
+    return likely.str.replace_all(_NUMBERING, "").zip_with(every, lines)
+
+
+def read_lines(texts: pl.Series, voices: Voices = IN_SCRIPTS, alone: str | None = None) -> pl.Series:
     """The lines of texts, each with its speaker as the first character, without labels and blank lines (List(String)).
 
     A line each, or `|` between them; numbered, bulleted; with labels or without. Where the first line has a label,
     also ` / ` and the like before a label, and a line without one goes on with the line before; else every line is the
-    persona's that no label gives to the agent.
+    persona's that no label gives to the agent. `alone` is what a line of the persona's does not go on with: a line that
+    matches it as a whole stands for itself.
     """
-    one_line = ~found_in(texts, r"[\r\n]")
-    lines = texts.str.replace_all("|", "\n", literal=True).zip_with(one_line, texts)
+    lines = broken(texts)
     labelled = found_in(lines, voices.starts)
     spoken = _by_item(split_texts(only_where(lines, ~labelled), NAMED), voices)
     if labelled.any():
-        spoken = read_labelled(only_where(lines, labelled), voices).zip_with(labelled, spoken)
+        spoken = read_labelled(only_where(lines, labelled), voices, alone).zip_with(labelled, spoken)
     return spoken
 
 
-def read_labelled(texts: pl.Series, voices: Voices) -> pl.Series:
+def read_labelled(texts: pl.Series, voices: Voices, alone: str | None = None) -> pl.Series:
     """As `read_lines`, for texts whose first line has a label."""
+    lines = _at_labels(texts, voices).str.split(SEPARATOR)
+    line = pl.element()
+    if alone is not None and found_in(texts, rf"\n{alone}").any():
+        own = line.str.replace_all(rf"(?m)\n({alone})[ \t\r]*$", f"{SEPARATOR}{PERSONA}${{1}}{SEPARATOR}{PERSONA}")
+        cut = lines.list.eval(pl.when(line.str.starts_with(PERSONA)).then(own).otherwise(line))
+        lines = cut.list.join(SEPARATOR).str.split(SEPARATOR)
+    who, said = line.str.head(1), line.str.slice(1)
+    said = said.str.replace_all(r"\s*[\r\n]+\s*", " ").str.strip_chars()
+    return _not_blank(lines.list.eval(pl.concat_str(who, said)))
+
+
+def unknown_speakers(texts: pl.Series, voices: Voices = IN_SCRIPTS) -> pl.Series:
+    """Which lines have a label that nobody knows, in words (String): they count as a part of the line before.
+
+    For texts whose first line has a label, and null for others: `Reason:` may stand in any text.
+    """
+    lines = broken(texts)
+    labelled = found_in(lines, voices.starts)
+    if not labelled.any():
+        return pl.Series(texts.name, [None] * len(texts), dtype=pl.String)
+    marked = _at_labels(only_where(lines, labelled), voices).str.replace_all(_KEYS, "")
+    label = pl.element().str.extract(_UNKNOWN, 1)
+    labels = marked.str.extract_all(_UNKNOWN).list.eval(label.filter(label.str.len_chars() <= _LONGEST_LABEL))
+    labels = labels.list.unique(maintain_order=True)
+    said = [_not_known(found) if found else None for found in labels.to_list()]
+    return pl.Series(texts.name, said, dtype=pl.String)
+
+
+def _not_known(labels: list[str]) -> str:
+    shown = ", ".join(f'"{label}: …"' for label in labels[:_SHOWN_LABELS])
+    more = f" and {len(labels) - _SHOWN_LABELS} more" if len(labels) > _SHOWN_LABELS else ""
+    start = "the line" if len(labels) == 1 else "each of the lines"
+    return f"{start} {shown}{more} has a speaker that is not known"
+
+
+def _at_labels(texts: pl.Series, voices: Voices) -> pl.Series:
+    """Labelled texts with a separator and who speaks in place of each label."""
     behind_sign, behind_sentence = voices.inside
     texts = texts.str.replace_all(behind_sign, "\n${1}").str.replace_all(behind_sentence, "${1}\n${2}")
     for who, words in ((OTHER, voices.other), (AGENT, voices.agent), (PERSONA, voices.persona)):
         texts = texts.str.replace_all(voices.at_line(words), SEPARATOR + who)
-    lines = texts.str.split(SEPARATOR).list.eval(pl.element().str.replace_all(r"\s*[\r\n]+\s*", " ").str.strip_chars())
-    return _not_blank(lines)
+    return texts
 
 
 def by_speaker(items: pl.Series, voices: Voices = IN_SCRIPTS) -> pl.Series:

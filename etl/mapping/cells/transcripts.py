@@ -16,7 +16,9 @@ from etl.mapping.cells.speakers import (
     PERSONA,
     SYSTEM_WORDS,
     Voices,
+    broken,
     read_labelled,
+    unknown_speakers,
 )
 from etl.problems import Code
 from etl.quoting import quote_value
@@ -28,7 +30,7 @@ _ROLES = {PERSONA: "user", AGENT: "assistant"}
 
 def as_messages(texts: pl.Series) -> pl.Series:
     """Labelled texts as JSON arrays of `{role, content}` (String), null where a line is neither the user's nor the
-    assistant's; other texts as they are.
+    assistant's, or of a speaker nobody knows; other texts as they are.
     """
     lines = _lines(texts)
     labelled = lines.is_not_null()
@@ -40,22 +42,27 @@ def as_messages(texts: pl.Series) -> pl.Series:
     message = pl.concat_str(pl.lit('{"role":"'), role, pl.lit('","content":'), said, pl.lit("}"))
     whole = lines.list.eval(pl.when(role.is_not_null()).then(message)).list.join(",", ignore_nulls=False)
     array = whole.to_frame("all").select(pl.concat_str(pl.lit("["), pl.col("all"), pl.lit("]"))).to_series()
+    array = only_where(array, unknown_speakers(only_where(texts, labelled), _VOICES).is_null())
     return array.zip_with(labelled, texts).alias(texts.name)
 
 
 def explain(found: str) -> Mistake:
     """Why `as_messages` gave null."""
     lines = _lines(pl.Series([found])).to_list()[0] or []
-    number, line = next(((n, line) for n, line in enumerate(lines, 1) if line.startswith(OTHER)), (1, " "))
+    other = next(((n, line) for n, line in enumerate(lines, 1) if line.startswith(OTHER)), None)
+    if other is None:
+        unknown = unknown_speakers(pl.Series([found]), _VOICES)[0]
+        takes = "what the user and the assistant say"
+        return Code.WRONG_FORM, f"{takes}: {unknown}; write Caller or Agent, or put it on the line it belongs to"
+    number, line = other
     wanted = 'what the user and the assistant say; leave the line out, or write [{"role": "user", "content": "Hi"}]'
     return Code.WRONG_FORM, f"{wanted}: line {number} is of neither of them ({quote_value(None, line[1:])})"
 
 
 def _lines(texts: pl.Series) -> pl.Series:
     """The lines of labelled texts with who speaks as first character; null for other texts, and where none is said."""
-    one_line = ~found_in(texts, r"[\r\n]")
-    broken = texts.str.replace_all("|", "\n", literal=True).zip_with(one_line, texts)
-    labelled = found_in(broken, _VOICES.starts) & ~found_in(texts, LOOKS_LIKE_JSON)
-    lines = read_labelled(only_where(broken, labelled), _VOICES)
+    lines = broken(texts)
+    labelled = found_in(lines, _VOICES.starts) & ~found_in(texts, LOOKS_LIKE_JSON)
+    lines = read_labelled(only_where(lines, labelled), _VOICES)
     spoken = lines.list.eval(pl.element().str.contains(f"^[{PERSONA}{AGENT}]")).list.any()
     return only_where(lines, spoken.fill_null(value=False))

@@ -36,6 +36,7 @@ from etl.mapping.cells.speakers import (
     by_speaker,
     lines_of,
     read_lines,
+    unknown_speakers,
 )
 from etl.mapping.cells.ways import items_of
 from etl.problems import Code
@@ -47,6 +48,8 @@ MARK = "\x1f"
 _EXACT, _ENTRY = "E", "T"
 """Lines of the persona in a JSON array: a text that is taken as it is, and an entry of the API's."""
 
+_JSON = rf"{LOOKS_LIKE_JSON}|^\s*\[\s*(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:,[^\[\]]*)?$"
+"""A cell that is meant as a JSON array, though its end may be missing."""
 _KEYS = r"([+(]*[0-9#*](?:[0-9#*+(). \-]*[0-9#*])?)"
 _INSIDE = (
     rf"(?i)([\[({{][ \t]*(?:dtmf|keypad)[ \t]*[:=]?[ \t]*{_KEYS}[ \t]*[\])}}]"
@@ -59,13 +62,27 @@ _WHOLE = (
     r"[ \t]*[\])}]?)[ \t]*[.!]?[ \t]*$"
 )
 """Keys to press, where the turn is nothing else: `press 1` may be spoken inside a sentence."""
-_SILENCE = (
-    r"(?i)^[ \t]*([\[({][ \t]*(?:silence|silent|pause|pauses|skip|no response|no input|says nothing)[ \t]*[\])}]"
-    r"|<(?:silence|pause|skip)[ \t]*/>|<(silence|pause|skip)>[ \t]*</(?:silence|pause|skip)>)[ \t]*[.]?[ \t]*$"
+_STARRED = (
+    r"(?i)^[ \t]*(\*[ \t]*(?:press(?:es|ed)?|keypad|dtmf)[ \t]*[:=]?[ \t]*([0-9#](?:[0-9#* -]*[0-9#])?)[ \t]*\*)"
+    r"[ \t]*[.!]?[ \t]*$"
 )
+"""The same between stars, which are then no keys."""
+_TIME = r"\d{1,4}(?:[.,]\d{1,3})?[ \t-]*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?)\b"
+_QUIET_WORDS = r"silence|silent|stays silent|pause|pauses|skip|waits?|no response|no input|says nothing"
+_SILENCE = (
+    rf"(?i)^[ \t]*([\[({{*][ \t]*(?:{_TIME}[ \t]+(?:of[ \t]+)?)?(?:long |short )?(?:{_QUIET_WORDS})"
+    rf"(?:[ \t]*[:=]?[ \t]*(?:for[ \t]+)?(?:{_TIME}|\d{{1,4}}))?[ \t]*[\])}}*]"
+    r"|<(?:silence|pause|skip|break)(?:[ \t]+[a-z]+[ \t]*=[ \t]*[\"'][^\"'<>]{0,20}[\"'])*[ \t]*/>"
+    r"|<(silence|pause|skip)>[ \t]*</(?:silence|pause|skip)>)[ \t]*[.]?[ \t]*$"
+)
+_ALONE = "|".join(pattern.replace("(?i)^", "").removesuffix("$") for pattern in (_WHOLE, _STARRED, _SILENCE))
+_ALONE = f"(?i:{_ALONE})"
+"""A line that is nothing but keys or silence does not go on with the line before."""
+_DIRECTION = r"^\s*(?:\[[^\[\]]+\]|\*[^*]+\*)[ \t]*[.]?\s*$"
+"""A turn in brackets or stars: rather what is done than what is said."""
 
 _KEYPAD, _SKIP, _TEXT = "dtmf", "skip", "text"
-_QUIET = re.compile(rf'{_SILENCE.replace("^", f"^{MARK}")}|"{_SKIP}"')
+_QUIET = re.compile(rf'{_SILENCE.replace("^", f"^{MARK}", 1)}|"{_SKIP}"')
 _ROLE_KEYS, _TEXT_KEYS = ("role", "speaker", "from"), ("content", "text", "message", "value", "utterance")
 _HAS_ROLES = rf'"(?:{"|".join(_ROLE_KEYS)})"\s*:'
 _ROLES = ((PERSONA, PERSONA_WORDS), (AGENT, f"{AGENT_WORDS}|gpt|model"), (OTHER, f"{OTHER_WORDS}|{SYSTEM_WORDS}|note"))
@@ -79,7 +96,7 @@ def read_turns(texts: pl.Series) -> pl.Series:
 
     A JSON array of texts is taken as it is; one of `{role, content}` objects or of the API's entries is read.
     """
-    arrays = found_in(texts, LOOKS_LIKE_JSON)
+    arrays = found_in(texts, _JSON)
     exact = read_texts(only_where(texts, arrays))
     rest = only_where(texts, exact.is_null())
     return exact.zip_with(exact.is_not_null(), _persona(_spoken(rest)))
@@ -101,25 +118,47 @@ def agent_lines(items: pl.Series) -> pl.Series:
 
 
 def left_out(cells: pl.Series, *, agent: bool) -> pl.Series:
-    """Which lines `read_turns` (for texts) and `persona_turns` (for lists) leave out, in words; null where none.
+    """Which lines `read_turns` (for texts) and `persona_turns` (for lists) leave out or take for others, in words.
 
-    Where no line of the persona is left either, that is a problem of its own. `agent`: the agent's lines count too.
+    Null where none; and where no line of the persona is left either, which is a problem of its own. `agent`: the
+    agent's lines count too.
     """
-    spoken = by_speaker(cells) if cells.dtype == pl.List(pl.String) else _spoken(_if_agent(cells))
+    listed = cells.dtype == pl.List(pl.String)
+    spoken = by_speaker(cells) if listed else _spoken(_if_agent(cells))
     own = spoken.list.eval(pl.element().str.contains(f"^[{PERSONA}{_EXACT}{_ENTRY}]")).list.any()
     spoken = only_where(spoken, own.fill_null(value=False))
     said = [
         _in_words(lines_of(spoken, AGENT), "the agent's lines are not sent: ", "; map them with the step agent_lines"),
         _in_words(lines_of(spoken, OTHER), "lines of neither caller nor agent are not sent: ", ""),
+        *([] if listed else [taken_for_others(cells)]),
+        *_as_written(cells if listed else only_where(cells, found_in(cells, r"[\[*<]|\([^()]*\d")), listed=listed),
     ]
     found = pl.DataFrame([one.alias(str(number)) for number, one in enumerate(said[0 if agent else 1 :])])
     whole = found.select(pl.concat_str(pl.all(), separator="; ", ignore_nulls=True).alias("said")).to_series()
     return whole.set(whole == "", None)
 
 
+def taken_for_others(texts: pl.Series) -> pl.Series:
+    """Which lines of scripts have a speaker nobody knows, in words (String); null where none."""
+    return unknown_speakers(texts) + "; it was taken for a part of the line before; write Caller or Agent"
+
+
+def _as_written(cells: pl.Series, *, listed: bool) -> list[pl.Series]:
+    """Turns that are read aloud though they look like directions, and silences that lose how long they are."""
+    said = lines_of(by_speaker(cells) if listed else _spoken(cells), PERSONA)
+    line = pl.element()
+    keys_or_silence = pl.any_horizontal(line.str.contains(pattern) for pattern in (_WHOLE, _STARRED, _INSIDE, _SILENCE))
+    aloud = said.list.eval(line.filter(line.str.contains(_DIRECTION) & ~keys_or_silence))
+    timed = said.list.eval(line.filter(line.str.contains(_SILENCE) & line.str.contains(r"\d")))
+    return [
+        _in_words(aloud, "turns in brackets or stars are read aloud: ", "; write [silence], [DTMF 1] or what is said"),
+        _in_words(timed, "the length of a silence is not sent: ", ""),
+    ]
+
+
 def explain_turns(found: str) -> Mistake:
     """Why `read_turns` gave null."""
-    if found_in(pl.Series([found]), LOOKS_LIKE_JSON)[0] and not is_json(found):
+    if found_in(pl.Series([found]), _JSON)[0] and not is_json(found):
         return explain_texts(found)
     if found.lstrip()[:1] in {"[", "{"} and is_json(found) and not is_texts(found):
         return _explain_entries(found)
@@ -172,7 +211,7 @@ def no_speech(turns: pl.Series) -> pl.Series:
     return pl.Series(turns.name, said, dtype=pl.String)
 
 
-_KEY_GROUPS = ((_WHOLE, 2), (_INSIDE, 2), (_INSIDE, 3), (_INSIDE, 4))
+_KEY_GROUPS = ((_STARRED, 2), (_WHOLE, 2), (_INSIDE, 2), (_INSIDE, 3), (_INSIDE, 4))
 
 
 def _marked(turns: pl.Series) -> pl.Series:
@@ -204,16 +243,16 @@ def _not_spoken(items: list[str]) -> str | None:
 
 def _spoken(texts: pl.Series) -> pl.Series:
     """The lines of scripts with who speaks as first character; null for JSON that says no turns."""
-    arrays = found_in(texts, LOOKS_LIKE_JSON) | found_in(texts, r'^\s*\{\s*"')
+    arrays = found_in(texts, _JSON) | found_in(texts, r'^\s*\{\s*"')
     if not arrays.any():
-        return read_lines(texts)
+        return read_lines(texts, alone=_ALONE)
     objects = only_where(texts, arrays)
     sound = pl.Series(
         [cell is not None and (cell.lstrip()[0] == "[" or is_json(cell)) for cell in objects], dtype=pl.Boolean
     )
     entries = [_entries(cell) if is_sound else None for cell, is_sound in zip(objects, sound, strict=True)]
     read = pl.Series(texts.name, entries, dtype=pl.List(pl.String))
-    return read.zip_with(sound, read_lines(only_where(texts, ~sound)))
+    return read.zip_with(sound, read_lines(only_where(texts, ~sound), alone=_ALONE))
 
 
 def _entries(cell: str) -> list[str] | None:
@@ -292,7 +331,7 @@ def _persona(spoken: pl.Series) -> pl.Series:
     line = pl.element()
     text = line.str.slice(1)
     spotted = (
-        pl.when(text.str.contains(_WHOLE))
+        pl.when(text.str.contains(_WHOLE) | text.str.contains(_STARRED))
         .then(pl.concat_str(pl.lit(MARK), text.str.strip_chars()))
         .when(text.str.contains(_SILENCE))
         .then(pl.concat_str(pl.lit(MARK), text.str.strip_chars()))
@@ -314,7 +353,7 @@ def _persona(spoken: pl.Series) -> pl.Series:
 
 def _if_agent(texts: pl.Series) -> pl.Series:
     """The texts in which somebody beside the persona may speak. A JSON array of texts is all the persona's."""
-    arrays = found_in(texts, LOOKS_LIKE_JSON) | found_in(texts, r'^\s*\{\s*"')
+    arrays = found_in(texts, _JSON) | found_in(texts, r'^\s*\{\s*"')
     return only_where(texts, (found_in(texts, IN_SCRIPTS.has_agent) & ~arrays) | (found_in(texts, _HAS_ROLES) & arrays))
 
 

@@ -21,7 +21,8 @@ class Turns(Step):
     ` | ` between turns, a numbered list, or ` / ` before labels. Labels are `Caller:`, `Customer:`, `User:` and the
     like in several languages, also `**Caller:**` and `[Caller]`. The agent's lines are left out, with a warning unless
     a field takes them with `agent_lines`. `[DTMF 123#]`, `<dtmf>1</dtmf>` and, as a whole turn, `press 1` are keys;
-    `[silence]` is silence: entries of their own under contract 2026-10, a problem under 2025-10.
+    `[silence]` is silence: entries of their own under contract 2026-10, a problem under 2025-10. A label nobody knows
+    (`Anna:`) is a warning, and its line goes on with the line before.
     """
 
     step: Literal["turns"] = "turns"
@@ -63,6 +64,12 @@ class AgentLines(Step):
     gives = Form.LIST
     reads_json = True
 
+    def operation(self, form: Form) -> Operation:
+        """Where `turns` reads the same column, it says whose speaker is not known."""
+        if form is Form.LIST:
+            return Operation(self._on_items)
+        return Operation(self._on_text, lost=turns.taken_for_others, left_to=("turns", _nothing))
+
     def _on_items(self, items: pl.Expr) -> pl.Expr:
         return by_column(items, turns.agent_lines, TEXTS)
 
@@ -74,8 +81,9 @@ class Transcript(Step):
     """A labelled conversation as a JSON array of messages. `"Caller: Hi / Agent: Hello"` becomes
     `[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]`.
 
-    A line without a label goes on with the message before. A JSON array, and a text whose first line has no label, stay
-    as they are. Rows whose input_type is TRANSCRIPT need no such step: it is done for them.
+    A line without a label goes on with the message before; one with a label nobody knows is a problem. A JSON array,
+    and a text whose first line has no label, stay as they are. Rows whose input_type is TRANSCRIPT need no such step:
+    it is done for them.
     """
 
     step: Literal["transcript"] = "transcript"
@@ -87,6 +95,10 @@ class Transcript(Step):
 
     def _explain(self, found: str, /) -> Mistake:
         return transcripts.explain(found)
+
+
+def _nothing(cells: pl.Series) -> pl.Series:
+    return pl.Series(cells.name, [None] * len(cells), dtype=pl.String)
 
 
 UNMARKED = Operation(turns.unmarked)
