@@ -365,3 +365,28 @@ def test_what_is_used_whole_lost_or_ignored_leaves_nothing_behind(tmp_path: Path
     assert mapped(ignored, json_batch(record)).problems == []
     lost = of(tmp_path, indented(fields), more="lost: {vars: nothing for it}\n")
     assert mapped(lost, json_batch(record)).messages == ["vars has a value that is not sent: nothing for it"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", ["an object that no field takes", "an array that no field takes"]),
+        ("expected_output_json: {from: out, steps: [{keep: object}]}", ["an array that no field takes"]),
+        ("user_notes: {from: out.a}", []),
+        ("metric_input.whole: {from: out}", []),
+    ],
+)
+def test_kinds_that_no_field_keeps_are_said(more: str, said: list[str], tmp_path: Path) -> None:
+    mapping = of(tmp_path, indented(f"description: {{from: out, steps: [{{keep: text}}]}}\n{more}"))
+    made = mapped(mapping, json_batch({"out": "x"}, {"out": 5}, {"out": {}}, {"out": {"a": "1"}}, {"out": ["b"]}))
+    assert [body.get("description") for body in made.bodies] == ["x", "5", None, None, None]
+    assert made.codes == ["not_convertible"] * len(said)
+    assert all(wanted in found for found, wanted in zip(made.messages, said, strict=True))
+
+
+def test_kinds_that_are_lost_or_ignored_are_not_said_again(tmp_path: Path) -> None:
+    fields = indented("description: {from: out, steps: [{keep: text}]}")
+    batch = json_batch({"out": {"a": 1}})
+    assert mapped(of(tmp_path, fields, more="ignored: {out: no use}\n"), batch).problems == []
+    lost = mapped(of(tmp_path, fields, more="lost: {out.a: nothing for it}\n"), batch)
+    assert lost.messages == ["out.a has a value that is not sent: nothing for it"]

@@ -70,7 +70,8 @@ class Bound:
     def plan(self, *, typed: bool) -> Plan:
         """The work for one batch, made when it is first asked for."""
         if typed not in self._plans:
-            self._plans[typed] = make_plan(self.feeds, typed=typed)
+            told = {*(one.column for one in self.lost), *self.mapping.ignored}
+            self._plans[typed] = make_plan(self.feeds, typed=typed, told=told)
         return self._plans[typed]
 
 

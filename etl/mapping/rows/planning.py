@@ -5,7 +5,7 @@ are both kept: a row that has the first and lacks the second has a problem. Must
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,7 +16,7 @@ from etl.mapping.cells.ways import Input
 from etl.mapping.fields.dialects import Shape, Target
 from etl.mapping.fields.kinds import explain_type, from_json, into_kind, map_words
 from etl.mapping.rows.feeds import Cell, Feed
-from etl.mapping.steps import ENTRIES, SPEECH, UNMARKED, BlankToNull, Form, Operation, Wrap
+from etl.mapping.steps import ENTRIES, KINDS, SPEECH, UNMARKED, BlankToNull, Form, Keep, Operation, Wrap
 from etl.problems import Code
 from etl.resources import Kind
 
@@ -86,9 +86,12 @@ def in_shape(cell: Cell, target: Target) -> Cell | None:
     return cell
 
 
-def make_plan(feeds: Sequence[Feed], *, typed: bool) -> Plan:
-    """The plan for feeds; `typed` where cells may hold JSON that is no string (JSON Lines)."""
-    maker = _Maker(feeds, typed=typed)
+def make_plan(feeds: Sequence[Feed], *, typed: bool, told: Collection[str] = ()) -> Plan:
+    """The plan for feeds; `typed` where cells may hold JSON that is no string (JSON Lines).
+
+    What is left of the columns `told` is told of elsewhere, or is of no use.
+    """
+    maker = _Maker(feeds, typed=typed, told=told)
     by_path: dict[str, list[Feed]] = {}
     for feed in feeds:
         by_path.setdefault(feed.target.path, []).append(feed)
@@ -111,12 +114,15 @@ class _Value:
 class _Maker:
     """Collects a plan, feed by feed."""
 
-    def __init__(self, feeds: Sequence[Feed], *, typed: bool) -> None:
+    def __init__(self, feeds: Sequence[Feed], *, typed: bool, told: Collection[str]) -> None:
         self.plan = Plan()
         every = [one for feed in feeds for one in (feed, *feed.leaves)]
         self._steps = {(step.step, one) for feed in every for step in feed.rule.steps for one in feed.inputs}
         """Each step of a mapping with what it works on."""
         self._typed = typed
+        self._leaves = [leaf for feed in feeds for leaf in feed.leaves]
+        self._told = set(told)
+        """Columns of which nothing is to be said when a step keeps some kinds of values only."""
         self._names = 0
 
     def refuse(self, feeds: Sequence[Feed]) -> None:
@@ -149,6 +155,7 @@ class _Maker:
         value, form = self._start(feed)
         if rivals and form is Form.TEXT:
             value = self._change(feed, value, _NO_BLANKS, blank=False)
+        value = self._let_go(feed, value) if form is Form.TEXT else value
         for operation, before in _operations(feed, form):
             value = self._change(feed, value, operation, blank=before is Form.TEXT)
         if feed.is_from_columns:
@@ -160,6 +167,22 @@ class _Maker:
         shape = _SHAPES.get((feed.target.shape, _form_after(feed, form)))
         value = self._change(feed, value, shape, blank=False) if shape else value
         return self._place(value)
+
+    def _let_go(self, feed: Feed, value: _Value) -> _Value:
+        """Kinds of values that this feed's `keep` leaves out, and that no feed takes from the column, are losses."""
+        kept = _kept(feed)
+        if kept is None:
+            return value
+        column, way = feed.inputs[0]
+        if way is not None or column in self._told:
+            return value
+        gone = KINDS.difference(*(_kinds_taken(leaf, column) for leaf in self._leaves if column in leaf.columns))
+        if not gone:
+            return value
+        self._told.add(column)
+        value = self._place(value)
+        self.plan.losses.append(Loss(feed, _name(value), kept.let_go(gone, feed.subject)))
+        return value
 
     def _start(self, feed: Feed) -> tuple[_Value, Form]:
         if feed.expression is not None:
@@ -312,6 +335,20 @@ def _operations(feed: Feed, form: Form) -> list[tuple[Operation, Form]]:
     elif entries:
         found.append((Operation(encode), Form.LIST))
     return found
+
+
+def _kept(feed: Feed) -> Keep | None:
+    """The step that begins with asking what kind of value a column has."""
+    first = feed.rule.steps[0] if feed.rule.steps and feed.is_from_columns else None
+    return first if isinstance(first, Keep) else None
+
+
+def _kinds_taken(feed: Feed, column: str) -> Collection[str]:
+    """The kinds of values of a column that a feed takes something of."""
+    if any(one.way is not None for one in feed.inputs if one.column == column):
+        return KINDS - {"text"}
+    kept = _kept(feed)
+    return KINDS if kept is None else kept.kinds
 
 
 def _as_part(feed: Feed) -> Feed:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from etl.mapping.steps.kinds import Keep, Without
+from etl.mapping.steps.kinds import KINDS, Keep, Without
 from etl.mapping.steps.lists import DropEmpty, Each, Join, Lines, Split, Wrap
 from etl.mapping.steps.scripts import ENTRIES, SPEECH, UNMARKED, AgentLines, Transcript, Turns
 from etl.mapping.steps.step import Form, Operation, Step
@@ -14,6 +14,7 @@ from etl.mapping.steps.values import Boolean, Date, Integer, Json, Number
 
 __all__ = [
     "ENTRIES",
+    "KINDS",
     "SPEECH",
     "STEPS",
     "UNMARKED",
@@ -22,6 +23,7 @@ __all__ = [
     "Boolean",
     "Form",
     "Integer",
+    "Keep",
     "Number",
     "Operation",
     "Step",

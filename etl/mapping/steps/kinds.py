@@ -3,6 +3,7 @@
 They must never change how a value is written: what goes on is the text that stood in the file.
 """
 
+from collections.abc import Callable, Collection
 from typing import Annotated, Literal
 
 import polars as pl
@@ -11,15 +12,18 @@ from pydantic import BeforeValidator, Field
 from etl.mapping.cells.jsoncells import cut_out, is_json
 from etl.mapping.cells.series import by_cell
 from etl.mapping.steps.step import TEXT_OR_LIST, Form, Step, listed
+from etl.quoting import quote_value
 
 _OPENING = {"object": "{", "array": "["}
+_CALLED = {"text": "a text", "object": "an object", "array": "an array"}
+KINDS = frozenset(_CALLED)
 
 
 class Keep(Step):
     """Values of other kinds count as empty: `{keep: text}`, `{keep: [text, array]}`.
 
     For columns that hold now a text, now an object: each field takes its kind. Numbers, true and false count as texts.
-    Whoever leaves a kind out here takes it elsewhere, or says `lost`: nothing else will tell.
+    A kind that is left out here, and that no other field takes from the column, is a warning.
     """
 
     step: Literal["keep"] = "keep"
@@ -37,10 +41,23 @@ class Keep(Step):
         kept = items.list.eval(self._on_text(pl.element())).list.drop_nulls()
         return pl.when((kept.list.len() > 0) | (items.list.len() == 0)).then(kept)
 
+    def let_go(self, kinds: Collection[str], name: str) -> Callable[[pl.Series], pl.Series]:
+        """What is said of cells of these kinds, where nothing else takes them from the column `name`."""
+
+        def say(cell: str) -> str | None:
+            kind = _kind_of(cell)
+            said = kind in kinds and cell.strip() not in {"", "{}", "[]"}
+            return f"{_CALLED[kind]} that no field takes: {quote_value(name, cell)}" if said else None
+
+        return lambda cells: pl.Series([None if cell is None else say(cell) for cell in cells], dtype=pl.String)
+
     def _is_wanted(self, cell: str) -> bool:
-        start = cell.lstrip()[:1]
-        kind = next((kind for kind, sign in _OPENING.items() if start == sign and is_json(cell)), "text")
-        return kind in self.kinds
+        return _kind_of(cell) in self.kinds
+
+
+def _kind_of(cell: str) -> str:
+    start = cell.lstrip()[:1]
+    return next((kind for kind, sign in _OPENING.items() if start == sign and is_json(cell)), "text")
 
 
 class Without(Step):
