@@ -246,7 +246,7 @@ def check_rows(
         for one in fitted:
             wanted = _wanted(one, where)
             compared = near_duplicates and one.resource is TEST_CASES
-            for batch in _records(one):
+            for batch in _records(one, wanted):
                 skipped = _skipped(batch, wanted)
                 if left is not None:
                     skipped = skipped | (~skipped).cum_sum().gt(left)
@@ -260,10 +260,10 @@ def check_rows(
                 yield Checked(one, checked, skipped, notes)
 
 
-def _records(fitted: Fitted) -> Iterator[Batch]:
-    """The batches of a table, in records where the mapping makes them of several rows."""
+def _records(fitted: Fitted, wanted: pl.Expr | None = None) -> Iterator[Batch]:
+    """The batches of a table, in records where the mapping makes them of several rows, of those that are wanted."""
     batches = fitted.table.batches()
-    return batches if fitted.bound.grouping is None else maps.gather(fitted.bound.grouping, batches)
+    return batches if fitted.bound.grouping is None else maps.gather(fitted.bound.grouping, batches, wanted)
 
 
 def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, assume_test_set: bool) -> Batch:

@@ -143,10 +143,53 @@ def test_the_whole_way(tmp_path: Path) -> None:
     assert [line["row"] for line in lines] == [2, 5, 7, 8]
     assert [line.get("rows") for line in lines] == [[2, 3, 4], [5, 6], None, [8, 9]]
     codes = [[issue["code"] for issue in line["issues"]] for line in lines]
-    assert codes == [[], ["turn_gap", "conflicting_fields"], ["split_group"], ["not_an_integer"]]
+    assert codes == [
+        [],
+        ["turn_gap", "conflicting_fields"],
+        ["turn_gap", "split_group"],
+        ["not_an_integer", "turn_gap"],
+    ]
     rejects = (tmp_path / "report" / "rejects.csv").read_text().splitlines()
     assert [line.partition(",Odd")[0].partition(",Refund")[0] for line in rejects[1:]] == ["A1", "A3", "A3"]
     done = etl(tmp_path, "import", "calls.csv", "--mapping", "calls.yaml", "--sandbox", "--test-set", "T",
                "--create-missing", "--json")  # fmt: skip
     assert done.json["rows"]["created"] == 5
     assert done.json["requests"]["by_status"] == {"201": 2}
+
+
+SPOKEN = """\
+Case,Title,No,Who,Says
+1,Refund,1,User,My money!
+1,Refund,2,Agent,Which order?
+1,Refund,3,Supervisor,Stop
+2,Hours,2,User,Open?
+2,Hours,,User,Hello?
+"""
+
+
+def spoken(folder: Path, where: str = "") -> list[str]:
+    (folder / "calls.csv").write_text(SPOKEN)
+    (folder / "calls.yaml").write_text(
+        f"version: 1\nname: c\nresource: test-cases\nsource: {{group_by: Case, order_by: 'No'{where}}}\nfields:\n"
+        "  input_str: {from: Title}\n  expected_behaviors: {collect: Says, only: {Who: agent}}\n"
+        "  metric_input.said: {collect: Says, only: {Who: [user]}}\n"
+    )
+    return ["calls.csv", "--mapping", "calls.yaml", "--test-set", "aB1cD2eF"]
+
+
+def test_words_that_no_field_collects_and_rows_without_a_number_are_said(tmp_path: Path) -> None:
+    said = etl(tmp_path, "validate", *spoken(tmp_path), "--json", "--report", "r")
+    assert said.json["rows"] == {"read": 5, "valid": 3, "rejected": 2}
+    lines = [json.loads(line) for line in (tmp_path / "r" / "results.jsonl").read_text().splitlines()]
+    issues = [[(issue["code"], issue["cell"]) for issue in line["issues"]] for line in lines]
+    assert issues == [[("not_convertible", "E4")], [("not_an_integer", "C6"), ("turn_gap", "C5")]]
+    assert "begins with 2" in lines[1]["issues"][1]["message"]
+
+
+def test_a_condition_holds_for_rows_and_not_for_records(tmp_path: Path) -> None:
+    typed = spoken(tmp_path, where=", where: \"Who <> 'Agent' AND Who <> 'Supervisor'\"")
+    bodies = [json.loads(line) for line in etl(tmp_path, "preview", *typed).out.splitlines()]
+    assert bodies[0] == {"input_str": "Refund", "test_set_id": "aB1cD2eF", "metric_input": {"said": ["My money!"]}}
+    typed = spoken(tmp_path, where=", where: \"Who = 'Agent'\"")
+    said = etl(tmp_path, "validate", *typed, "--json")
+    assert said.json["rows"] == {"read": 5, "valid": 3, "rejected": 0, "skipped": 2}

@@ -102,14 +102,13 @@ def into_kind(kind: Kind, form: Form, options: Sequence[str] = ()) -> Operation 
 def map_words(words: dict[str, str], options: Sequence[str]) -> Operation:
     """The `map` of a field: words of the file to what they mean.
 
-    A word that it does not know is a problem, unless the field has `options`: then it stays, for the rules to flag.
+    The API's own words (`options`) mean themselves; any other word is a problem.
     """
-    known = {meant: meant for meant in words.values()} | words
-    if options:
-        return Operation(lambda value: _recall(value, known, keep=True))
+    known = {word: word for word in (*options, *words.values())} | words
+    listed = list(dict.fromkeys((*words, *options)))
     return Operation(
         lambda value: _recall(value, known, keep=False),
-        lambda found: (Code.UNKNOWN_VALUE, f"{spelled(list(words))}{suggest(found, words)}"),
+        lambda found: (Code.UNKNOWN_VALUE, f"{spelled(listed)}{suggest(found, listed)}"),
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from etl.expressions import ExpressionError, check_expression
-from etl.mapping.cells.names import spelled, suggest
+from etl.mapping.cells.names import fold, spelled, suggest
 from etl.mapping.fields.dialects import declared_spec, find_target
 from etl.mapping.fields.kinds import FORMS, NOUNS, constant
 from etl.mapping.language.spec import Into, Mapping, Rule, known_keys
@@ -314,12 +314,22 @@ def _check_constants(rule: Rule, loc: tuple[str, str], spec: FieldSpec) -> Itera
         if rule.has(key) and constant(kind, value) is None:
             advice = "; put it in quotes" if kind is Kind.TEXT else ""
             yield (*loc, key), f"{loc[1]} takes {NOUNS[kind]}, and {key} is {_shown(value)}{advice or '; change it'}"
+    yield from _check_options(rule, loc, spec)
     for word, meant in (rule.map_ or {}).items():
         if not isinstance(word, str | int | float) or not isinstance(meant, str | int | float):
             yield (
                 (*loc, "map", word),
                 "map has a word of the file on the left and what it means on the right: both plain",
             )
+
+
+def _check_options(rule: Rule, loc: tuple[str, str], spec: FieldSpec) -> Iterator[tuple[Loc, str]]:
+    """Words that a mapping sends, where the API takes only some."""
+    given: list[tuple[Loc, Any]] = [((*loc, key), getattr(rule, key)) for key in ("value", "default") if rule.has(key)]
+    given += [((*loc, "map", word), meant) for word, meant in (rule.map_ or {}).items()]
+    for place, word in given:
+        if spec.options and isinstance(word, str) and fold(word) not in map(fold, spec.options):
+            yield place, f"{loc[1]} cannot be {word}{suggest(word, spec.options)}; use one of {spelled(spec.options)}"
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import polars as pl
 
 from etl import problems as problem
-from etl.batch import ROW, TYPES, Batch
+from etl.batch import MEMBERS, RECORD, ROW, TYPES, Batch
 from etl.mapping.cells.jsoncells import look_up, quoted, take_out
 from etl.mapping.cells.jsonmending import TRY
 from etl.mapping.cells.names import spelled
@@ -20,6 +20,7 @@ from etl.mapping.cells.transcripts import as_messages, explain
 from etl.mapping.cells.ways import keys_of, left_by, reach, reach_all
 from etl.mapping.fields.dialects import TRANSCRIPTS, Lift, Shape
 from etl.mapping.rows.binding import Bound
+from etl.mapping.rows.collecting import spoken_by
 from etl.mapping.rows.feeds import Feed
 from etl.mapping.rows.planning import Check, Loss, Plan, Rivalry
 from etl.problems import Code, Problem, Severity
@@ -49,6 +50,7 @@ def apply(bound: Bound, batch: Batch) -> Batch:
         *found.unused_keys(batch.source),
         *found.left_behind(batch.source),
         *found.own_rules(batch.source),
+        *found.uncollected(batch),
         *found.rivals(plan.rivalries),
         *found.unknown_fields(plan.refused),
         *found.lacking(plan.demanded),
@@ -187,6 +189,23 @@ class _Finder:
                 where = self._origin.cell(one.column, row)
                 code = Code.NOT_CONVERTIBLE.value
                 yield Problem(row, Severity.WARNING.value, code, None, one.column, where, value, _writable(sentence))
+
+    def uncollected(self, batch: Batch) -> Iterator[Problem]:
+        """Rows of a record whose words no `collect` takes: they are said by somebody whom `only` does not name."""
+        collected = [leaf for feed in self._bound.feeds for leaf in feed.leaves if leaf.rule.collect is not None]
+        if not any(leaf.only for leaf in collected):
+            return
+        rows = batch.source.select(pl.col(ROW).alias(RECORD), MEMBERS).explode(MEMBERS).unnest(MEMBERS)
+        for column in dict.fromkeys(column for leaf in collected for column in leaf.columns):
+            takers = [spoken_by(leaf.only) for leaf in collected if column in leaf.columns]
+            left = rows.filter(found_in(rows[column], r"\S"), ~pl.any_horizontal(takers))
+            for row, record, words in left.select(ROW, RECORD, column).iter_rows():
+                value, where = show_value(column, words), self._origin.cell(column, row)
+                sentence = (
+                    f"no field takes {column} of row {row}; name who speaks there in only, or collect it elsewhere"
+                )
+                code = Code.NOT_CONVERTIBLE.value
+                yield Problem(record, Severity.WARNING.value, code, None, column, where, value, sentence)
 
     def own_rules(self, source: pl.DataFrame) -> Iterator[Problem]:
         """Rows in which a rule of the mapping does not hold."""

@@ -15,7 +15,7 @@ from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression
 from etl.mapping.cells.names import fold, likeness, spelled, suggest
-from etl.mapping.cells.patterns import parse_pattern
+from etl.mapping.cells.patterns import names_in, parse_pattern
 from etl.mapping.cells.ways import Input, Way
 from etl.mapping.fields.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
 from etl.mapping.fields.kinds import constant, convert_text
@@ -248,13 +248,13 @@ class _Binder:
         known = {key: one.column for key, one in found.items() if one is not None}
         if not known:
             return
-        only = {self._column(name): words for name, words in (rule.only or {}).items()}
+        only = {self._column(name): tuple(words) for name, words in (rule.only or {}).items()}
         inputs = tuple(map(Input, known.values()))
         target = self._target(path)
         if isinstance(rule.collect, dict):
-            yield Feed(target, rule, inputs, expression=collect_objects(known, only), gives=Form.JSON)
+            yield Feed(target, rule, inputs, expression=collect_objects(known, only), gives=Form.JSON, only=only)
         else:
-            yield Feed(target, rule, inputs, expression=collect_texts(known[""], only), gives=Form.LIST)
+            yield Feed(target, rule, inputs, expression=collect_texts(known[""], only), gives=Form.LIST, only=only)
 
     def _united(self, path: str, rule: Rule) -> Iterator[Feed]:
         """The sources of `all_of` that the table has, as one feed: each by itself makes a list."""
@@ -353,6 +353,16 @@ class _Binder:
             if near:
                 at = self.mapping.at("fields", path, "from", number)
                 raise MappingError(f"{at}: {self.label} has no column {name}; did you mean {near[0]}?")
+        free = [column for column in self.columns if column not in used]
+        for name in names_in(rule.template) if rule.template else ():
+            if find_input(name, self.columns) is None and (meant := suggest(name, free)):
+                at = self.mapping.at("fields", path, "template")
+                raise MappingError(f"{at}: {self.label} has no column {name}{meant}.")
+        stems = {column.rstrip("0123456789 _-"): column for column in free if column[-1:].isdigit()}
+        for number, pattern in enumerate(rule.from_pattern or ()) if match is None or not match.numbered else ():
+            if stems and (meant := suggest(pattern.replace("{n}", ""), stems)):
+                at = self.mapping.at("fields", path, "from_pattern", number)
+                raise MappingError(f"{at}: {self.label} has no column {pattern}{meant}.")
 
     def _place(self, feed: Feed) -> tuple[int, bool, bool, bool]:
         """Contract order; free keys after their object; constants last; what was renamed after what was not."""

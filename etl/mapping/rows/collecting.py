@@ -31,6 +31,15 @@ def collect_objects(columns: Mapping[str, str], only: Mapping[str, Sequence[str]
     return pl.when(items.list.len() > 0).then(pl.concat_str(pl.lit("["), items.list.join(","), pl.lit("]")))
 
 
+def spoken_by(only: Mapping[str, Sequence[str]]) -> pl.Expr:
+    """Whether a row of a record, as it was read, is one that `only` names."""
+    conditions = [
+        pl.col(column).str.strip_chars().str.to_lowercase().is_in([word.strip().lower() for word in words])
+        for column, words in only.items()
+    ]
+    return pl.all_horizontal([pl.lit(value=True), *conditions]).fill_null(value=False)
+
+
 def _rows(only: Mapping[str, Sequence[str]]) -> pl.Expr:
     rows = pl.col(MEMBERS)
     for column, words in only.items():

@@ -1,6 +1,7 @@
 """Feed: one thing that can fill one field, of a mapping that knows its table. Must never know a row."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping as Pairs
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -32,6 +33,8 @@ class Feed:
     is_part: bool = False
     """Whether it is one of another's `parts`: it stays a list, whatever the field is sent as."""
     expression: pl.Expr | None = None
+    only: Pairs[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Of the rows of a record, those that have one of these words in these columns."""
     gives: Form = Form.TEXT
     """What the expression gives."""
     constant: Cell | None = None

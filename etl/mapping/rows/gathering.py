@@ -33,13 +33,15 @@ class Grouping:
     singles: tuple[str, ...]
 
 
-def gather(grouping: Grouping, batches: Iterable[Batch]) -> Iterator[Batch]:
+def gather(grouping: Grouping, batches: Iterable[Batch], wanted: pl.Expr | None = None) -> Iterator[Batch]:
     """The records of a table, in the order of their first rows.
+
+    Rows for which `wanted` does not hold give nothing to their record; one of nothing but such rows is their first.
 
     Rows whose `by` columns are all blank belong to the row before them. In a record each column has its first value
     that is not blank, and `_rows` all rows in order. Raises FileError for a record of more than `MOST_MEMBERS` rows.
     """
-    gathering = _Gathering(grouping)
+    gathering = _Gathering(grouping, wanted)
     for batch in batches:
         yield from gathering.take(batch)
     yield from gathering.end()
@@ -50,6 +52,7 @@ class _Gathering:
     """What is kept from batch to batch: the last record, which may go on, and where each key stood."""
 
     grouping: Grouping
+    wanted: pl.Expr | None
     _open: Batch | None = None
     _seen: dict[int, int] = field(default_factory=dict)
     """The first row of each key, by its hash."""
@@ -82,15 +85,24 @@ class _Gathering:
         """Whole records: each begins where `starts` is true."""
         first = pl.when(starts).then(rows.source[ROW]).otherwise(None).alias(RECORD)
         members = rows.source.with_columns(first).with_columns(pl.col(RECORD).forward_fill())
-        ordered, found = self._ordered(rows.origin, members)
+        taken = self._taken(members)
+        ordered, found = self._ordered(rows.origin, taken)
         found += self._split(rows.origin, members, keys, starts)
-        found += self._conflicts(rows.origin, members)
+        found += self._conflicts(rows.origin, taken)
         own = rows.problems.rename({"row": ROW}).join(members.select(ROW, RECORD), on=ROW, maintain_order="left")
         own = own.with_columns(row=pl.col(RECORD).fill_null(pl.col(ROW))).select(*problem.SCHEMA)
         source = ordered.group_by(RECORD, maintain_order=True).agg(*self._first_values(ordered))
         source = source.rename({RECORD: ROW}).sort(ROW)
         problems = problem.joined([own, problem.frame_of(found)])
         return Batch(rows.origin, source, source, problems, members)
+
+    def _taken(self, members: pl.DataFrame) -> pl.DataFrame:
+        """The rows that are wanted, and the first of each record that has none."""
+        if self.wanted is None:
+            return members
+        whole = members.with_columns(self.wanted.alias("_wanted"))
+        none = ~pl.col("_wanted").any().over(RECORD) & (pl.col(ROW) == pl.col(RECORD))
+        return whole.filter(pl.col("_wanted") | none).drop("_wanted")
 
     def _first_values(self, members: pl.DataFrame) -> Iterator[pl.Expr]:
         columns = [name for name in members.columns if name not in {ROW, RAW, TYPES, RECORD}]
@@ -99,7 +111,7 @@ class _Gathering:
             yield pl.coalesce(filled.first(), pl.col(name).first()).alias(name)
         if TYPES in members.columns:
             yield self._types(columns)
-        yield pl.struct(columns).alias(MEMBERS)
+        yield pl.struct(ROW, *columns).alias(MEMBERS)
 
     def _types(self, columns: Sequence[str]) -> pl.Expr:
         """The JSON type of each first value, from the row that it stands in."""
@@ -111,7 +123,9 @@ class _Gathering:
         return pl.struct(firsts).struct.json_encode().alias(TYPES)
 
     def _ordered(self, origin: Origin, members: pl.DataFrame) -> tuple[pl.DataFrame, list[Problem]]:
-        """The rows of each record in the order of their numbers; a row without one stays before the others."""
+        """The rows of each record in the order of their numbers. Only the first rows may be without one: they speak of
+        the whole record.
+        """
         name = self.grouping.order
         if name is None:
             return members, []
@@ -124,11 +138,19 @@ class _Gathering:
             for record, row, text in numbered.filter(pl.col("_turn").is_null() & ~blank)
             .select(RECORD, ROW, name).iter_rows()
         ]  # fmt: skip
+        late = blank & pl.col("_turn").is_not_null().cum_sum().over(RECORD).gt(0)
+        for record, row in numbered.filter(late).select(RECORD, ROW).iter_rows():
+            sentence = f"{name} is empty in row {row}, and rows of the same record before it have a number; give it one"
+            found.append(_problem(origin, record, row, name, "", Severity.ERROR, Code.NOT_AN_INTEGER, sentence))
         ordered = numbered.sort(RECORD, "_turn", nulls_last=False, maintain_order=True)
-        step = pl.col("_turn") - pl.col("_turn").shift().over(RECORD)
+        before = pl.col("_turn").shift().over(RECORD)
+        step = (
+            pl.when(before.is_null() & (pl.col("_turn") > 1)).then(pl.col("_turn")).otherwise(pl.col("_turn") - before)
+        )
         steps = ordered.with_columns(step=step).filter(step != 1).select(RECORD, ROW, "_turn", "step")
         for record, row, turn, by in steps.iter_rows():
             said = f"{turn} stands twice" if by == 0 else f"goes from {turn - by} to {turn}"
+            said = said if by != turn else f"begins with {turn}"
             sentence = f"{name} {said} (row {row}); the rows are sent in the order of their numbers"
             found.append(_problem(origin, record, row, name, str(turn), Severity.WARNING, Code.TURN_GAP, sentence))
         return ordered.drop("_turn"), found

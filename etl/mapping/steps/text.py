@@ -75,7 +75,8 @@ def _usable_pattern(pattern: str) -> str:
     try:
         pl.Series([""]).str.contains(pattern)
     except pl.exceptions.ComputeError as error:
-        why = str(error).strip().splitlines()[-1].removeprefix("error: ")
+        said = (line.strip() for line in str(error).splitlines())
+        why = next((line.removeprefix("error: ") for line in said if line.startswith("error: ")), "it is no pattern")
         raise PydanticCustomError(
             "mapping", "the pattern {pattern} cannot be used: {why}", {"pattern": pattern, "why": why}
         ) from None

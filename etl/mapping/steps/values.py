@@ -60,7 +60,8 @@ class Number(Step):
     def _on_text(self, text: pl.Expr) -> pl.Expr:
         number = text.str.strip_chars().str.extract(r"^\+?(-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)$", 1)
         number = number.str.replace(r"^(-?)\.", "${1}0.").str.replace(r"\.([eE]|$)", "${1}")
-        return number.str.replace(r"^(-?)0+([0-9])", "${1}${2}")
+        number = number.str.replace(r"^(-?)0+([0-9])", "${1}${2}")
+        return pl.when(number.cast(pl.Float64, strict=False).is_finite()).then(number)
 
     def _explain(self, found: str, /) -> Mistake:
         advice = "; write it with a decimal point" if "," in found else ""
