@@ -426,10 +426,14 @@ def test_the_command_lines_format_is_taken_as_it_is() -> None:
         ("web-socket", "MODEL_TYPE_WEBSOCKET"),
         ("model type sms", "MODEL_TYPE_SMS"),
         ("MODEL_TYPE_EMAIL", "MODEL_TYPE_EMAIL"),
-        ("Fax", "Fax"),
     ],
 )
 def test_words_for_model_types(word: str, meant: str) -> None:
     made = mapped(load_mapping("agents"), batch_of({"Name": ["n"], "Type": [word]}), Contract.V2026_10)
     assert made.bodies == [{"display_name": "n", "model_type": meant}]
     assert made.problems == []
+
+
+def test_a_word_for_no_model_type_is_a_problem() -> None:
+    made = mapped(load_mapping("agents"), batch_of({"Name": ["n"], "Type": ["Fax"]}), Contract.V2026_10)
+    assert made.codes == ["unknown_value"]

@@ -427,6 +427,7 @@ def cell_of(record: Record, column: str) -> str | None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=FILES, mark=st.sampled_from(["", "", "\ufeff"]))
+@example(lines=[('{"":1}', "\n")], mark="")
 @example(lines=[('{"a":1}', "\n"), ('{"a":1,"b":2,"b":3}', "\n"), ('{"b":[]}', "\n")], mark="")
 def test_any_line_is_read_as_the_exact_reader_reads_it(tmp_path: Path, lines: list[tuple[str, str]], mark: str) -> None:
     text = mark + "".join(line + end for line, end in lines)
@@ -437,6 +438,9 @@ def test_any_line_is_read_as_the_exact_reader_reads_it(tmp_path: Path, lines: li
     options = ReadOptions(format="jsonl")
     if not columns:
         assert "no line is a JSON object with keys" in refusal(path, options).message or not text.strip("\ufeff\r\n\t ")
+        return
+    if "" in columns:  # no frame can have such a column
+        assert "a column may not be called ''" in refusal(path, options).message
         return
     frame = pl.concat([batch.source for batch in read(path, options)])
     problems = pl.concat([batch.problems for batch in read(path, options)])
