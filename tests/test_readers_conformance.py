@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from etl.batch import ROW, Batch, Certainty, Decision, Table
 from etl.errors import EtlError, FileError
-from etl.problems import SCHEMA
+from etl.problems import SCHEMA, Code
 from etl.readers import ReadOptions, Survey, open_source
 from etl.readers.assembly import BATCH_ROWS, SAMPLE_ROWS
 from tests.reading_formats import FORMS, PACKINGS, Form
@@ -218,7 +218,8 @@ class TestRows:
         # A record format knows only the columns that some record names.
         assert cells(batches) == [tuple(row[COLUMNS.index(name)] for name in columns) for row in rows]
         assert {COLUMNS[at] for row in rows for at, text in enumerate(row) if text is not None} <= set(columns)
-        assert found(batches) == []
+        # By chance a text may look like UTF-8 that was read in another encoding.
+        assert [one for one in found(batches) if one[1] != Code.MOJIBAKE] == []
 
 
 @forms_with_addresses

@@ -296,6 +296,9 @@ class TestSecureConnections:
             error = error_of(server.url("/cases.csv").replace("http:", "https:"))
         assert "no secure connection could be made" in error.message
 
+    # The tunnel of the test's own proxy may be collected before it is closed.
+    @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_go_through_the_proxy_of_the_environment(self, identity: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(identity))
         with serving({"/cases.csv": reply(CSV)}, identity) as proxy:
