@@ -108,6 +108,12 @@ class LedgerError(StoppedError):
     code = "ledger"
 
 
+class LeaseLostError(LedgerError):
+    """Another process has taken over what this one was working on."""
+
+    code = "lease_lost"
+
+
 class UnexpectedAnswerError(StoppedError):
     """The API answered something that a job cannot go on from: a redirect, a list that is no list."""
 

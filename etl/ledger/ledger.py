@@ -17,6 +17,8 @@ class State(StrEnum):
     PENDING = "pending"
     """Proved not sent, or never begun: it may be sent."""
     IN_DOUBT = "in_doubt"
+    UNDONE = "undone"
+    """Created, and deleted again by a rollback."""
 
 
 class RowKey(NamedTuple):
@@ -28,7 +30,12 @@ class RowKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """What is kept of a job. `key_fingerprint` is one-way; `sources` are maps of `file`, `sheet` and `sha256`."""
+    """What is kept of a job from its beginning.
+
+    `identity` (40 hexadecimal digits) is equal for jobs with the same sources, mapping, mode and target.
+    `key_fingerprint` is one-way; `sources` are maps of `file`, `sheet`, `sha256` and `table` (the table's key);
+    `settings` is what `resume` needs to do the same again, and never holds a secret. Both are JSON.
+    """
 
     id: str
     command: str
@@ -38,11 +45,34 @@ class JobFacts:
     contract: str
     started: datetime
     sources: Sequence[Mapping[str, object]] = field(default_factory=tuple)
+    identity: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as the ledger tells it.
+
+    `ended` and `exit_code` are None while it runs, or where it died; `counts` are rows by outcome as its last report
+    counted them (None where it never came to one). `held_by`: the process that works on it now, in words.
+    """
+
+    facts: JobFacts
+    ended: datetime | None = None
+    exit_code: int | None = None
+    counts: Mapping[str, int] | None = None
+    report: str | None = None
+    held_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row's new state. `body_sha256` (32 bytes) is written with the intent, `evidence` with the outcome."""
+    """A row's new state.
+
+    `body_sha256` (32 bytes) is written with the intent and kept by later changes that have none. The rest is written
+    with the outcome: `evidence` in words, `code` and `field` of the problem, `version` the resource's time of change
+    as the API told it (a rollback deletes only what nobody changed since).
+    """
 
     key: RowKey
     state: State
@@ -50,6 +80,29 @@ class Change:
     resource_id: str | None = None
     attempts: int = 0
     evidence: str | None = None
+    http_status: int | None = None
+    code: str | None = None
+    field: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a job did with a row."""
+
+    job_id: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Tables that this process alone works on now.
+
+    `quiet_s`: for at least so long nobody else can have sent a row of them; infinite where nobody ever held them. It
+    is taken from a clock that nobody can set, and is 0 where there is none to trust (the machine started anew).
+    """
+
+    quiet_s: float
 
 
 class Ledger(Protocol):
@@ -61,17 +114,54 @@ class Ledger(Protocol):
     def open_job(self, job: JobFacts) -> None:
         """Record a new job."""
 
+    def hold(self, job_id: str, tables: Collection[str]) -> Held:
+        """Make these tables ours until `release`, and what is `sending` in them `in_doubt`: in one transaction.
+
+        A process that died lets go at once, one that cannot be asked (another machine) when its lease is over.
+        Raises JobHeldError, with who it is, where another process works on one of them.
+        """
+
+    def renew(self) -> None:
+        """Say that we are still here. Raises LeaseLostError where another process has taken over."""
+
+    def release(self) -> None:
+        """Let go of the tables."""
+
     def record(self, job_id: str, changes: Sequence[Change]) -> None:
-        """Record new states, all or none."""
+        """Record new states, all or none. Raises LeaseLostError where tables are held no longer."""
 
-    def close_job(self, job_id: str, exit_code: int) -> None:
-        """Record that the job has ended, and how."""
+    def known(self, table: str, first_row: int, last_row: int) -> Iterator[Known]:
+        """What jobs did with the rows from first to last (both included) of a table, the oldest job first."""
 
-    def earlier(self, tables: Collection[str]) -> Iterator[Change]:
-        """What jobs before did with the rows of these tables, the oldest job first."""
+    def created_ids(self, table: str) -> Sequence[str]:
+        """The ids of the first, a middle and the last row of a table that were created, as far as there are any."""
 
-    def hold(self, tables: Collection[str]) -> None:
-        """Keep other processes from working on these tables until `close`. Raises JobHeldError where one does."""
+    def owned(self, ids: Collection[str]) -> set[str]:
+        """Those of these resource ids that rows of this ledger have, whatever their job."""
+
+    def keep_baseline(self, job_id: str, scope: str, ids: Collection[str]) -> None:
+        """Keep what existed in a scope (such as a test set) before the job's first POST into it. Written once."""
+
+    def baseline(self, job_id: str, scope: str) -> set[str] | None:
+        """What `keep_baseline` kept; None where it never did."""
+
+    def rows(self, job_id: str, state: State) -> Iterator[Change]:
+        """The rows of a job in a state, by table and row."""
+
+    def count(self, job_id: str) -> Mapping[State, int]:
+        """How many rows of a job are in each state."""
+
+    def close_job(self, job_id: str, exit_code: int, counts: Mapping[str, int], report: str | None) -> None:
+        """Record that the job has ended for now, how, with which outcomes, and where its report is."""
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """One job."""
+
+    def jobs(self) -> Sequence[JobRecord]:
+        """All jobs, the newest first."""
+
+    def forget(self, job_id: str) -> None:
+        """Remove a job, its rows and its baselines."""
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the tables and of the store."""
