@@ -94,6 +94,16 @@ class Known:
     change: Change
 
 
+class Baseline(NamedTuple):
+    """What existed in a scope before a job's first POST into it.
+
+    `ids` are complete as far back as `since`, a time of the API's own clock (ISO 8601; None: all there was).
+    """
+
+    ids: Collection[str]
+    since: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """Tables that this process alone works on now.
@@ -139,11 +149,11 @@ class Ledger(Protocol):
     def owned(self, ids: Collection[str]) -> set[str]:
         """Those of these resource ids that rows of this ledger have, whatever their job."""
 
-    def keep_baseline(self, job_id: str, scope: str, ids: Collection[str]) -> None:
+    def keep_baseline(self, job_id: str, scope: str, baseline: Baseline) -> None:
         """Keep what existed in a scope (such as a test set) before the job's first POST into it. Written once."""
 
-    def baseline(self, job_id: str, scope: str) -> set[str] | None:
-        """What `keep_baseline` kept; None where it never did."""
+    def baseline(self, job_id: str, scope: str) -> Baseline | None:
+        """What `keep_baseline` kept (its ids as a set); None where it never did."""
 
     def rows(self, job_id: str, state: State) -> Iterator[Change]:
         """The rows of a job in a state, by table and row."""
