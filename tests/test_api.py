@@ -11,7 +11,7 @@ from aiohttp import client_exceptions
 from etl.api import Answer, Api, NoAnswer, Target, normalise_base_url, refusal_of
 from etl.api.answers import Cause
 from etl.api.contract import detect_contract
-from etl.api.session import explain
+from etl.api.transport import explain
 from etl.errors import KeyRefusedError, UnexpectedAnswerError, UnreachableError, UsageError
 from etl.resources import TEST_CASES, TEST_SETS, Contract
 from etl.sandbox import RunningSandbox, parse_faults, running_sandbox

@@ -1,269 +1,235 @@
-"""The session: one door to the network. It must never know a resource's meaning, and never shows the key.
+"""The session: requests, once or as often as it takes, at the pace of the job. It must never know what a row is.
 
-Foreign exceptions are translated here and nowhere else (`explain`); a test walks aiohttp's exception classes.
+`request` sends once, unpaced, and says what came of it. What can be repeated without harm is repeated here, by the
+table of `policy`, within the pace and its budget: `get`, `list`, `pages`, `delete`, `patch`.
 """
 
-import asyncio
-import hashlib
-import io
-import json
-import random
-import ssl
-import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from types import SimpleNamespace, TracebackType
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-import aiohttp
-
-from etl.api.answers import Answer, Cause, NoAnswer, refusal_of
-from etl.errors import KeyRefusedError, TlsError, UnexpectedAnswerError, UnreachableError, UsageError
-from etl.quoting import HIDDEN
+from etl.api.answers import Answer, NoAnswer, refusal_of
+from etl.api.budget import Repeat
+from etl.api.pace import Pace
+from etl.api.policy import MAX_ATTEMPTS, Meaning, meaning_of
+from etl.api.retry_after import http_date
+from etl.api.transport import HttpTransport, Target, Transport
+from etl.errors import EtlError, KeyRefusedError, StoppedError, TlsError, UnexpectedAnswerError, UnreachableError
 from etl.resources import Resource
-from etl.version import __version__
 
-IDLE_LIMIT_S = 2.0
-"""A connection that was idle for longer is not used again: a stale one looks exactly like one that carried a POST."""
-
-KEY_LENGTH = 8
-"""A shorter key is no secret, and would be found in any text."""
-LARGE_BODY_BYTES = 1 << 19
-GET_ATTEMPTS = 4
-"""How often a GET may fail before its failure counts."""
-GET_WAITS = 20
-"""How often it is asked for at all: being told to wait is no failure."""
-WAIT_STATUSES = frozenset({425, 429})
-AGAIN_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Replies to a GET that are asked for again."""
+UNUSABLE_ATTEMPTS = 3
+"""How often a 2xx without JSON is asked for: it is rarely a matter of time."""
+MAX_PAGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where requests go, and as whom. The key is never part of its printed form.
+class Page:
+    """One page of a list. `date` is when the API answered, by its own clock; None where it did not say."""
 
-    `base_url` ends in `/v1` (see `normalise_base_url`); `workspace` becomes the header `x-coval-workspace-id`;
-    `timeout_s` bounds a whole request; `proxy` is a URL or None.
-    """
-
-    base_url: str
-    key: str = field(repr=False)
-    workspace: str | None = None
-    timeout_s: float = 30.0
-    ca_bundle: str | None = None
-    proxy: str | None = field(default=None, repr=False)
-
-    def key_fingerprint(self) -> str:
-        """A one-way mark of the key, to tell one key from another: 16 hexadecimal digits of a SHA-256."""
-        return hashlib.sha256(b"coval-etl key fingerprint\0" + self.key.encode()).hexdigest()[:16]
-
-
-def normalise_base_url(url: str) -> str:
-    """The base URL with `/v1` once and no trailing slash.
-
-    Raises UsageError for what is no http(s) URL, and for plain http to anywhere but this machine: the key would
-    travel readable.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host, parts = "", urlsplit("")
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
-        raise UsageError(f"{url!r} is not a base URL.", "Give one such as https://api.coval.dev/v1.")
-    if parts.scheme == "http" and host not in {"localhost", "127.0.0.1", "::1"}:
-        raise UsageError(f"{url} would send the key unencrypted.", "Use https://; plain http is for this machine only.")
-    path = parts.path.rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+    items: list[dict[str, Any]]
+    date: datetime | None
 
 
 class Api:
     """An open session. Use it as an async context manager."""
 
-    def __init__(self, target: Target, connections: int = 16) -> None:
-        """`connections`: how many may be open at once; the caller never has more requests in flight."""
+    def __init__(
+        self, target: Target, connections: int = 16, *, transport: Transport | None = None, pace: Pace | None = None
+    ) -> None:
+        """`connections`: how many may be open at once. `pace`: the job's, which all reads go through."""
         self.target = target
-        self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
+        self.pace = pace or Pace(connections)
+        self._network = HttpTransport(target, connections) if transport is None else None
+        self._transport: Transport | None = transport or self._network
 
     async def __aenter__(self) -> Self:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(_mark_handed_over)
-        trace.on_connection_reuseconn.append(_mark_handed_over)
-        headers = {
-            "X-API-Key": self.target.key,
-            "Accept": "application/json",
-            "User-Agent": f"coval-etl/{__version__}",
-        }
-        if self.target.workspace:
-            headers["x-coval-workspace-id"] = self.target.workspace
-        self._session = aiohttp.ClientSession(
-            headers=headers,
-            connector=aiohttp.TCPConnector(
-                limit=self._connections, keepalive_timeout=IDLE_LIMIT_S, ssl=_tls(self.target.ca_bundle)
-            ),
-            timeout=aiohttp.ClientTimeout(total=self.target.timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[trace],
-        )
+        if self._network is not None:
+            await self._network.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._network is not None:
+            await self._network.__aexit__(kind, error, trace)
 
     async def request(
         self, method: str, path: str, body: bytes | None = None, query: Mapping[str, str] | None = None
     ) -> Answer | NoAnswer:
-        """One request, once: never repeated, never redirected. `body` is JSON. Raises UsageError for a bad URL."""
-        if self._session is None:
-            raise RuntimeError("the session is not open")
-        handed_over = SimpleNamespace(value=False)
-        started = time.monotonic()
-        try:
-            async with self._session.request(
-                method,
-                f"{self.target.base_url}{path}",
-                data=_as_payload(body),
-                params=query,
-                headers={"Content-Type": "application/json"} if body is not None else None,
-                allow_redirects=False,
-                proxy=self.target.proxy,
-                trace_request_ctx=handed_over,
-            ) as reply:
-                parsed = await self._read_json(reply)
-                headers = {name.lower(): value for name, value in reply.headers.items()}
-                return Answer(reply.status, parsed, headers, time.monotonic() - started)
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, UnicodeError) as error:
-            cause, explanation = explain(error)
-            return NoAnswer(handed_over.value, cause, explanation, time.monotonic() - started)
+        """One request, once and at once: never repeated, never redirected, not paced. `body` is JSON.
 
-    async def _read_json(self, reply: aiohttp.ClientResponse) -> Any:
-        """The JSON of a reply, or None where there is none to be had: the status alone has been received.
-
-        A reply that repeats the key is read without it.
+        Raises UsageError for a bad URL.
         """
-        try:
-            text = await reply.read()
-            if len(self.target.key) >= KEY_LENGTH:
-                text = text.replace(self.target.key.encode(), HIDDEN.encode())
-            return json.loads(text)
-        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, OSError):
-            return None
+        if self._transport is None:
+            raise RuntimeError("an Api has a transport")
+        return await self._transport.request(method, path, body, query)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
         """A GET, asked for again where that may help. The answer is 2xx with a JSON body, or 404.
 
-        Raises KeyRefusedError (401), UnreachableError, TlsError, UnexpectedAnswerError (anything else).
+        Raises KeyRefusedError (401), UnreachableError, TlsError, StoppedError (told to wait too long, or too many
+        repeats), UnexpectedAnswerError (anything else).
         """
-        failures = waits = 0
-        while True:
-            outcome = await self.request("GET", path, query=query)
-            waits += 1
-            failures += not (isinstance(outcome, Answer) and outcome.status in WAIT_STATUSES)
-            if not _worth_again(outcome) or failures >= GET_ATTEMPTS or waits >= GET_WAITS:
-                return _usable(outcome, f"GET {path}")
-            await asyncio.sleep(_wait_s(outcome, waits))
+        outcome, meaning = await self._repeat("GET", path, query=query)
+        if meaning in {Meaning.DONE, Meaning.GONE} and isinstance(outcome, Answer):
+            return outcome
+        raise _error(outcome, meaning, f"GET {path}")
+
+    async def delete(self, path: str) -> Answer:
+        """A DELETE, tried until it is known that the resource is gone. The answer is 2xx, or 404 in the API's own form.
+
+        Raises as `get`; a refusal (409: it is in use) is an UnexpectedAnswerError with the API's words.
+        """
+
+        async def gone() -> Answer | None:
+            found = await self.get(path)
+            return found if found.status == 404 else None
+
+        return await self._until("DELETE", path, None, gone)
+
+    async def patch(self, path: str, body: bytes, landed: Callable[[Any], bool]) -> Answer:
+        """A PATCH with absolute values, tried until it is known to have taken effect. The answer is 2xx with JSON.
+
+        `landed` is given the JSON of a GET of the same path, wherever an outcome is not clear, and says whether the
+        values are there; if not, they are sent again. Raises as `delete`.
+        """
+
+        async def there() -> Answer | None:
+            found = await self.get(path)
+            return found if found.status != 404 and landed(found.body) else None
+
+        return await self._until("PATCH", path, body, there)
 
     async def list(self, resource: Resource, query: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
-        """Every item of a list, page by page. Raises as `get`, and UnexpectedAnswerError for a list that is no list."""
-        asked = {"page_size": str(resource.page_size_max)} | dict(query or {})
+        """Every item of a list once, page by page. Raises as `pages`: one that ends without an error is complete."""
         seen: set[str] = set()
-        while True:
+        async for page in self.pages(resource, query):
+            for item in page.items:
+                id_ = item.get(resource.id_field)
+                if not isinstance(id_, str) or id_ not in seen:
+                    yield item
+                if isinstance(id_, str):
+                    seen.add(id_)
+
+    async def pages(self, resource: Resource, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
+        """A list page by page; whoever has seen enough may stop. An item may come twice where the list shifts.
+
+        Raises as `get`, and UnexpectedAnswerError for a list that is none, has no end, or repeats a page token: a
+        listing that raises is not complete. (A 400 to a page token that has expired is one of these.)
+        """
+        asked = {"page_size": str(resource.page_size_max)} | dict(query or {})
+        what = f"GET {resource.path}"
+        seen: set[str] = set()
+        for _ in range(MAX_PAGES):
             answer = await self.get(resource.path, asked)
-            items = answer.body.get(resource.plural) if isinstance(answer.body, dict) else None
-            if answer.status == 404 or not isinstance(items, list):
-                raise UnexpectedAnswerError(f"GET {resource.path} did not answer a list of {resource.name}.")
-            for item in items:
-                if not isinstance(item, dict):
-                    raise UnexpectedAnswerError(f"GET {resource.path} answered a list of something else.")
-                yield item
+            yield Page(_items(answer, resource, int(asked["page_size"])), http_date(answer.headers.get("date", "")))
             token = answer.body.get("next_page_token")
-            if not token:
+            if token is None or token == "":
                 return
+            if not isinstance(token, str):
+                raise UnexpectedAnswerError(f"{what} gave a page token that is no text.")
             if token in seen:
-                raise UnexpectedAnswerError(f"GET {resource.path} gave the same page token twice.")
+                raise UnexpectedAnswerError(f"{what} gave the same page token twice.")
             seen.add(token)
             asked["page_token"] = token
+        raise UnexpectedAnswerError(f"{what} has not ended after {MAX_PAGES} pages.")
 
+    async def _until(self, method: str, path: str, body: bytes | None, look: Callable[[], Any]) -> Answer:
+        """Try what changes something until it is clear; `look` reads whether it has happened already."""
+        what = f"{method} {path}"
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            outcome, meaning = await self._repeat(method, path, body)
+            if isinstance(outcome, Answer) and (meaning is Meaning.DONE or _is_gone(outcome, meaning)):
+                return outcome
+            if meaning in {Meaning.READ_BACK, Meaning.CONFLICT}:
+                found = await look()
+                if isinstance(found, Answer):
+                    return found
+            if meaning is not Meaning.READ_BACK or attempt == MAX_ATTEMPTS:
+                break
+            self._spend(Repeat.TRANSIENT)
+            await self.pace.clock.sleep(self.pace.clock.backoff_s(attempt))
+        raise _error(outcome, meaning, what)
 
-def _worth_again(outcome: Answer | NoAnswer) -> bool:
-    if isinstance(outcome, NoAnswer):
-        return outcome.cause is not Cause.TLS
-    return outcome.status in AGAIN_STATUSES or (outcome.status == 200 and outcome.body is None)
+    async def _repeat(
+        self, method: str, path: str, body: bytes | None = None, query: Mapping[str, str] | None = None
+    ) -> tuple[Answer | NoAnswer, Meaning]:
+        """One request, again while that is free of harm and may help. Raises what the pace gave up with."""
+        attempts = 0
+        while True:
+            outcome = await self._paced(method, path, body, query)
+            meaning = meaning_of(method, outcome, usable=_usable(method, outcome))
+            if meaning is Meaning.WAIT:
+                self._spend(Repeat.THROTTLE)
+                continue
+            if meaning is not Meaning.AGAIN:
+                return outcome, meaning
+            if isinstance(outcome, NoAnswer) and not outcome.sent:
+                continue
+            attempts += 1
+            unusable = isinstance(outcome, Answer) and outcome.status < 300
+            if attempts >= (UNUSABLE_ATTEMPTS if unusable else MAX_ATTEMPTS):
+                return outcome, meaning
+            self._spend(Repeat.TRANSIENT)
+            await self.pace.clock.sleep(self.pace.clock.backoff_s(attempts))
 
-
-def _wait_s(outcome: Answer | NoAnswer, times: int) -> float:
-    """What the reply asks for in seconds, at most a minute; else full jitter below a limit that doubles."""
-    text = outcome.headers.get("retry-after", "") if isinstance(outcome, Answer) else ""
-    if text.isascii() and text.isdigit():
-        return min(float(text), 60.0)
-    return random.uniform(0, min(20.0, 0.5 * 2**times))  # noqa: S311  (spreads requests; nothing depends on its secrecy)
-
-
-def _usable(outcome: Answer | NoAnswer, what: str) -> Answer:
-    if isinstance(outcome, NoAnswer):
-        if outcome.cause is Cause.TLS:
-            raise TlsError(outcome.explanation, "For a private certificate authority give --ca-bundle FILE.")
-        raise UnreachableError(outcome.explanation, "Check the base URL and the network, then try again.")
-    if outcome.status == 401:
-        raise KeyRefusedError("The API refused the key (401).", "Check COVAL_API_KEY and that it belongs to this API.")
-    if outcome.status == 404 or (200 <= outcome.status < 300 and outcome.body is not None):
+    async def _paced(
+        self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None
+    ) -> Answer | NoAnswer:
+        place = await self.pace.enter(read=True)
+        if place is None:
+            raise self.pace.gave_up or StoppedError("Nothing more is to be sent.")
+        outcome: Answer | NoAnswer | None = None
+        try:
+            outcome = await self.request(method, path, body, query)
+        finally:
+            self.pace.leave(place, outcome)
         return outcome
-    if 300 <= outcome.status < 400:
+
+    def _spend(self, repeat: Repeat) -> None:
+        if not self.pace.budget.spend(repeat):
+            raise StoppedError("Too many requests had to be repeated.", "Carry on later.")
+
+
+def _usable(method: str, outcome: Answer | NoAnswer) -> bool:
+    """Whether a 2xx has what was asked for: JSON. A DELETE may answer nothing at all, if it says so."""
+    if not isinstance(outcome, Answer):
+        return False
+    return outcome.body is not None or (method == "DELETE" and outcome.status == 204)
+
+
+def _is_gone(answer: Answer, meaning: Meaning) -> bool:
+    """Whether the API itself says so: a 404 of somebody else (a proxy, a wrong base URL) proves nothing."""
+    return meaning is Meaning.GONE and bool(refusal_of(answer).code)
+
+
+def _items(answer: Answer, resource: Resource, page_size: int) -> list[dict[str, Any]]:
+    items = answer.body.get(resource.plural) if isinstance(answer.body, dict) else None
+    if answer.status == 404 or not isinstance(items, list):
+        raise UnexpectedAnswerError(f"GET {resource.path} did not answer a list of {resource.name}.")
+    if not all(isinstance(item, dict) for item in items):
+        raise UnexpectedAnswerError(f"GET {resource.path} answered a list of something else.")
+    if len(items) > page_size:
         raise UnexpectedAnswerError(
+            f"GET {resource.path} answered {len(items)} items where {page_size} were asked for."
+        )
+    return items
+
+
+def _error(outcome: Answer | NoAnswer, meaning: Meaning, what: str) -> EtlError:
+    """Why it cannot go on after an outcome."""
+    if isinstance(outcome, NoAnswer):
+        if meaning is Meaning.TLS:
+            return TlsError(outcome.explanation, "For a private certificate authority give --ca-bundle FILE.")
+        return UnreachableError(outcome.explanation, "Check the base URL and the network, then try again.")
+    if meaning is Meaning.KEY_REFUSED:
+        return KeyRefusedError("The API refused the key (401).", "Check COVAL_API_KEY and that it belongs to this API.")
+    if meaning is Meaning.REDIRECTED:
+        return UnexpectedAnswerError(
             f"{what} was redirected ({outcome.status}).", "Redirects are not followed: they could carry the key away."
         )
     if outcome.status < 300:
-        raise UnexpectedAnswerError(f"{what} was answered, but not with JSON.", "Is the base URL that of the API?")
-    raise UnexpectedAnswerError(f"{what} was answered {outcome.status}: {refusal_of(outcome).message}")
-
-
-async def _mark_handed_over(_session: aiohttp.ClientSession, context: SimpleNamespace, _facts: object) -> None:
-    context.trace_request_ctx.value = True
-
-
-def _as_payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    """Large bodies are sent in pieces: at once they would hold up every other request."""
-    return io.BytesIO(body) if body is not None and len(body) > LARGE_BODY_BYTES else body
-
-
-def _tls(ca_bundle: str | None) -> ssl.SSLContext | bool:
-    if ca_bundle is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=ca_bundle)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"{ca_bundle} is not a readable file of certificates: {error}.") from None
-
-
-_TLS_ERRORS = (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError)
-_CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-_IMPOSSIBLE_URLS = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError)
-
-
-def explain(error: BaseException) -> tuple[Cause, str]:
-    """What a failure of the network library means. Raises UsageError for a URL that can never work."""
-    if isinstance(error, _IMPOSSIBLE_URLS):
-        raise UsageError("The base URL is not one that can be asked.") from None
-    if getattr(getattr(error, "os_error", error), "reason", None) == "WRONG_VERSION_NUMBER":
-        return Cause.TLS, "The server does not speak TLS: is its address http:// and not https://?"
-    if isinstance(error, _TLS_ERRORS):
-        return Cause.TLS, f"The server's certificate was not accepted: {_reason(error)}."
-    if isinstance(error, _CONNECT_ERRORS):
-        return Cause.CONNECT, f"No connection to the API: {_reason(error)}."
-    if isinstance(error, TimeoutError):
-        return Cause.TIMEOUT, "No answer within the timeout."
-    return Cause.BROKEN, f"The connection broke: {_reason(error)}."
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost plain words of an error; never its repr, which can hold request headers."""
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {getattr(error, 'status', 'nothing')}"
-    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
-    words = getattr(inner, "strerror", None) or getattr(inner, "verify_message", None) or type(inner).__name__
-    return str(words).rstrip(".")
+        return UnexpectedAnswerError(f"{what} was answered, but not with JSON.", "Is the base URL that of the API?")
+    return UnexpectedAnswerError(f"{what} was answered {outcome.status}: {refusal_of(outcome).message}")

@@ -1,0 +1,255 @@
+"""One request to Coval, once: the door to the network. It must never know a resource, and never shows the key.
+
+Foreign exceptions are translated here and nowhere else (`explain`); a test walks aiohttp's exception classes.
+"""
+
+import hashlib
+import io
+import json
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace, TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from etl.api.answers import Answer, Cause, NoAnswer
+from etl.errors import UsageError
+from etl.quoting import HIDDEN
+from etl.version import __version__
+
+IDLE_LIMIT_S = 2.0
+"""A connection that was idle for longer is not used again: a stale one looks exactly like one that carried a POST."""
+CONNECT_LIMIT_S = 15.0
+"""How long one connection may take to be made, TLS included."""
+KEY_LENGTH = 8
+"""A shorter key is no secret, and would be found in any text."""
+LARGE_BODY_BYTES = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where requests go, and as whom. The key is never part of its printed form.
+
+    `base_url` ends in `/v1` (see `normalise_base_url`); `workspace` becomes the header `x-coval-workspace-id`;
+    `timeout_s` bounds a whole request; `proxy` is a URL or None.
+    """
+
+    base_url: str
+    key: str = field(repr=False)
+    workspace: str | None = None
+    timeout_s: float = 30.0
+    ca_bundle: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+
+    def key_fingerprint(self) -> str:
+        """A one-way mark of the key, to tell one key from another: 16 hexadecimal digits of a SHA-256."""
+        return hashlib.sha256(b"coval-etl key fingerprint\0" + self.key.encode()).hexdigest()[:16]
+
+
+def normalise_base_url(url: str) -> str:
+    """The base URL with `/v1` once and no trailing slash.
+
+    Raises UsageError for what is no http(s) URL, and for plain http to anywhere but this machine: the key would
+    travel readable.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
+        raise UsageError(f"{url!r} is not a base URL.", "Give one such as https://api.coval.dev/v1.")
+    if parts.scheme == "http" and host not in {"localhost", "127.0.0.1", "::1"}:
+        raise UsageError(f"{url} would send the key unencrypted.", "Use https://; plain http is for this machine only.")
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+
+
+class Transport(Protocol):
+    """What carries a request. `Api` has its own, over the network; the simulator gives another."""
+
+    async def request(
+        self, method: str, path: str, body: bytes | None = None, query: Mapping[str, str] | None = None
+    ) -> Answer | NoAnswer:
+        """One request, once: never repeated, never redirected. `path` is below the base URL, `body` is JSON.
+
+        The outcome's `elapsed_s` is what it took; the pace learns from it.
+        """
+
+
+class HttpTransport:
+    """Requests over the network. Use it as an async context manager. `sent` counts requests that went onto the wire."""
+
+    def __init__(self, target: Target, connections: int = 16) -> None:
+        """`connections`: how many may be open at once; the caller never has more requests in flight."""
+        self.sent = 0
+        self._target = target
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        target = self._target
+        connector = aiohttp.TCPConnector(
+            limit=self._connections, keepalive_timeout=IDLE_LIMIT_S, ssl=_tls(target.ca_bundle)
+        )
+        self._session = aiohttp.ClientSession(
+            headers={"Accept": "application/json", "User-Agent": f"coval-etl/{__version__}"},
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=target.timeout_s, sock_connect=min(CONNECT_LIMIT_S, target.timeout_s)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[self._trace()],
+            middlewares=(_once,),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self, method: str, path: str, body: bytes | None = None, query: Mapping[str, str] | None = None
+    ) -> Answer | NoAnswer:
+        """One request, once: never repeated, never redirected. `body` is JSON. Raises UsageError for a bad URL."""
+        if self._session is None:
+            raise RuntimeError("the session is not open")
+        handed_over = SimpleNamespace(value=False)
+        started = time.monotonic()
+        try:
+            async with self._session.request(
+                method,
+                f"{self._target.base_url}{path}",
+                data=_as_payload(body),
+                params=query,
+                headers=self._headers(body),
+                allow_redirects=False,
+                proxy=self._target.proxy,
+                trace_request_ctx=handed_over,
+            ) as reply:
+                parsed = await self._read_json(reply)
+                headers = {name.lower(): self._hide(value) for name, value in reply.headers.items()}
+                return Answer(reply.status, parsed, headers, time.monotonic() - started)
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, UnicodeError) as error:
+            cause, explanation = explain(error)
+            return NoAnswer(handed_over.value, cause, explanation, time.monotonic() - started)
+
+    def _headers(self, body: bytes | None) -> dict[str, str]:
+        headers = {"X-API-Key": self._target.key}
+        if self._target.workspace:
+            headers["x-coval-workspace-id"] = self._target.workspace
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _trace(self) -> aiohttp.TraceConfig:
+        async def count(*_facts: object) -> None:
+            self.sent += 1
+
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(_mark_handed_over)
+        trace.on_connection_reuseconn.append(_mark_handed_over)
+        trace.on_request_headers_sent.append(count)
+        return trace
+
+    async def _read_json(self, reply: aiohttp.ClientResponse) -> Any:
+        """The JSON of a reply, or None where there is none to be had: the status alone has been received.
+
+        A reply that repeats the key is read without it.
+        """
+        try:
+            text = await reply.read()
+            parsed = json.loads(text)
+            return self._hide_within(parsed) if self._may_tell(text) else parsed
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, OSError):
+            return None
+
+    def _may_tell(self, text: bytes) -> bool:
+        """Whether the key can be in a reply: as it is, as a URL has it, or in JSON's escapes."""
+        key = self._target.key
+        return any(form in text for form in (key.encode(), quote(key, safe="").encode(), b"\\u", b"\\/"))
+
+    def _hide(self, text: str) -> str:
+        key = self._target.key
+        if len(key) < KEY_LENGTH:
+            return text
+        return text.replace(key, HIDDEN).replace(quote(key, safe=""), HIDDEN)
+
+    def _hide_within(self, value: Any) -> Any:
+        """A parsed reply without the key, however its text spelt it. Raises RecursionError for one that is too deep."""
+        if isinstance(value, str):
+            return self._hide(value)
+        if isinstance(value, list):
+            return [self._hide_within(one) for one in value]
+        if isinstance(value, dict):
+            return {self._hide(name): self._hide_within(one) for name, one in value.items()}
+        return value
+
+
+class _InterruptedError(aiohttp.ClientError):
+    """No answer after the hand-over. A GET or DELETE that ends in the library's own class is repeated by it."""
+
+    def __init__(self, error: OSError | aiohttp.ServerDisconnectedError) -> None:
+        super().__init__()
+        self.os_error = error
+
+
+async def _once(request: aiohttp.ClientRequest, carry: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """One request is one request: aiohttp repeats idempotent ones silently, once, when their connection breaks."""
+    try:
+        return await carry(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientSSLError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _InterruptedError(error) from None
+
+
+async def _mark_handed_over(_session: aiohttp.ClientSession, context: SimpleNamespace, _facts: object) -> None:
+    context.trace_request_ctx.value = True
+
+
+def _as_payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    """Large bodies are sent in pieces: at once they would hold up every other request."""
+    return io.BytesIO(body) if body is not None and len(body) > LARGE_BODY_BYTES else body
+
+
+def _tls(ca_bundle: str | None) -> ssl.SSLContext | bool:
+    if ca_bundle is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"{ca_bundle} is not a readable file of certificates: {error}.") from None
+
+
+_TLS_ERRORS = (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError)
+_CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+_IMPOSSIBLE_URLS = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError)
+
+
+def explain(error: BaseException) -> tuple[Cause, str]:
+    """What a failure of the network library means. Raises UsageError for a URL that can never work."""
+    if isinstance(error, _IMPOSSIBLE_URLS):
+        raise UsageError("The base URL is not one that can be asked.") from None
+    if getattr(getattr(error, "os_error", error), "reason", None) == "WRONG_VERSION_NUMBER":
+        return Cause.TLS, "The server does not speak TLS: is its address http:// and not https://?"
+    if isinstance(error, _TLS_ERRORS):
+        return Cause.TLS, f"The server's certificate was not accepted: {_reason(error)}."
+    if isinstance(error, _CONNECT_ERRORS):
+        return Cause.CONNECT, f"No connection to the API: {_reason(error)}."
+    if isinstance(error, TimeoutError):
+        return Cause.TIMEOUT, "No answer within the timeout."
+    return Cause.BROKEN, f"The connection broke: {_reason(error)}."
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost plain words of an error; never its repr, which can hold request headers."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {getattr(error, 'status', 'nothing')}"
+    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    words = getattr(inner, "strerror", None) or getattr(inner, "verify_message", None) or type(inner).__name__
+    return str(words).rstrip(".")
