@@ -4,7 +4,7 @@ Stages are functions `Batch -> Batch`. No stage ever drops a row: what is wrong 
 the row rides along to the report. A batch must never know what its columns mean to the API.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
@@ -114,6 +114,13 @@ class Batch:
     def with_problems(self, *found: pl.DataFrame) -> "Batch":
         """The same rows with more problems."""
         return replace(self, problems=problem.joined([self.problems, *found]))
+
+    def take(self, rows: Collection[int]) -> "Batch":
+        """Only the rows with these numbers, with what is wrong with them. Nothing is shared with the whole batch."""
+        wanted = pl.col(ROW).is_in(list(rows))
+        members = None if self.members is None else self.members.filter(pl.col(RECORD).is_in(list(rows)))
+        problems = self.problems.filter(pl.col("row").is_in(list(rows)))
+        return Batch(self.origin, self.source.filter(wanted), self.frame.filter(wanted), problems, members)
 
     def good(self) -> pl.DataFrame:
         """The rows of `frame` without a problem of severity `error`."""

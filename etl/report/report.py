@@ -5,7 +5,7 @@ It must never know how a row was sent, nor how a summary is shown.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,9 +23,8 @@ from etl.report.folder import RESULTS, ReportFolder
 from etl.report.groups import ProblemGroup, ProblemGroups
 from etl.report.outcome import TO_LOOK_AT, TO_MEND, Outcome, Result
 from etl.report.rejects import Rejects
-from etl.report.results import members_of, result_lines
+from etl.report.results import Results, members_of
 from etl.report.summary import Requests, Source, Summary, count_rows
-from etl.tables import write_lines
 
 SENTENCE_LIMIT = 2_000
 """How many characters of error a reject carries; `results.jsonl` has all."""
@@ -93,23 +92,39 @@ class Report:
         if self._files is not None and table is not None:
             self._files.note(table, origin, problems)
 
-    def add(self, batch: Batch, results: Sequence[Result]) -> None:
+    def add(self, batch: Batch, results: Sequence[Result], later: Collection[int] = ()) -> None:
         """What became of the rows of a batch: one result a row, in their order. Batches of a table come in order.
 
-        Raises StoppedError where the report cannot be written, and EtlError (a bug of ours) where the results are not
-        those of the rows.
+        `later`: the rows whose result is not known yet; `add_late` tells it. Raises StoppedError where the report cannot
+        be written, and EtlError (a bug of ours) where the results are not those of the rows.
         """
         if [result.row for result in results] != batch.source[ROW].to_list():
             raise EtlError(f"The results for {batch.origin.file} are not those of its rows.")
+        self._refuse_disorder(batch)
+        told = [result for result in results if result.row not in later] if later else results
+        rest = batch.take([result.row for result in told]) if later else batch
+        table, problems = self._take_in(rest, told)
+        self._pass(table, batch)
+        if self._files is not None:
+            self._files.add_lines(table, rest, results, problems, later)
+            self._files.add(table, rest, told, problems)
+
+    def add_late(self, batch: Batch, result: Result) -> None:
+        """What became of a row that `add` was told of as `later`: a batch of that row alone. Raises as `add` does."""
+        table, problems = self._take_in(batch, [result])
+        if self._files is not None:
+            self._files.add_late_line(table, batch, result, problems)
+            self._files.add(table, batch, [result], problems)
+
+    def _take_in(self, batch: Batch, results: Sequence[Result]) -> tuple[int, pl.DataFrame]:
+        """Count rows; the number of their table, and all that is wrong with them."""
         sent = problem.frame_of(_storable(one) for result in results for one in result.problems)
         problems = problem.joined([batch.problems, sent])
         skipped = [result.row for result in results if result.outcome is Outcome.SKIPPED]
         counted: Counter[Outcome] = Counter()
         for result, weight in zip(results, batch.weights(), strict=True):
             counted[result.outcome] += weight
-        table = self._count(batch, counted, problems, skipped)
-        if self._files is not None:
-            self._files.add(table, batch, results, problems)
+        return self._count(batch, counted, problems, skipped), problems
 
     def add_checked(self, batch: Batch, good: Outcome, *, skipped: pl.Series | None = None) -> None:
         """A batch that is not sent: rows with errors are `rejected`, the others `good`.
@@ -129,25 +144,35 @@ class Report:
         if self._files is not None:
             self.add(batch, [Result(row, Outcome(outcome)) for row, outcome in outcomes.iter_rows()])
             return
+        self._refuse_disorder(batch)
         weighed = outcomes.with_columns(rows=batch.weights()).group_by("outcome").agg(pl.col("rows").sum())
         counted = Counter({Outcome(word): number for word, number in weighed.iter_rows()})
         left_out = outcomes.filter(outcome=Outcome.SKIPPED.value)[ROW].to_list()
-        self._count(batch, counted, batch.problems, left_out)
+        self._pass(self._count(batch, counted, batch.problems, left_out), batch)
+
+    def _table_of(self, batch: Batch) -> int:
+        """The number of a batch's table. Raises EtlError for one that is no source of this report."""
+        table = self._tables.get((batch.origin.file, batch.origin.sheet))
+        if table is None:
+            raise EtlError(f"{batch.origin.file} is not among the sources of this report.")
+        return table
+
+    def _refuse_disorder(self, batch: Batch) -> None:
+        """Raises EtlError where a batch cannot be the next one of its table."""
+        table, rows = self._table_of(batch), batch.source[ROW]
+        if len(rows) and rows[0] <= self._last_rows[table]:
+            raise EtlError(f"Row {rows[0]} of {batch.origin.file} came twice or out of order.")
+
+    def _pass(self, table: int, batch: Batch) -> None:
+        self._last_rows[table] = max([self._last_rows[table], *batch.source[ROW].tail(1)])
 
     def _count(self, batch: Batch, counted: Counter[Outcome], problems: pl.DataFrame, skipped: list[int]) -> int:
-        """Count a batch; the number of its table. Raises EtlError where the batch cannot be the next one."""
-        origin = batch.origin
-        table = self._tables.get((origin.file, origin.sheet))
-        if table is None:
-            raise EtlError(f"{origin.file} is not among the sources of this report.")
+        """Count rows; the number of their table. Raises EtlError for outcomes that the command does not have."""
+        table = self._table_of(batch)
         if strangers := counted.keys() - {*self._outcomes, Outcome.SKIPPED}:
             raise EtlError(f"{self._command} has no outcome {', '.join(sorted(strangers))}.")
-        rows = batch.source[ROW]
-        if len(rows) and rows[0] <= self._last_rows[table]:
-            raise EtlError(f"Row {rows[0]} of {origin.file} came twice or out of order.")
-        self._last_rows[table] = rows[-1] if len(rows) else self._last_rows[table]
         self._counts[table] += counted
-        self._groups.add(origin.file, problems.filter(~pl.col("row").is_in(skipped)) if skipped else problems)
+        self._groups.add(batch.origin.file, problems.filter(~pl.col("row").is_in(skipped)) if skipped else problems)
         return table
 
     def close(
@@ -204,7 +229,7 @@ class _Files:
         self._rejects = Rejects(self._folder, places)
         self._annotated = Annotated(self._folder, sources)
         try:
-            self._results = self._folder.new_file(RESULTS)
+            self._results = Results(self._folder)
         except EtlError:
             self._folder.discard()
             raise
@@ -212,12 +237,18 @@ class _Files:
     def note(self, table: int, origin: Origin, problems: Sequence[Problem]) -> None:
         self._annotated.note(table, origin, problems)
 
+    def add_lines(
+        self, table: int, batch: Batch, results: Sequence[Result], problems: pl.DataFrame, later: Collection[int]
+    ) -> None:
+        resource, issues = self._sources[table].resource, _issues_of(problems)
+        self._results.add(table, batch.origin, resource, results, issues, members_of(batch), later)
+
+    def add_late_line(self, table: int, batch: Batch, result: Result, problems: pl.DataFrame) -> None:
+        resource, issues = self._sources[table].resource, _issues_of(problems)
+        self._results.add_late(table, batch.origin, resource, result, issues, members_of(batch))
+
     def add(self, table: int, batch: Batch, results: Sequence[Result], problems: pl.DataFrame) -> None:
-        issues: dict[int, list[Problem]] = {}
-        for found in map(Problem._make, problems.iter_rows()):
-            issues.setdefault(found.row, []).append(found)
-        resource, members = self._sources[table].resource, members_of(batch)
-        write_lines(self._results, result_lines(batch.origin, resource, results, issues, members))
+        issues, members = _issues_of(problems), members_of(batch)
         self._annotated.add(table, batch, results, issues)
         errors = {
             result.row: _sentence_of(result, issues.get(result.row, []))
@@ -229,6 +260,7 @@ class _Files:
         self._rejects.add(table, batch, errors)
 
     def complete(self, summary: Summary) -> Summary:
+        self._results.complete()
         summary = replace(summary, folder=self._folder.path, notes=(*self._rejects.write(), *self._annotated.write()))
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
         # A file's name may hold bytes that are no text; Python carries them as half surrogate pairs.
@@ -242,6 +274,13 @@ class _Files:
         self._rejects.close()
         self._annotated.close()
         self._folder.discard()
+
+
+def _issues_of(problems: pl.DataFrame) -> dict[int, list[Problem]]:
+    issues: dict[int, list[Problem]] = {}
+    for found in map(Problem._make, problems.iter_rows()):
+        issues.setdefault(found.row, []).append(found)
+    return issues
 
 
 def _storable(found: Problem) -> Problem:

@@ -1,14 +1,75 @@
 """`results.jsonl`: one line a row, what became of it and why. This file must never know who sent it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from etl.batch import RECORD, ROW, Batch, Origin
+from etl.errors import EtlError
 from etl.problems import Problem
+from etl.report.folder import RESULTS, ReportFolder
 from etl.report.outcome import Result
-from etl.tables import json_text, string_text
+from etl.tables import json_text, string_text, write_lines
 
 
-def result_lines(
+class Results:
+    """The file: lines in the order of the rows, also of those whose result is told late."""
+
+    def __init__(self, folder: ReportFolder) -> None:
+        """Raises StoppedError, UsageError."""
+        self._folder = folder
+        self._file = folder.new_file(RESULTS)
+        self._late: dict[tuple[int, int], str | None] = {}
+
+    def add(
+        self,
+        table: int,
+        origin: Origin,
+        resource: str,
+        results: Sequence[Result],
+        issues: Mapping[int, Sequence[Problem]],
+        members: Mapping[int, Sequence[int]],
+        later: Collection[int] = (),
+    ) -> None:
+        """The lines of rows of one table; those of `later` are told by `add_late`."""
+        lines = _lines(origin, resource, results, issues, members)
+        for row in later:
+            self._late[table, row] = None
+        pairs = zip(results, lines, strict=True)
+        write_lines(self._file, (f"{_MARK}{table},{one.row}" if one.row in later else line for one, line in pairs))
+
+    def add_late(
+        self,
+        table: int,
+        origin: Origin,
+        resource: str,
+        result: Result,
+        issues: Mapping[int, Sequence[Problem]],
+        members: Mapping[int, Sequence[int]],
+    ) -> None:
+        """The line of a row that was left for later."""
+        self._late[table, result.row] = next(iter(_lines(origin, resource, [result], issues, members)))
+
+    def complete(self) -> None:
+        """All is told: every line is put into its place. Raises EtlError (a bug of ours) where one is not there."""
+        if not self._late:
+            return
+        before, self._file = self._file, self._folder.new_file(RESULTS)
+        for line in before.lines():
+            self._file.write(self._in_place(line) if line.startswith(_MARK.encode()) else line)
+        self._folder.drop_file(before)
+
+    def _in_place(self, mark: bytes) -> bytes:
+        table, row = map(int, mark[len(_MARK) :].split(b","))
+        line = self._late[table, row]
+        if line is None:
+            raise EtlError(f"Nobody told what became of row {row} of table {table}.")
+        return f"{line}\n".encode("utf-8", "backslashreplace")
+
+
+_MARK = "later:"
+"""No line of JSON begins so."""
+
+
+def _lines(
     origin: Origin,
     resource: str,
     results: Sequence[Result],

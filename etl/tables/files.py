@@ -48,6 +48,14 @@ class NewFile:
         with explain_failure(self.path):
             self._stream.write(data)
 
+    def lines(self) -> Iterator[bytes]:
+        """What was written so far, line by line."""
+        with explain_failure(self.path):
+            if not self._stream.closed:
+                self._stream.flush()
+            with self._partial.open("rb") as stream:
+                yield from stream
+
     def seal(self) -> None:
         """The content is complete: put it on disk and let go of the file. Raises StoppedError."""
         if self._stream.closed:
