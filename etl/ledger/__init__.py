@@ -3,8 +3,25 @@
 One interface (`Ledger`), whatever stores it. This room must never know HTTP or what a row means: it keeps states.
 """
 
+from etl.ledger.clock import Clock
 from etl.ledger.journal import Journal
-from etl.ledger.ledger import Change, JobFacts, Ledger, RowKey, State
+from etl.ledger.leases import LEASE_S, SEND_GUARD_S
+from etl.ledger.ledger import Baseline, Change, Held, JobFacts, JobRecord, Known, Ledger, RowKey, State
 from etl.ledger.sqlite import open_sqlite
 
-__all__ = ["Change", "JobFacts", "Journal", "Ledger", "RowKey", "State", "open_sqlite"]
+__all__ = [
+    "LEASE_S",
+    "SEND_GUARD_S",
+    "Baseline",
+    "Change",
+    "Clock",
+    "Held",
+    "JobFacts",
+    "JobRecord",
+    "Journal",
+    "Known",
+    "Ledger",
+    "RowKey",
+    "State",
+    "open_sqlite",
+]

@@ -1,35 +1,57 @@
 """Group commit: many rows waiting for the disk share one commit.
 
-One thread owns the ledger; whoever hands in a change waits until it is on disk. It must never acknowledge before that,
-and when the ledger fails once, every later change fails too: nothing may be sent that was not written down.
+One thread owns the ledger while rows are sent; whoever hands in a change waits until it is on disk. It must never
+acknowledge before that, and when the ledger fails once, everything later fails too: nothing may be sent that was not
+written down.
 """
 
 import asyncio
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, Final, NamedTuple, ParamSpec, Self, TypeVar
 
-from etl.errors import LedgerError
-from etl.ledger.ledger import Change, Ledger
+from etl.errors import EtlError, LedgerError
+from etl.ledger.leases import SEND_GUARD_S
+from etl.ledger.ledger import Baseline, Change, Ledger
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+HEARTBEAT_S: Final = 10
+"""A lease is renewed when nothing was recorded for so long."""
 
 
-class _Waiting(NamedTuple):
+class _Rows(NamedTuple):
     changes: Sequence[Change]
     done: "asyncio.Future[None]"
 
 
-class Journal:
-    """The ledger of one job, for an event loop. Use it as an async context manager."""
+class _Call(NamedTuple):
+    ask: Callable[[], Any]
+    done: "asyncio.Future[Any] | None"
 
-    def __init__(self, ledger: Ledger, job_id: str) -> None:
+
+_Waiting = _Rows | _Call
+
+
+class Journal:
+    """The ledger of one job, for an event loop. Use it as an async context manager.
+
+    `on_failure` is called once, in the loop, when the ledger failed or the job was taken over.
+    """
+
+    def __init__(self, ledger: Ledger, job_id: str, on_failure: Callable[[LedgerError], None] | None = None) -> None:
+        self.job_id = job_id
+        self.on_failure = on_failure
         self._ledger = ledger
-        self._job_id = job_id
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
+        self._renewed_s = ledger.clock.boottime_s()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -42,53 +64,141 @@ class Journal:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    @property
+    def failure(self) -> LedgerError | None:
+        """Why nothing is recorded any more."""
+        return self._failure
+
+    @property
+    def last_renewed_s(self) -> float:
+        """When, by the ledger's boot clock, the last commit or renewal began that is on disk."""
+        return self._renewed_s
+
+    def may_send(self) -> bool:
+        """Whether the tables are surely still ours: a request that leaves now leaves before anybody may take them."""
+        return self._failure is None and self._ledger.clock.boottime_s() - self._renewed_s < SEND_GUARD_S
+
     async def record(self, *changes: Change) -> None:
         """Return when the changes are on disk. Raises LedgerError when they are not."""
         if self._failure is not None:
             raise self._failure
-        done = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(changes, done))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Rows(changes, done))
         await done
 
-    def _write(self) -> None:
+    async def call(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """What a method of the ledger returns, called in turn with the commits. Raises LedgerError."""
+        if self._failure is not None:
+            raise self._failure
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Call(lambda: function(*args, **named), done))
+        return await done
+
+    async def owned(self, ids: Collection[str]) -> set[str]:
+        """See `Ledger.owned`."""
+        return await self.call(self._ledger.owned, ids)
+
+    async def baseline(self, scope: str) -> Baseline | None:
+        """See `Ledger.baseline`."""
+        return await self.call(self._ledger.baseline, self.job_id, scope)
+
+    async def keep_baseline(self, scope: str, baseline: Baseline) -> None:
+        """See `Ledger.keep_baseline`."""
+        await self.call(self._ledger.keep_baseline, self.job_id, scope, baseline)
+
+    def _work(self) -> None:
         try:
-            while (group := self._next_group()) and None not in group:
-                self._commit(group)
-            self._commit(group)
+            while self._take_turn(self._waiting()):
+                pass
         finally:
             # A thread that dies must not leave anybody waiting.
-            self._failure = self._failure or LedgerError("The ledger is closed.")
+            self._fail(LedgerError("The ledger is closed."), tell=False)
             while not self._queue.empty():
-                self._commit([self._queue.get()])
+                left = self._queue.get()
+                if left is not None and left.done is not None:
+                    self._tell(left.done, self._failure)
 
-    def _next_group(self) -> list[_Waiting | None]:
-        """Everything that is waiting now, at least one; None marks the end."""
-        group = [self._queue.get()]
-        while group[-1] is not None and not self._queue.empty():
-            group.append(self._queue.get())
-        return group
-
-    def _commit(self, group: list[_Waiting | None]) -> None:
-        waiting = [one for one in group if one is not None]
-        committed = False
+    def _waiting(self) -> list[_Waiting | None]:
+        """Everything that is waiting now; nothing, when nothing came for a heartbeat."""
         try:
-            if waiting and self._failure is None:
-                self._ledger.record(self._job_id, [change for one in waiting for change in one.changes])
-            committed = True
-        except LedgerError as error:
-            self._failure = error
-        finally:
-            if not committed and self._failure is None:
-                self._failure = LedgerError("The ledger stopped on an unexpected error.")
-            if waiting and self._loop is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._tell, waiting, self._failure)
+            waiting = [self._queue.get(timeout=HEARTBEAT_S)]
+        except queue.Empty:
+            return []
+        while not self._queue.empty():
+            waiting.append(self._queue.get())
+        return waiting
 
-    @staticmethod
-    def _tell(group: list[_Waiting], failure: LedgerError | None) -> None:
-        for waiting in group:
-            if waiting.done.cancelled():
+    def _take_turn(self, waiting: Sequence[_Waiting | None]) -> bool:
+        """Do what is waiting, in its order; False at the end."""
+        rows: list[_Rows] = []
+        for one in waiting:
+            if isinstance(one, _Rows):
+                rows.append(one)
                 continue
-            if failure is None:
-                waiting.done.set_result(None)
+            self._commit(rows)
+            rows = []
+            if one is None:
+                return False
+            self._answer(one)
+        self._commit(rows)
+        if self._failure is None and self._ledger.clock.boottime_s() - self._renewed_s >= HEARTBEAT_S:
+            self._answer(_Call(self._renew, None))
+        return True
+
+    def _commit(self, rows: Sequence[_Rows]) -> None:
+        def record() -> None:
+            # Taken before the commit: a process that was stopped within it must not believe that it has just renewed.
+            now_s = self._ledger.clock.boottime_s()
+            self._ledger.record(self.job_id, [change for one in rows for change in one.changes])
+            self._renewed_s = now_s
+
+        if rows:
+            self._guard(record, [one.done for one in rows])
+
+    def _renew(self) -> None:
+        now_s = self._ledger.clock.boottime_s()
+        self._ledger.renew()
+        self._renewed_s = now_s
+
+    def _answer(self, call: _Call) -> None:
+        self._guard(call.ask, [] if call.done is None else [call.done])
+
+    def _guard(self, ask: Callable[[], Any], done: Sequence["asyncio.Future[Any]"]) -> None:
+        """Ask the ledger, unless it has failed, and tell those who wait what came of it."""
+        answer: Any = None
+        error: EtlError | None = self._failure
+        try:
+            if error is None:
+                error = LedgerError("The ledger stopped on an unexpected error.")
+                answer = ask()
+                error = None
+        except EtlError as found:
+            error = found
+        finally:
+            if isinstance(error, LedgerError):
+                self._fail(error)
+            for one in done:
+                self._tell(one, error, answer)
+
+    def _fail(self, failure: LedgerError, *, tell: bool = True) -> None:
+        if self._failure is None:
+            self._failure = failure
+            if tell and self.on_failure is not None:
+                self._in_loop(self.on_failure, failure)
+
+    def _tell(self, done: "asyncio.Future[Any]", error: EtlError | None, answer: object = None) -> None:
+        def tell() -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(answer)
             else:
-                waiting.done.set_exception(failure)
+                done.set_exception(error)
+
+        self._in_loop(tell)
+
+    def _in_loop(self, function: Callable[..., None], *args: object) -> None:
+        # A loop that has ended has nobody left to tell.
+        with suppress(RuntimeError):
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(function, *args)

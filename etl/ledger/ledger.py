@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from etl.ledger.clock import Clock
+
 
 class State(StrEnum):
     """What is known of a row that was to be sent."""
@@ -120,6 +122,10 @@ class Ledger(Protocol):
 
     All raise LedgerError when the store cannot be read or written.
     """
+
+    @property
+    def clock(self) -> Clock:
+        """What this ledger takes time and identity from."""
 
     def open_job(self, job: JobFacts) -> None:
         """Record a new job."""
