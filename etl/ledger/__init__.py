@@ -7,6 +7,7 @@ from etl.ledger.clock import Clock
 from etl.ledger.journal import Journal
 from etl.ledger.leases import LEASE_S, SEND_GUARD_S
 from etl.ledger.ledger import Baseline, Change, Held, JobFacts, JobRecord, Known, Ledger, RowKey, State
+from etl.ledger.opening import open_ledger
 from etl.ledger.sqlite import open_sqlite
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "Ledger",
     "RowKey",
     "State",
+    "open_ledger",
     "open_sqlite",
 ]

@@ -68,7 +68,15 @@ class SqlLedger:
             "settings": dict(job.settings),
             "started": job.started.astimezone(UTC).isoformat(),
         }
-        self._store.run(lambda connection: connection.execute(sa.insert(jobs).values(values)), writes=True)
+
+        def work(connection: sa.Connection) -> None:
+            statement = self._store.insert(jobs).values(values).on_conflict_do_nothing(index_elements=["id"])
+            connection.execute(statement)
+            found = connection.execute(sa.select(jobs).where(jobs.c.id == job.id)).one()
+            if any(found._mapping[name] != value for name, value in values.items()):  # noqa: SLF001  (its public name)
+                raise LedgerError(f"There is another job {job.id}.", "Type the command again.")
+
+        self._store.run(work, writes=True)
 
     def hold(self, job_id: str, tables: Collection[str]) -> Held:
         keys = sorted(set(tables))
@@ -115,13 +123,13 @@ class SqlLedger:
                         change.key.row,
                         change.state.value,
                         change.body_sha256,
-                        change.resource_id,
+                        _storable(change.resource_id),
                         change.attempts,
-                        change.evidence,
+                        _storable(change.evidence),
                         change.http_status,
-                        change.code,
-                        change.field,
-                        change.version,
+                        _storable(change.code),
+                        _storable(change.field),
+                        _storable(change.version),
                     )
                     for change in last
                 ],
@@ -315,6 +323,13 @@ def _last_of_each(changes: Sequence[Change]) -> list[Change]:
             change = replace(change, body_sha256=before.body_sha256)  # noqa: PLW2901
         last[change.key] = change
     return list(last.values())
+
+
+def _storable(text: str | None) -> str | None:
+    """A text that every database takes: an answer may hold NUL, and halves of characters."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()
 
 
 def _in_parts(what: Sequence[T], size: int) -> Iterator[Sequence[T]]:

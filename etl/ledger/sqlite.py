@@ -21,7 +21,7 @@ from etl.errors import EtlError, LedgerError, UsageError
 from etl.ledger.clock import Clock
 from etl.ledger.schema import REVISION, VERSION, metadata, revisions
 from etl.ledger.sql import SqlLedger
-from etl.ledger.store import DiskFullError, RowValues
+from etl.ledger.store import DiskFullError, RowValues, another_version
 
 T = TypeVar("T")
 
@@ -67,6 +67,7 @@ class SqliteStore:
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
             poolclass=sa.StaticPool,
+            hide_parameters=True,
             connect_args={"check_same_thread": False, "isolation_level": None, "timeout": BUSY_S},
         )
         sa.event.listen(self._engine, "connect", _be_careful)
@@ -123,11 +124,7 @@ class SqliteStore:
         if mark != APPLICATION_ID and (tables or mark):
             raise LedgerError(f"{self._file} is a database of another program.", "Give another file with --ledger.")
         if tables and version != VERSION:
-            raise LedgerError(
-                f"{self._file} was written by another version of coval-etl "
-                f"(schema {version}, this one writes {VERSION}).",
-                "Use that version, or another file with --ledger.",
-            )
+            raise another_version(str(self._file), str(version))
         return not tables
 
     def _make(self, connection: sa.Connection) -> bool:

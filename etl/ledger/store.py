@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from etl.errors import LedgerError
+from etl.ledger.schema import VERSION
 
 T = TypeVar("T")
 Insert = sqlite.Insert | postgresql.Insert
@@ -17,6 +18,14 @@ Insert = sqlite.Insert | postgresql.Insert
 
 class DiskFullError(LedgerError):
     """There is no room for what would have to be written."""
+
+
+def another_version(name: str, version: str) -> LedgerError:
+    """The refusal of a ledger that a version wrote which this one does not know."""
+    return LedgerError(
+        f"{name} was written by another version of coval-etl (schema {version}, this one writes {VERSION}).",
+        "Use that version, or another ledger with --ledger.",
+    )
 
 
 class RowValues(NamedTuple):
