@@ -19,7 +19,7 @@ from etl.errors import EtlError, LedgerError, UsageError
 from etl.ledger.clock import Clock
 from etl.ledger.schema import REVISION, metadata, revisions
 from etl.ledger.sql import SqlLedger
-from etl.ledger.store import DiskFullError, RowValues, another_version
+from etl.ledger.store import DiskFullError, RowValues, another_version, two_rows
 
 T = TypeVar("T")
 
@@ -173,6 +173,8 @@ def _told(name: str, error: sa.exc.DBAPIError, sqlstate: str | None) -> LedgerEr
             f"The disk of the ledger {name} is full.",
             "Nothing more was sent. Make room there; the same command typed again carries on.",
         )
+    if sqlstate == "23505":
+        return two_rows(name)
     if sqlstate in {"40001", "40P01"} or error.connection_invalidated or _is_unreachable(error, sqlstate):
         return _BrokenError(
             f"The ledger {name} cannot be reached: {reason}.",

@@ -21,7 +21,7 @@ from etl.errors import EtlError, LedgerError, UsageError
 from etl.ledger.clock import Clock
 from etl.ledger.schema import REVISION, VERSION, metadata, revisions
 from etl.ledger.sql import SqlLedger
-from etl.ledger.store import DiskFullError, RowValues, another_version
+from etl.ledger.store import DiskFullError, RowValues, another_version, two_rows
 
 T = TypeVar("T")
 
@@ -167,9 +167,15 @@ def _translated(file: Path) -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
-        reason = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        raise LedgerError(f"The ledger {file} cannot be used: {reason}.", "Nothing more was sent.") from error
+        raise _told(file, error.orig if isinstance(error, sa.exc.DBAPIError) else error) from error
     except OSError as error:
         raise LedgerError(
             f"The ledger {file} cannot be opened: {error.strerror}.", "Give another file with --ledger."
         ) from error
+
+
+def _told(file: Path, reason: BaseException | None) -> LedgerError:
+    code = getattr(reason, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+        return two_rows(str(file))
+    return LedgerError(f"The ledger {file} cannot be used: {reason}.", "Nothing more was sent.")

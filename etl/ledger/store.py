@@ -20,6 +20,14 @@ class DiskFullError(LedgerError):
     """There is no room for what would have to be written."""
 
 
+def two_rows(name: str) -> LedgerError:
+    """The refusal of a second row for a resource: an alarm, as a resource comes from one request."""
+    return LedgerError(
+        f"Two rows of a job would have the same resource in the ledger {name}.",
+        "Nothing more was sent. Compare the two with the API before anything else is done.",
+    )
+
+
 def another_version(name: str, version: str) -> LedgerError:
     """The refusal of a ledger that a version wrote which this one does not know."""
     return LedgerError(
