@@ -42,7 +42,7 @@ _passed: Counter[str] = Counter()
 
 
 def arm(point: str) -> None:
-    """Die with SIGKILL at a point: `NAME`, or `NAME:N` for its Nth pass. Raises ValueError for one that is not there."""
+    """Die with SIGKILL at a point: `NAME`, or `NAME:N` for its Nth pass. Raises ValueError for an unknown one."""
     global _armed  # noqa: PLW0603  (one process dies once)
     name, _, times = point.partition(":")
     if name not in POINTS:

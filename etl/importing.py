@@ -5,48 +5,42 @@ It must never know flags, colours or prompts: it is told what to do, and tells w
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from etl.api import Api
-from etl.api.contract import detect_contract
+from etl.api import Api, Waiting
 from etl.checking import (
     Checked,
     Fitted,
     Inputs,
     check_rows,
-    choose_mappings,
-    lacks_test_set,
-    names_in,
     report_of,
-    with_books,
-    with_test_set,
 )
 from etl.choosing import Choose
-from etl.errors import EtlError, StoppedError, UsageError
-from etl.jobs import ImportJob, earlier_rows, facts_of, new_job_id, table_key
-from etl.ledger import Journal, Ledger
-from etl.mapping import NameBook
-from etl.parents import create_test_set, find_test_set, read_book
-from etl.references import read_books
+from etl.crashpoints import reach
+from etl.errors import EtlError, JobHeldError, StoppedError, UsageError
+from etl.jobs import ImportJob, facts_of, new_job_id, refuse_changes, refuse_twin, table_key, tables_still_there
+from etl.ledger import Held, JobRecord, Journal, Known, Ledger
+from etl.preparing import Preparation
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
-from etl.resources import RESOURCES, RUNS, TEST_CASES, TEST_SETS, Contract, Resource
+from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Settlement
-from etl.writer import Delivery, Outgoing, Pace, Watch
+from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch
 
-UNBORN_TEST_SET = "00000000"
-"""Stands for the test set's id while rows are checked before it is created; never sent."""
 CHECKED_WHOLE_ROWS = 200_000
 """Inputs up to this many rows are checked whole before the first request (product page, "Decided")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is, in rows. `rows` is None as long as the files have not been read to their end."""
+    """How far a job is, in rows. `rows` is None as long as the files have not been read to their end.
+
+    `in_doubt` are looked for in `looks_in_s` seconds; `waiting`: why nothing is sent now.
+    """
 
     rows: int | None
     settled: int
@@ -54,6 +48,18 @@ class Progress:
     bad: int
     in_flight: int
     retried: int
+    in_doubt: int = 0
+    looks_in_s: float | None = None
+    waiting: Waiting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A job that is carried on. `new_key`: another key than the one it was begun with is meant."""
+
+    record: JobRecord
+    in_doubt: InDoubt = InDoubt.KEEP
+    new_key: bool = False
 
 
 class Importer:
@@ -68,28 +74,27 @@ class Importer:
         observe: Callable[[Progress], None] = lambda _progress: None,
         confirm: Callable[[str], bool] = lambda _question: False,
         choose: Choose | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         """`observe` is told how far the job is; `confirm` is asked before runs are launched, `choose` where it is not
-        clear which mapping is meant.
+        clear which mapping is meant. `resumption`: the job is carried on, not begun.
         """
         self.job = job
-        self.id = new_job_id()
+        self.id = resumption.record.facts.id if resumption else new_job_id()
+        self._resumption = resumption
         self._started = datetime.now(UTC)
-        self._inputs = inputs
         self._api = api
+        self._preparation = Preparation(job, inputs, api, choose)
         self._observe = observe
         self._confirm = confirm
-        self._choose = choose
-        self._pace = Pace(job.concurrency, job.rate_per_s)
+        self._pace = api.pace
         self._deliveries: list[Delivery] = []
         self.stopped: EtlError | None = None
         """Why the job stopped before its end; None where it did not."""
         self._asked = False
         self._rows: int | None = None
         self._withhold: Outcome | None = None
-        self._books: dict[str, NameBook] = {}
-        self._missing: list[str] = []
-        """Names of test sets that are created before the first row is sent."""
+        self._latest = Progress(None, 0, 0, 0, 0, 0)
 
     def stop(self, reason: EtlError) -> None:
         """Send nothing more; what is in flight may finish. The first reason is kept."""
@@ -102,65 +107,7 @@ class Importer:
 
         Raises UsageError when test cases have no test set to go into, or one that neither exists nor may be created.
         """
-        contract = self.job.contract or await detect_contract(self._api)
-        fitted = choose_mappings(
-            self._inputs,
-            contract,
-            resource=self.job.resource,
-            mapping=self.job.mapping,
-            values=self.job.values,
-            sheet_named=self.job.sheet is not None,
-            choose=self._choose,
-        )
-        fitted = await self._with_test_set(contract, fitted)
-        return contract, await self._with_names(contract, fitted)
-
-    async def _with_test_set(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
-        if not any(one.resource is TEST_CASES for one in fitted):
-            if self.job.test_set is not None:
-                raise UsageError(
-                    "--test-set is given, but no table was recognised as test cases.",
-                    f"What was recognised: {', '.join(f'{one.name} as {one.resource.name}' for one in fitted)}.",
-                )
-            return fitted
-        if self.job.test_set is None:
-            if any(lacks_test_set(one) for one in fitted):
-                raise UsageError(
-                    "The test cases name no test set to go into.",
-                    'Give one: --test-set ID, or --test-set "NAME" --create-missing.',
-                )
-            return fitted
-        found = await find_test_set(self._api, self.job.test_set)
-        if found is None and not self.job.create_missing:
-            raise UsageError(
-                f"There is no test set with the id or name {self.job.test_set!r}.",
-                "Check its name, or let it be created with --create-missing.",
-            )
-        return with_test_set(fitted, contract, found or UNBORN_TEST_SET)
-
-    async def _with_names(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
-        """Names in columns that the mapping looks up are known: each resource is listed once."""
-        self._books = await read_books(self._api, fitted)
-        if self.job.create_missing and TEST_SETS.name in self._books:
-            book = self._books[TEST_SETS.name]
-            for name in await asyncio.to_thread(names_in, fitted, TEST_SETS.name):
-                if name.strip() and not book.find(name):
-                    self._missing.append(name)
-                    book = book.with_names([(name, UNBORN_TEST_SET)])
-            self._books[TEST_SETS.name] = book
-        return with_books(fitted, contract, self._books)
-
-    async def _create_missing(self, contract: Contract, fitted: Sequence[Fitted]) -> list[Fitted]:
-        """The test sets that rows go into and that do not exist yet are created."""
-        born = list(fitted)
-        if self.job.test_set is not None and _unborn(fitted):
-            born = with_test_set(born, contract, await create_test_set(self._api, self.job.test_set))
-        if self._missing:
-            ids = [(name, await create_test_set(self._api, name.strip())) for name in self._missing]
-            book = await read_book(self._api, TEST_SETS, "check the name")
-            self._books[TEST_SETS.name] = book.with_names(ids)
-            born = with_books(born, contract, self._books)
-        return born
+        return await self._preparation.prepare()
 
     async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
         """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
@@ -184,22 +131,25 @@ class Importer:
     async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised.
 
-        Raises JobHeldError where another process imports the same, and StoppedError where the report cannot be written.
+        Raises JobHeldError where another process imports the same, UsageError where the same import is unfinished or
+        what is carried on has changed, and StoppedError where the report cannot be written.
         """
         if not self._asked:
             self.ask(fitted)
-        held = await asyncio.to_thread(self._check_first, fitted, contract)
+        rows = await asyncio.to_thread(self._check_first, fitted, contract)
         tables = {one.number: table_key(self.job, self._api.target, one) for one in fitted}
-        ledger.hold(tables.values())
+        held = self._take_hold(ledger, contract, fitted, tables)
+        created = {tables[one.number]: (one.resource, ledger.created_ids(tables[one.number])) for one in fitted}
         with report_of(fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id) as report:
-            if (_unborn(fitted) or self._missing) and not (self._withhold or self.stopped):
-                fitted = await self._create_missing(contract, fitted)
-                held = None if held is None else list(self._check(fitted, contract))
-            resources = {tables[one.number]: one.resource for one in fitted}
-            earlier = {} if self.job.again else await earlier_rows(ledger, self._api, resources)
-            ledger.open_job(facts_of(self.job, self.id, self._api.target, contract, fitted, self._started))
-            settlement = Settlement(report, tables, earlier, self._withhold, self._tell)
-            await self._send_all(fitted, contract, held, ledger, settlement)
+            async with Journal(ledger, self.id) as journal:
+                if self._preparation.lacks_parents(fitted) and not (self._withhold or self.stopped):
+                    fitted = await self._preparation.create_missing(contract, fitted)
+                    rows = None if rows is None else list(self._check(fitted, contract))
+                believed = set() if self.job.again else await tables_still_there(self._api, created)
+                settlement = Settlement(self.id, report, tables, believed, self._withhold, self._tell)
+                road = _Road(contract, ledger, journal, held, settlement)
+                await self._send_all(fitted, rows, road)
+            reach("rows-done")
             summary = report.close(
                 read=settlement.read,
                 started=self._started,
@@ -207,31 +157,46 @@ class Importer:
                 requests=self._requests(),
                 stopped=self.stopped,
             )
-        ledger.close_job(self.id, summary.exit_code)
+            reach("report-written")
+        ledger.close_job(self.id, summary.exit_code, summary.rows, str(summary.folder) if summary.folder else None)
+        reach("job-closed")
         return summary
 
-    async def _send_all(
-        self,
-        fitted: Sequence[Fitted],
-        contract: Contract,
-        held: Sequence[Checked] | None,
-        ledger: Ledger,
-        settlement: Settlement,
-    ) -> None:
-        """One resource after the other, in the order in which they need each other."""
+    def _take_hold(
+        self, ledger: Ledger, contract: Contract, fitted: Sequence[Fitted], tables: Mapping[int, str]
+    ) -> Held:
+        """The job is in the ledger, and its tables are ours alone."""
+        facts = facts_of(self.job, self.id, self._api.target, contract, fitted, tables, self._started)
+        if self._resumption is not None:
+            refuse_changes(self._resumption.record, facts, new_key=self._resumption.new_key)
+            return ledger.hold(self.id, tables.values())
+        if not self.job.again:
+            refuse_twin(facts, ledger)
+        ledger.open_job(facts)
+        reach("job-opened")
         try:
-            async with Journal(ledger, self.id) as journal:
-                for name, tables in groupby(fitted, key=lambda one: one.resource.name):
-                    own = list(tables)
-                    numbers = {one.number for one in own}
-                    batches = (
-                        self._check(own, contract)
-                        if held is None
-                        else (one for one in held if one.fitted.number in numbers)
-                    )
-                    await self._deliver(RESOURCES[name], batches, journal, settlement)
+            held = ledger.hold(self.id, tables.values())
+        except JobHeldError:
+            ledger.forget(self.id)
+            raise
+        reach("tables-held")
+        return held
+
+    async def _send_all(self, fitted: Sequence[Fitted], rows: Sequence[Checked] | None, road: "_Road") -> None:
+        """One resource after the other, in the order in which they need each other. `rows`: where they are at hand."""
+        try:
+            for name, tables in groupby(fitted, key=lambda one: one.resource.name):
+                own = list(tables)
+                numbers = {one.number for one in own}
+                batches = (
+                    self._check(own, road.contract)
+                    if rows is None
+                    else (one for one in rows if one.fitted.number in numbers)
+                )
+                await self._deliver(RESOURCES[name], batches, road)
+                reach("resource-done")
         except StoppedError as error:
-            created = "1 row had" if settlement.created == 1 else f"{settlement.created:,} rows had"
+            created = "1 row had" if road.settlement.created == 1 else f"{road.settlement.created:,} rows had"
             words = f"{error.message} Until then {created} been created; the ledger has them."
             raise StoppedError(words, error.hint) from None
 
@@ -270,20 +235,27 @@ class Importer:
             self._withhold = Outcome.SKIPPED
         return held
 
-    async def _deliver(
-        self, resource: Resource, batches: Iterator[Checked], journal: Journal, settlement: Settlement
-    ) -> None:
+    async def _deliver(self, resource: Resource, batches: Iterator[Checked], road: "_Road") -> None:
         """Send the rows of one resource; reading, mapping and checking overlap the sending."""
-        watch = Watch(trust_mapping=self.job.trust_mapping)
-        delivery = Delivery(self._api, journal, resource, self._pace, self.job.concurrency, watch=watch)
+        delivery = Delivery(
+            self._api,
+            road.journal,
+            resource,
+            road.contract,
+            self.job.concurrency,
+            watch=Watch(trust_mapping=self.job.trust_mapping),
+            settle_s=SETTLE_S if self.job.settle_s is None else self.job.settle_s,
+            quiet_s=road.held.quiet_s,
+            in_doubt=self._resumption.in_doubt if self._resumption else InDoubt.KEEP,
+        )
         self._deliveries.append(delivery)
         if self.stopped is not None:
             delivery.stop(self.stopped)
-        async with aclosing(self._outgoing(batches, settlement)) as rows:
-            await delivery.deliver(rows, settlement.receive)
+        async with aclosing(self._outgoing(batches, road)) as rows:
+            await delivery.deliver(rows, road.settlement.receive)
         self.stopped = self.stopped or delivery.stopped
 
-    async def _outgoing(self, batches: Iterator[Checked], settlement: Settlement) -> AsyncGenerator[Outgoing, None]:
+    async def _outgoing(self, batches: Iterator[Checked], road: "_Road") -> AsyncGenerator[Outgoing, None]:
         """The rows to send. The next batch is read in a thread while this one is under way.
 
         A file that breaks off in its middle stops the job; what was read before is accounted for.
@@ -292,7 +264,8 @@ class Importer:
         try:
             while (checked := await following) is not None:
                 following = asyncio.create_task(asyncio.to_thread(next, batches, None))
-                for row in settlement.begin(checked):
+                known = await road.journal.call(road.known_of, checked)
+                for row in road.settlement.begin(checked, known):
                     yield row
         except EtlError as error:
             self.stop(error)
@@ -304,23 +277,42 @@ class Importer:
             self.stop(StoppedError(f"{bad} bad rows are more than --max-errors allows.", "See the report."))
 
     def _requests(self) -> Requests:
-        by_status: Counter[int] = Counter()
-        for delivery in self._deliveries:
-            by_status.update(delivery.traffic.by_status)
+        traffic = [delivery.traffic for delivery in self._deliveries]
         return Requests(
-            sum(delivery.traffic.sent for delivery in self._deliveries),
-            sum(delivery.traffic.retried for delivery in self._deliveries),
-            0,
-            by_status,
+            sum(one.sent for one in traffic),
+            sum(one.retried for one in traffic),
+            sum(one.reconciled for one in traffic),
+            sum((one.by_status for one in traffic), Counter()),
+        )
+
+    def progress(self) -> Progress:
+        """How far the job is now; what does not change with the rows (a wait) is asked for in between."""
+        delivery = self._deliveries[-1] if self._deliveries else None
+        return replace(
+            self._latest,
+            in_flight=self._pace.in_flight,
+            retried=sum(one.traffic.retried for one in self._deliveries),
+            in_doubt=delivery.in_doubt if delivery else 0,
+            looks_in_s=delivery.looks_in_s if delivery else None,
+            waiting=self._pace.waiting_until,
         )
 
     def _tell(self, settlement: Settlement) -> None:
         self._stop_at_max_errors(settlement.bad, settlement.read)
-        retried = sum(delivery.traffic.retried for delivery in self._deliveries)
-        self._observe(
-            Progress(self._rows, settlement.settled, settlement.created, settlement.bad, self._pace.in_flight, retried)
-        )
+        self._latest = Progress(self._rows, settlement.settled, settlement.created, settlement.bad, 0, 0)
+        self._observe(self.progress())
 
 
-def _unborn(fitted: Sequence[Fitted]) -> bool:
-    return any(one.values.get("test_set_id") == UNBORN_TEST_SET for one in fitted)
+@dataclass(frozen=True, slots=True)
+class _Road:
+    """What rows need on their way, once the job has begun."""
+
+    contract: Contract
+    ledger: Ledger
+    journal: Journal
+    held: Held
+    settlement: Settlement
+
+    def known_of(self, checked: Checked) -> list[Known]:
+        """What the ledger has of the rows of a batch."""
+        return list(self.ledger.known(*self.settlement.rows_of(checked)))

@@ -12,8 +12,13 @@ from datetime import UTC, datetime
 
 from etl.api import Api, Target
 from etl.checking import Fitted
-from etl.ledger import Change, JobFacts, Ledger, RowKey, State
+from etl.errors import UsageError
+from etl.ledger import JobFacts, JobRecord, Ledger
+from etl.report import Outcome
 from etl.resources import Contract, Resource
+
+UNFINISHED = (Outcome.PENDING, Outcome.IN_DOUBT)
+"""Outcomes that `resume` goes on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,9 @@ class ImportJob:
 
     `target` names the API for people and for the ledger (its base URL, or `sandbox`). `max_errors` is a number of rows,
     `max_error_share` (0 to 1) a share of the rows read so far. `trust_mapping`: go on even when the API refuses more
-    than a fifth of the first rows. `again`: send rows again that an earlier run created.
+    than a fifth of the first rows. `again`: send rows again that an earlier job created. `settle_s`: after so long a
+    request has taken effect or never will (None: the default). `typed`: what `resume` needs beyond this, as JSON; the
+    ledger keeps it, and it never holds a secret.
     """
 
     target: str = ""
@@ -42,8 +49,10 @@ class ImportJob:
     max_error_share: float | None = None
     concurrency: int = 16
     rate_per_s: float | None = None
+    settle_s: float | None = None
     again: bool = False
     trust_mapping: bool = False
+    typed: Mapping[str, object] = field(default_factory=dict)
 
     def aimed_at(self, target: str, contract: Contract | None) -> "ImportJob":
         """The same job with what is known of its target."""
@@ -67,14 +76,29 @@ def table_key(job: ImportJob, target: Target, fitted: Fitted) -> str:
     a row is the same row when its body is the same.
     """
     content = fitted.survey.content_sha256  # of what was unpacked: cases.csv.gz holds the same rows as cases.csv
-    what = [job.target, target.workspace, content, fitted.table.origin.sheet, fitted.resource.name]
+    return _digest([job.target, target.workspace, content, fitted.table.origin.sheet, fitted.resource.name])
+
+
+def mapping_digest(fitted: Fitted) -> str:
+    """Equal for mappings that make the same of a table."""
+    return _digest([fitted.bound.mapping.model_dump_json(), sorted(fitted.values.items())])
+
+
+def _digest(what: object) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:40]
 
 
 def facts_of(
-    job: ImportJob, id_: str, target: Target, contract: Contract, fitted: Sequence[Fitted], started: datetime
+    job: ImportJob,
+    id_: str,
+    target: Target,
+    contract: Contract,
+    fitted: Sequence[Fitted],
+    tables: Mapping[int, str],
+    started: datetime,
 ) -> JobFacts:
-    """The job as the ledger keeps it."""
+    """The job as the ledger keeps it. `fitted`: as they were prepared, before anything was created for them."""
+    digests = [(tables[one.number], mapping_digest(one)) for one in fitted]
     return JobFacts(
         id=id_,
         command="import",
@@ -84,31 +108,89 @@ def facts_of(
         contract=contract,
         started=started,
         sources=[
-            {"file": one.table.origin.file, "sheet": one.table.origin.sheet, "sha256": one.survey.sha256}
-            for one in fitted
+            {
+                "file": one.table.origin.file,
+                "sheet": one.table.origin.sheet,
+                "sha256": one.survey.sha256,
+                "table": table,
+                "mapping": one.bound.mapping.name,
+                "mapping_sha256": digest,
+            }
+            for one, (table, digest) in zip(fitted, digests, strict=True)
         ],
+        identity=_digest(["create", job.target, target.workspace, job.test_set, sorted(digests)]),
+        settings=job.typed,
     )
 
 
-async def earlier_rows(ledger: Ledger, api: Api, tables: Mapping[str, Resource]) -> dict[RowKey, Change]:
-    """What is known of each row of these tables from imports before: the latest creation outweighs everything else.
+def is_unfinished(record: JobRecord) -> bool:
+    """Whether `resume` has something to do: rows that were not sent, or of which it is not known."""
+    return record.counts is None or any(record.counts.get(outcome, 0) for outcome in UNFINISHED)
 
-    What a table's rows became is believed only when the API still has some of them: else they went to another
-    organisation, or were deleted since.
+
+def refuse_twin(facts: JobFacts, ledger: Ledger) -> None:
+    """Raises UsageError where the same import was begun before and is not finished (product page, "Typed again")."""
+    for record in ledger.jobs():
+        if record.facts.identity == facts.identity and is_unfinished(record):
+            if record.held_by is not None:
+                raise UsageError(f"This import is running already: {record.held_by}.", "Wait until it has ended.")
+            raise UsageError(
+                f"This import was begun before and is not finished: job {record.facts.id}.",
+                f"Carry on with: coval-etl resume {record.facts.id}   (--again starts anew and sends every row again.)",
+            )
+
+
+def refuse_changes(record: JobRecord, facts: JobFacts, *, new_key: bool) -> None:
+    """Raises UsageError where what is to be carried on is not what was begun, with what changed."""
+    before, now = record.facts, facts
+    old = {(str(one["file"]), one["sheet"]): one for one in before.sources}
+    new = {(str(one["file"]), one["sheet"]): one for one in now.sources}
+    anew = "Import it anew: rows that were created are known again and are not sent twice."
+    for place, one in old.items():
+        name = f"{place[0]}, sheet {place[1]}" if place[1] else place[0]
+        if place not in new:
+            raise UsageError(f"{name} was part of job {before.id} and is not there now.", anew)
+        if new[place]["sha256"] != one["sha256"]:
+            was, is_ = str(one["sha256"])[:12], str(new[place]["sha256"])[:12]
+            raise UsageError(f"{name} was changed since job {before.id} began (SHA-256 {was}…, now {is_}…).", anew)
+        if new[place]["mapping_sha256"] != one["mapping_sha256"]:
+            words = (
+                f"The mapping {new[place]['mapping']} makes something else of {name} than when job {before.id} began."
+            )
+            raise UsageError(words, anew)
+    if before.key_fingerprint != now.key_fingerprint and not new_key:
+        raise UsageError(
+            f"Job {before.id} was begun with another key, perhaps of another organisation.",
+            "Give the same key; or --new-key where the new one is for the same organisation.",
+        )
+
+
+async def tables_still_there(api: Api, created: Mapping[str, tuple[Resource, Sequence[str]]]) -> set[str]:
+    """The tables whose rows the ledger is believed of: the API still has some of what was created from them.
+
+    `created`: of each table its resource, and the ids that the ledger has of its first, a middle and its last row. What
+    is gone altogether went to another organisation, or was deleted since.
     """
-    known: dict[RowKey, Change] = {}
-    for change in ledger.earlier(list(tables)):
-        before = known.get(change.key)
-        if before is None or before.state is not State.CREATED or change.state is State.CREATED:
-            known[change.key] = change
-    gone = {table for table, resource in tables.items() if not await _still_there(api, resource, table, known)}
-    return {key: change for key, change in known.items() if key.table not in gone}
+    there = set()
+    for table, (resource, ids) in created.items():
+        answers = [await api.get(f"{resource.path}/{id_}") for id_ in dict.fromkeys(ids)]
+        if not ids or any(answer.status == 200 for answer in answers):
+            there.add(table)
+    return there
 
 
-async def _still_there(api: Api, resource: Resource, table: str, known: Mapping[RowKey, Change]) -> bool:
-    """Whether the API has at least one of the first, the middle and the last row that was created."""
-    ids = [change.resource_id for key, change in known.items() if key.table == table and change.resource_id]
-    for id_ in dict.fromkeys((ids[0], ids[len(ids) // 2], ids[-1]) if ids else ()):
-        if (await api.get(f"{resource.path}/{id_}")).status == 200:
-            return True
-    return not ids
+def next_step(record: JobRecord) -> str:
+    """What to do with a job now, in words."""
+    if record.held_by is not None:
+        return "is running"
+    if not is_unfinished(record):
+        bad = sum((record.counts or {}).get(outcome, 0) for outcome in (Outcome.REJECTED, Outcome.FAILED))
+        return "mend the rejects and import them" if bad else "nothing"
+    return f"coval-etl resume {record.facts.id}"
+
+
+def state_of(record: JobRecord) -> str:
+    """`running`, `done`, `unfinished`, `undone`, in one word."""
+    if record.held_by is not None:
+        return "running"
+    return "unfinished" if is_unfinished(record) else "done"

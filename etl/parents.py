@@ -5,11 +5,11 @@ It must never know files or rows.
 
 import json
 
-from etl.api import Answer, Api, refusal_of
-from etl.errors import KeyRefusedError, UnexpectedAnswerError, UsageError
+from etl.api import Answer, Api, Meaning, NoAnswer, meaning_of, refusal_of, stored_id
+from etl.crashpoints import reach
+from etl.errors import KeyRefusedError, StoppedError, UnexpectedAnswerError, UsageError
 from etl.mapping import NameBook
 from etl.resources import TEST_SETS, Resource
-from etl.writer import Clock, Meaning, asked_wait_s, meaning_of, stored_id
 
 ATTEMPTS = 8
 """How often a test set is tried to be created."""
@@ -48,30 +48,45 @@ async def read_book(api: Api, resource: Resource, advice: str) -> NameBook:
     return NameBook.of(resource.singular.replace("_", " "), named, advice)
 
 
-async def create_test_set(api: Api, name: str, clock: Clock | None = None) -> str:
+async def create_test_set(api: Api, name: str) -> str:
     """Create a test set; its id. Its slug is unique: after a lost answer it is looked up, and only then tried again.
 
     Raises UnexpectedAnswerError where it is refused or every try fails, KeyRefusedError, and what `Api.get` raises.
     """
-    clock = clock or Clock()
     body = json.dumps({"display_name": name}).encode()
     words = ""
     for attempt in range(1, ATTEMPTS + 1):
-        outcome = await api.request("POST", TEST_SETS.path, body)
-        meaning = meaning_of(outcome, TEST_SETS)
-        if meaning is Meaning.STORED and isinstance(outcome, Answer):
-            return str(stored_id(outcome.body, TEST_SETS))
+        outcome = await _post(api, TEST_SETS.path, body)
+        id_ = stored_id(outcome.body, TEST_SETS) if isinstance(outcome, Answer) else None
+        meaning = meaning_of("POST", outcome, usable=id_ is not None)
+        if meaning is Meaning.STORED and id_ is not None:
+            reach("test-set-created")
+            return id_
         if meaning is Meaning.KEY_REFUSED:
             raise KeyRefusedError("The API refused the key (401).", "Check COVAL_API_KEY.")
-        found = await find_test_set(api, name) if meaning not in {Meaning.WAIT, Meaning.AGAIN} else None
+        words = refusal_of(outcome).message if isinstance(outcome, Answer) else outcome.explanation
+        if meaning in {Meaning.WAIT, Meaning.AGAIN}:
+            continue
+        found = await find_test_set(api, name)
         if found is not None:
             return found
-        words = refusal_of(outcome).message if isinstance(outcome, Answer) else outcome.explanation
-        if meaning not in {Meaning.WAIT, Meaning.AGAIN, Meaning.DOUBT, Meaning.STORED_WITHOUT_ID}:
+        if meaning not in {Meaning.DOUBT, Meaning.STORED_WITHOUT_ID}:
             break
-        asked_s = asked_wait_s(outcome.headers, clock.now()) if isinstance(outcome, Answer) else None
-        await clock.sleep(min(asked_s, 60.0) if asked_s is not None else clock.backoff_s(attempt))
+        await api.pace.pause(api.pace.clock.backoff_s(attempt))
     raise UnexpectedAnswerError(f"The test set {name!r} could not be created: {words}", "No test case was sent.")
+
+
+async def _post(api: Api, path: str, body: bytes) -> Answer | NoAnswer:
+    """One POST, in its turn."""
+    place = await api.pace.enter()
+    if place is None:
+        raise api.pace.gave_up or StoppedError("Nothing more is to be sent.")
+    outcome: Answer | NoAnswer | None = None
+    try:
+        outcome = await api.request("POST", path, body)
+    finally:
+        api.pace.leave(place, outcome)
+    return outcome
 
 
 def parents_of(resource: Resource) -> tuple[str, ...]:

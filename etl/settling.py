@@ -3,15 +3,15 @@
 It must never know how a row was sent.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from etl.batch import ROW
+from etl.batch import ROW, Batch
 from etl.checking import Checked, body_maker
-from etl.ledger import Change, RowKey, State
+from etl.ledger import Change, Known, RowKey, State
 from etl.parents import parents_of
 from etl.problems import Code, Problem, Severity
 from etl.report import Outcome, Report, Result
@@ -22,14 +22,23 @@ BAD = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.IN_DOUBT})
 
 @dataclass(slots=True)
 class _UnderWay:
-    """A batch and what has become of its rows so far, by row number."""
+    """A batch and what has become of its rows so far, by row number. `late`: the rows that are told once more."""
 
     checked: Checked
     results: dict[int, Result] = field(default_factory=dict)
+    late: dict[int, "_Late"] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
         return len(self.results) == len(self.checked.batch)
+
+
+@dataclass(slots=True)
+class _Late:
+    """A row that was in doubt when its batch was reported, or may be then: a batch of it alone."""
+
+    checked: Checked
+    reported: bool = False
 
 
 class Settlement:
@@ -37,29 +46,61 @@ class Settlement:
 
     def __init__(
         self,
+        job_id: str,
         report: Report,
         tables: Mapping[int, str],
-        earlier: Mapping[RowKey, Change],
+        believed: Iterable[str],
         withhold: Outcome | None,
         observe: "Callable[[Settlement], None]",
     ) -> None:
-        """`tables`: the key of each table by its number. `earlier`: what an earlier job did with the same rows.
+        """`tables`: the key of each table by its number. `believed`: those of which other jobs in the ledger count.
         `withhold`: nothing is sent, and good rows have this outcome. `observe` is called whenever rows are settled.
         """
         self.read = 0
         self.settled = 0
         self.created = 0
         self.bad = 0
+        self._job_id = job_id
         self._report = report
         self._tables = tables
-        self._earlier = earlier
+        self._believed = frozenset(believed)
         self._withhold = withhold
         self._observe = observe
         self._under_way: deque[_UnderWay] = deque()
+        self._late: dict[RowKey, tuple[_UnderWay | None, _Late]] = {}
 
-    def begin(self, checked: Checked) -> list[Outgoing]:
-        """Take a checked batch in; the rows of it that are to be sent. The others are settled here."""
+    def rows_of(self, checked: Checked) -> tuple[str, int, int]:
+        """The table of a batch, its first and its last row: what the ledger is asked for."""
+        rows = checked.batch.frame[ROW]
+        first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (1, 0)
+        return self._tables[checked.fitted.number], first, last
+
+    def begin(self, checked: Checked, known: Iterable[Known]) -> list[Outgoing]:
+        """Take a checked batch in; the rows of it that are to be sent. The others are settled here.
+
+        `known`: what the ledger has of these rows, the oldest job first.
+        """
         self._report.note(checked.fitted.table.origin, checked.notes)
+        before: dict[int, list[Known]] = defaultdict(list)
+        for one in known:
+            if one.job_id == self._job_id or one.change.key.table in self._believed:
+                before[one.change.key.row].append(one)
+        decided = self._decide(checked)
+        outgoing = []
+        for row in _outgoing(checked, self._tables[checked.fitted.number], decided):
+            found = self._from_before(checked, row, before.get(row.key.row, ()))
+            if isinstance(found, Result):
+                decided[row.key.row] = found
+            else:
+                outgoing.append(found)
+        self._under_way.append(_UnderWay(checked, decided))
+        self.read += checked.batch.rows_read
+        self._count(checked.batch, decided.values())
+        self._report_finished()
+        return outgoing
+
+    def _decide(self, checked: Checked) -> dict[int, Result]:
+        """The rows that are not sent, whatever is known of them."""
         rows = checked.batch.frame[ROW].to_list()
         bad, skipped = checked.bad().to_list(), checked.skipped.to_list()
         decided: dict[int, Result] = {}
@@ -70,31 +111,58 @@ class Settlement:
                 decided[row] = Result(row, Outcome.REJECTED)
             elif self._withhold is not None:
                 decided[row] = Result(row, self._withhold)
-        outgoing = []
-        for row in _outgoing(checked, self._tables[checked.fitted.number], decided):
-            known = _known(row, self._earlier.get(row.key))
-            if known is None:
-                outgoing.append(row)
-            else:
-                decided[row.key.row] = known
-        self._under_way.append(_UnderWay(checked, decided))
-        self.read += checked.batch.rows_read
-        self._count(checked, decided.values())
-        self._report_finished()
-        return outgoing
+        return decided
+
+    def _from_before(self, checked: Checked, row: Outgoing, known: Iterable[Known]) -> Result | Outgoing:
+        """What is done with a row that the ledger may have: settled, looked for, or sent."""
+        number = row.key.row
+        own: Change | None = None
+        for one in known:
+            change = one.change
+            if one.job_id == self._job_id:
+                own = change
+            elif change.body_sha256 != row.body_sha256:
+                continue
+            elif change.state is State.CREATED:
+                return Result(number, Outcome.UNCHANGED, change.resource_id)
+            elif change.state in {State.SENDING, State.IN_DOUBT}:
+                words = f"Job {one.job_id} sent this row and it is not known whether it was stored; "
+                words += f"coval-etl resume {one.job_id} finds out. It was not sent again."
+                return Result(number, Outcome.IN_DOUBT, attempts=change.attempts, problems=(_doubt(number, words),))
+        if own is None:
+            return row
+        if own.state is State.CREATED:
+            return Result(number, Outcome.CREATED, own.resource_id, own.attempts, own.http_status)
+        if own.state is State.FAILED:
+            return _result(checked, _as_delivered(row.key, own))
+        return replace(row, doubt=own) if own.state in {State.SENDING, State.IN_DOUBT} else row
 
     def receive(self, delivered: Delivered) -> None:
-        """The outcome of the next row that was sent; they come in the order of the rows."""
-        row = delivered.key.row
+        """The outcome of the next row that was sent, in the order of the rows; or of one that was told as open."""
+        key = delivered.key
+        if key in self._late:
+            batch, late = self._late.pop(key)
+            result = _result(late.checked, delivered)
+            self._count(late.checked.batch, [result])
+            if late.reported or batch is None:
+                self._report.add_late(late.checked.batch, result)
+            else:
+                batch.results[key.row] = result
+                del batch.late[key.row]
+            return
         batch = next(one for one in self._under_way if not one.finished)
         result = _result(batch.checked, delivered)
-        batch.results[row] = result
-        self._count(batch.checked, [result])
+        batch.results[key.row] = result
+        if delivered.open:
+            late = _Late(replace(batch.checked, batch=batch.checked.batch.take([key.row])))
+            batch.late[key.row] = late
+            self._late[key] = batch, late
+        else:
+            self._count(batch.checked.batch, [result])
         if batch.finished:
             self._report_finished()
 
-    def _count(self, checked: Checked, results: Iterable[Result]) -> None:
-        batch = checked.batch
+    def _count(self, batch: Batch, results: Iterable[Result]) -> None:
         weights = {} if batch.members is None else dict(zip(batch.source[ROW], batch.weights(), strict=True))
         for result in results:
             weight = weights.get(result.row, 1)
@@ -107,7 +175,11 @@ class Settlement:
         while self._under_way and self._under_way[0].finished:
             done = self._under_way.popleft()
             batch = done.checked.batch
-            self._report.add(batch, [done.results[row] for row in batch.frame[ROW].to_list()])
+            self._report.add(batch, [done.results[row] for row in batch.frame[ROW].to_list()], done.late)
+            for row, late in done.late.items():
+                late.reported = True
+                key = RowKey(self._tables[done.checked.fitted.number], row)
+                self._late[key] = None, late  # the batch itself is no longer wanted
 
 
 def _outgoing(checked: Checked, table: str, decided: Mapping[int, Result]) -> Iterable[Outgoing]:
@@ -122,18 +194,15 @@ def _outgoing(checked: Checked, table: str, decided: Mapping[int, Result]) -> It
         yield Outgoing(RowKey(table, row), body.encode(), pairs)
 
 
-def _known(row: Outgoing, earlier: Change | None) -> Result | None:
-    """What an earlier run of the same job settled for this row; None: it is to be sent."""
-    if earlier is None or earlier.body_sha256 != row.body_sha256:
-        return None
-    number = row.key.row
-    if earlier.state is State.CREATED:
-        return Result(number, Outcome.UNCHANGED, earlier.resource_id)
-    if earlier.state in {State.SENDING, State.IN_DOUBT}:
-        words = "An earlier run sent this row and it is not known whether it was stored; it was not sent again."
-        doubt = Problem(number, Severity.ERROR, Code.IN_DOUBT, None, None, None, None, words)
-        return Result(number, Outcome.IN_DOUBT, attempts=earlier.attempts, problems=(doubt,))
-    return None
+def _as_delivered(key: RowKey, change: Change) -> Delivered:
+    """What an earlier run of the same job wrote down of a row that the API refused."""
+    code = Code(change.code) if change.code else Code.API_REFUSED
+    words = change.evidence or "The API refused it."
+    return Delivered(key, Outcome.FAILED, None, change.attempts, change.http_status, code, change.field, words)
+
+
+def _doubt(row: int, words: str) -> Problem:
+    return Problem(row, Severity.ERROR, Code.IN_DOUBT, None, None, None, None, words)
 
 
 def _result(checked: Checked, delivered: Delivered) -> Result:

@@ -19,6 +19,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "preview": ("etl.cli.preview", "Show the request bodies that a file would become."),
     "validate": ("etl.cli.validate", "Check a file and name every bad cell; nothing is sent."),
     "import": ("etl.cli.import_", "Check a file and create its rows in Coval; report what became of each."),
+    "resume": ("etl.cli.resume", "Carry on an import that was cut off, stopped, or left rows in doubt."),
+    "jobs": ("etl.cli.jobs", "List the imports that the ledger knows, their state, and what to do next."),
+    "rollback": ("etl.cli.rollback", "Delete what an import created, unless it was changed since."),
     "mappings": ("etl.cli.mappings", "Show the ready-made mappings, check your own, print the schema for editors."),
     "sandbox": ("etl.cli.sandbox", "Run a local Coval API for rehearsals, demos and tests."),
 }
@@ -68,6 +71,7 @@ click.rich_click.OPTION_GROUPS = {
                 "--max-errors",
                 "--concurrency",
                 "--rate",
+                "--settle",
                 "--ledger",
                 "--again",
                 "--yes",

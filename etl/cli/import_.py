@@ -1,17 +1,10 @@
 """`coval-etl import`: the whole pipeline into the API. It must never hold a step that the library does not have."""
 
-import asyncio
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
 
 import rich_click as click
 
-from etl.api import Api
-from etl.checking import Fitted, open_inputs
-from etl.choosing import Choose
 from etl.cli.fitting import asking
 from etl.cli.options import (
     Checking,
@@ -30,16 +23,10 @@ from etl.cli.options import (
     sending_options,
     target_options,
 )
+from etl.cli.running import ImportRun
 from etl.cli.screen import Screen
-from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
-from etl.cli.target import ledger_file, opened_target
-from etl.errors import EtlError
-from etl.importing import Importer, Progress
+from etl.cli.typed import typed_settings
 from etl.jobs import ImportJob
-from etl.ledger import open_sqlite
-from etl.mapping import Guess
-from etl.report import Summary
-from etl.resources import Contract
 
 
 @click.command("import")
@@ -67,7 +54,8 @@ def command(  # noqa: PLR0913  # one for each group of flags
     """Check files and create their rows in Coval; report what became of every row.
 
     Bad rows never stop good ones: they are in the report's rejects.* as they were read, with the reason; mend that file
-    and import it. Typed again, the rows that were created are left alone.
+    and import it. What was cut off or stopped is carried on with `coval-etl resume`: no row is sent twice. A finished
+    import may be typed again: rows that were created are left alone.
     """
     most, share = sending.most_errors()
     job = ImportJob(
@@ -87,87 +75,16 @@ def command(  # noqa: PLR0913  # one for each group of flags
         max_error_share=share,
         concurrency=sending.concurrency,
         rate_per_s=sending.rate_per_s,
+        settle_s=sending.settle_s,
         again=sending.again,
         trust_mapping=sending.yes,
     )
+    job = dataclasses.replace(job, typed=typed_settings(job, files, opening, target, report_folder))
     screen = Screen(output)
     if target.api_key:
         screen.warn("--api-key can be seen by others on this machine; COVAL_API_KEY or --api-key-file cannot.")
-    typed = _Command(
-        files,
-        opening,
-        reading.mapping,
-        target,
-        sending,
-        screen,
-        Path(report_folder) if report_folder else None,
-        asking(output),
-    )
-    summary, stopped = asyncio.run(typed.run(job))
+    folder = Path(report_folder) if report_folder else None
+    run = ImportRun(files, opening, target, screen, folder, sending.yes, asking(output), sending.dry_run)
+    summary, stopped = run.run(job)
     screen.show_outcome(summary, stopped)
     return int(summary.exit_code)
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """One call of the command: what was typed, and where it is shown."""
-
-    files: tuple[str, ...]
-    opening: Opening
-    mapping: str | None
-    flags: TargetFlags
-    sending: Sending
-    screen: Screen
-    folder: Path | None
-    asking: Choose | None
-
-    async def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
-        """Open the files and the API, plan or import, close everything. The summary, and why it ended early."""
-        with open_inputs(self.files, self.opening.options(), self.mapping) as inputs:
-            async with (
-                leaving_on_term(),
-                opened_target(self.flags, job.contract) as (target, contract),
-                Api(target, job.concurrency) as api,
-            ):
-                name = "sandbox" if self.flags.use_sandbox else target.base_url
-                meter = Meter()
-                importer = Importer(
-                    job.aimed_at(name, contract), inputs, api, observe=meter, confirm=self._confirm, choose=self._choose
-                )
-                form, fitted = await importer.prepare()
-                self.screen.say_what_is_read(fitted, inputs.left_out)
-                if self.sending.dry_run:
-                    return await importer.plan(form, fitted, self.folder), None
-                importer.ask(fitted)
-                with self.screen.progress() as meter.show, stopping_on_signals(importer):
-                    return await self._send(importer, form, fitted), importer.stopped
-
-    async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted]) -> Summary:
-        folder = self.folder or Path(f"coval-etl-report-{importer.id}")
-        with closing(open_sqlite(ledger_file(self.flags.ledger))) as ledger:
-            return await importer.run(contract, fitted, ledger, folder)
-
-    def _confirm(self, question: str) -> bool:
-        """Answered by --yes, by the person at the terminal, else no. Against the sandbox nothing is asked."""
-        if self.sending.yes or self.flags.use_sandbox:
-            return True
-        if not sys.stdin.isatty():
-            return False
-        with plain_interrupt():
-            return click.confirm(question, err=True)
-
-    def _choose(self, undecided: str, guesses: Sequence[Guess]) -> Guess | None:
-        if self.asking is None:
-            return None
-        with plain_interrupt():
-            return self.asking(undecided, guesses)
-
-
-class Meter:
-    """Hands progress on to whatever shows it, once there is something."""
-
-    def __init__(self) -> None:
-        self.show: Callable[[Progress], None] = lambda _progress: None
-
-    def __call__(self, progress: Progress) -> None:
-        self.show(progress)

@@ -111,6 +111,7 @@ class Sending:
     dry_run: bool
     concurrency: int
     rate_per_s: float | None
+    settle_s: float | None
     max_errors: str | None
     all_or_nothing: bool
     again: bool
@@ -240,8 +241,26 @@ target_options = gathered(
     ),
     click.option("--ca-bundle", metavar="FILE", help="Certificates of a private authority."),
     click.option(
-        "--ledger", metavar="FILE", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
+        "--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
     ),
+)
+
+concurrency_option = click.option(
+    "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight (16)."
+)
+rate_option = click.option(
+    "--rate",
+    "rate_per_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="The most requests a second.",
+)
+settle_option = click.option(
+    "--settle",
+    "settle_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="After so long a request has taken effect or never will, and a list shows what exists (60).",
 )
 
 sending_options = gathered(
@@ -249,19 +268,12 @@ sending_options = gathered(
     Sending,
     click.option("--create-missing", is_flag=True, help="Create the test set that --test-set names, if there is none."),
     click.option("--dry-run", is_flag=True, help="Say what would be done; send nothing."),
-    click.option(
-        "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight (16)."
-    ),
-    click.option(
-        "--rate",
-        "rate_per_s",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="N",
-        help="The most requests a second.",
-    ),
+    concurrency_option,
+    rate_option,
+    settle_option,
     click.option("--max-errors", metavar="N|P%", help="Stop sending after so many bad rows, or such a share of them."),
     click.option("--all-or-nothing", is_flag=True, help="One bad row, and nothing is sent."),
-    click.option("--again", is_flag=True, help="Send again what an earlier run of this import has created."),
+    click.option("--again", is_flag=True, help="Send again what an earlier import of the same rows has created."),
     click.option("--yes", is_flag=True, help="Do not ask."),
 )
 

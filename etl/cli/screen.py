@@ -60,6 +60,11 @@ class Screen:
         """Something that a person should know, whatever they asked to be spared."""
         self._console.print(Text("Warning: ", style="bold yellow") + Text(visible(sentence)))
 
+    def say(self, sentence: str) -> None:
+        """What is going on."""
+        if not self._silent:
+            self._console.print(visible(sentence))
+
     def say_what_is_read(self, fitted: Sequence[Fitted], left_out: Sequence[Skipped]) -> None:
         """Which tables are read with which mapping, what was left out and why, which columns nothing uses."""
         if self._silent:

@@ -29,17 +29,9 @@ def state_folder() -> Path:
     return folder
 
 
-def ledger_file(ledger: str | None) -> Path:
-    """The file of the ledger: `--ledger`, COVAL_ETL_LEDGER, or one in the state folder."""
-    if ledger is None:
-        return state_folder() / "ledger.db"
-    if ledger.startswith("sqlite:///"):
-        return Path(ledger.removeprefix("sqlite:///"))
-    if "://" in ledger:
-        raise UsageError(
-            f"A ledger at {urlsplit(ledger).scheme}:// is not supported.", "Give a file, or sqlite:///FILE."
-        )
-    return Path(ledger)
+def ledger_at(ledger: str | None) -> str | Path:
+    """Where the ledger is: `--ledger`, COVAL_ETL_LEDGER, or a file in the state folder."""
+    return state_folder() / "ledger.db" if ledger is None else ledger
 
 
 def read_key(api_key: str | None, api_key_file: str | None) -> str:

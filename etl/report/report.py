@@ -95,8 +95,8 @@ class Report:
     def add(self, batch: Batch, results: Sequence[Result], later: Collection[int] = ()) -> None:
         """What became of the rows of a batch: one result a row, in their order. Batches of a table come in order.
 
-        `later`: the rows whose result is not known yet; `add_late` tells it. Raises StoppedError where the report cannot
-        be written, and EtlError (a bug of ours) where the results are not those of the rows.
+        `later`: the rows whose result is not known yet; `add_late` tells it. Raises StoppedError where the report
+        cannot be written, and EtlError (a bug of ours) where the results are not those of the rows.
         """
         if [result.row for result in results] != batch.source[ROW].to_list():
             raise EtlError(f"The results for {batch.origin.file} are not those of its rows.")

@@ -1,24 +1,11 @@
-"""Delivery: rows in flight (bounded), pace, retries, and what an outcome means for a row.
+"""Delivery: rows in flight (bounded), what becomes of each, and looking for those of which it is not known.
 
 This room must never know where a row came from, and never sends a row again without proof that the earlier request had
 no effect.
 """
 
-from etl.writer.delivery import Delivered, Delivery, Outgoing, Traffic
-from etl.writer.pace import Clock, Pace, asked_wait_s
-from etl.writer.policy import Meaning, meaning_of, stored_id
+from etl.writer.delivery import SETTLE_S, Delivery, InDoubt
+from etl.writer.rows import Delivered, Outgoing, Traffic
 from etl.writer.watch import Watch
 
-__all__ = [
-    "Clock",
-    "Delivered",
-    "Delivery",
-    "Meaning",
-    "Outgoing",
-    "Pace",
-    "Traffic",
-    "Watch",
-    "asked_wait_s",
-    "meaning_of",
-    "stored_id",
-]
+__all__ = ["SETTLE_S", "Delivered", "Delivery", "InDoubt", "Outgoing", "Traffic", "Watch"]

@@ -1,132 +1,179 @@
-"""Rows on the wire: each is written down, sent at most once at a time, and ends in exactly one outcome.
+"""Rows on the wire: many at once, each to exactly one outcome; those in doubt are looked for while others are sent.
 
 It must never know files or columns. A job that has to stop does not raise here: the rows that were not sent come out as
 `pending`, and `stopped` says why.
 """
 
 import asyncio
-import hashlib
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
-from etl.api import Answer, Api, NoAnswer, refusal_of
-from etl.api.answers import Cause
-from etl.errors import EtlError, LedgerError, StoppedError, UnreachableError
+from etl.api import Api
+from etl.crashpoints import reach
+from etl.errors import (
+    EtlError,
+    KeyRefusedError,
+    LedgerError,
+    StoppedError,
+    TlsError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from etl.ledger import Change, Journal, RowKey, State
 from etl.problems import Code
 from etl.report import Outcome
-from etl.resources import Resource
-from etl.writer.pace import Clock, Pace
-from etl.writer.policy import Meaning, meaning_of, stored_id
+from etl.resources import Contract, Resource
+from etl.writer.reconciling import Doubt, Finding, Reconciler, Verdict
+from etl.writer.rows import Delivered, Outgoing, Traffic
+from etl.writer.scopes import Scope, Scopes, scope_of
+from etl.writer.sending import Sender, change_of, version_of
 from etl.writer.watch import Watch
 
-MAX_ATTEMPTS = 6
-"""How often a row is tried before it stays pending; waits for a 429 are not counted."""
+SETTLE_S = 60.0
+"""After so long a request has taken effect or never will, and a list shows what exists (delivery page)."""
 WINDOW_ROWS = 2_000
 """How many rows may be finished behind one that is slow: this bounds memory, not speed."""
-LONGEST_WAIT_S = 15 * 60
-"""A longer wait than this, asked for by the API, ends the job: nobody sits before it that long."""
 LEAVE_AFTER_S = 10.0
 """How long requests in flight may take after a stop was asked for."""
+PAUSES = 3
+"""So often running sending may be paused for doubts without one clear outcome in between."""
+PATIENCE_S = 300.0
+"""How long listing is tried before the job stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A row to create. `parents`: the (field, id) pairs that name resources it needs (a test set, an agent)."""
+class InDoubt(StrEnum):
+    """What a person decided about rows of which it cannot be known whether they were stored."""
 
-    key: RowKey
-    body: bytes
-    parents: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def body_sha256(self) -> bytes:
-        """32 bytes that tell whether the same row was sent before with the same body."""
-        return hashlib.sha256(self.body).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What became of a row. `code`, `field` and `message` explain why it was not created."""
-
-    key: RowKey
-    outcome: Outcome
-    resource_id: str | None = None
-    attempts: int = 0
-    http_status: int | None = None
-    code: Code | None = None
-    field: str | None = None
-    message: str = ""
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What went over the wire: requests sent, of which repeated, and the replies by status."""
-
-    sent: int = 0
-    retried: int = 0
-    by_status: Counter[int] = field(default_factory=Counter)
+    KEEP = "keep"
+    """They stay in doubt."""
+    RESEND = "resend"
+    """They were not stored: send them again."""
+    ACCEPT = "accept"
+    """They were stored: they count as created, under an id that is not known."""
 
 
 _Promise = asyncio.Future[Delivered]
-_STATES = {Outcome.CREATED: State.CREATED, Outcome.FAILED: State.FAILED, Outcome.PENDING: State.PENDING}
+
+
+@dataclass(slots=True)
+class _Told:
+    """Who was told what: a row in doubt is told in its turn, and once more when it is known."""
+
+    receive: Callable[[Delivered], None]
+    waiting: set[RowKey] = field(default_factory=set)
+    early: dict[RowKey, Delivered] = field(default_factory=dict)
+
+    def in_turn(self, delivered: Delivered) -> None:
+        if delivered.open:
+            known = self.early.pop(delivered.key, None)
+            if known is None:
+                self.waiting.add(delivered.key)
+            delivered = known or delivered
+        self.receive(delivered)
+
+    def known(self, delivered: Delivered) -> None:
+        if delivered.key in self.waiting:
+            self.waiting.remove(delivered.key)
+            self.receive(delivered)
+        else:
+            self.early[delivered.key] = delivered
 
 
 class Delivery:
     """Sends the rows of one resource. `stop` may be called at any time, from the same event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a delivery needs, each from another room)
         self,
         api: Api,
         journal: Journal,
         resource: Resource,
-        pace: Pace,
+        contract: Contract,
         concurrency: int,
         *,
         watch: Watch | None = None,
-        clock: Clock | None = None,
+        settle_s: float = SETTLE_S,
+        quiet_s: float = float("inf"),
+        in_doubt: InDoubt = InDoubt.KEEP,
     ) -> None:
-        self.stopped: EtlError | None = None
-        self.traffic = Traffic()
-        self._api = api
+        """`quiet_s`: for at least so long no other run of the job can have sent anything. `in_doubt`: what becomes of
+        rows of which it cannot be known.
+        """
         self._journal = journal
-        self._resource = resource
-        self._pace = pace
+        self._decision = in_doubt
+        self._pace = pace = api.pace
         self._concurrency = concurrency
         self._watch = watch or Watch()
-        self._clock = clock or Clock()
-        self._requesting: set[asyncio.Task[None]] = set()
-        self._leaving = False
-        self._missing_parents: set[tuple[str, str]] = set()
+        self._clock = pace.clock
+        self._settle_s = settle_s
+        self._quiet_s = min(quiet_s, settle_s)
+        self._resource = resource
+        self._scopes = Scopes(api, journal)
+        self._baselines: dict[str, asyncio.Task[bool]] = {}
+        self._reconciler = Reconciler(api, self._scopes, resource, contract, settle_s, self._clock)
+        self._sender = Sender(api, journal, resource, pace, self._watch)
+        self._sender.on_stop = self._on_stop
+        self._paused = False
+        self._tasks = asyncio.TaskGroup()
+        self._news = asyncio.Event()
+        self._all_sent = False
+        self._again: set[asyncio.Task[None]] = set()
+
+    @property
+    def stopped(self) -> EtlError | None:
+        """Why nothing more is sent."""
+        return self._sender.stopped
+
+    @property
+    def traffic(self) -> Traffic:
+        return self._sender.traffic
+
+    @property
+    def in_doubt(self) -> int:
+        """How many rows are in doubt now."""
+        return self._reconciler.open
+
+    @property
+    def looks_in_s(self) -> float | None:
+        """In how many seconds the rows in doubt are looked for; None where there are none."""
+        due_s = self._reconciler.next_s()
+        return None if due_s is None else max(0.0, due_s - self._clock.monotonic_s())
 
     def stop(self, reason: EtlError) -> None:
         """Send no new rows; requests in flight have 10 s to finish. The first reason is kept."""
-        if self.stopped is None:
-            self.stopped = reason
-            self._pace.close()
-            asyncio.get_running_loop().call_later(LEAVE_AFTER_S, self._leave)
+        self._sender.stop(reason)
 
-    def _leave(self) -> None:
-        self._leaving = True
-        for task in self._requesting:
-            task.cancel()
+    def _on_stop(self) -> None:
+        asyncio.get_running_loop().call_later(LEAVE_AFTER_S, self._sender.leave)
+        self._news.set()
 
     async def deliver(self, rows: AsyncIterator[Outgoing], receive: Callable[[Delivered], None]) -> None:
-        """Send every row; `receive` is told each row's outcome once, in the order of the rows.
+        """Send every row; `receive` is told each row's outcome in the order of the rows.
 
-        Raises what `rows` and `receive` raise.
+        A row in doubt is told then, as `open`, and once more as soon as it is known. Raises what `rows` and `receive`
+        raise.
         """
+        told = _Told(receive)
         promises: asyncio.Queue[_Promise | None] = asyncio.Queue(WINDOW_ROWS)
         work: asyncio.Queue[tuple[Outgoing, _Promise] | None] = asyncio.Queue(self._concurrency)
+        self._journal.on_failure = self.stop
         try:
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                looking = tasks.create_task(self._look_for_doubts(told))
                 tasks.create_task(self._hand_out(rows, promises, work))
                 for _ in range(self._concurrency):
                     tasks.create_task(self._work(work))
                 while (promise := await promises.get()) is not None:
-                    receive(await promise)
+                    told.in_turn(await promise)
+                self._all_sent = True
+                self._news.set()
+                await looking
         except ExceptionGroup as group:
             raise _first_of(group) from None
+        for doubt in self._reconciler.close():
+            told.known(_left(doubt, ""))
 
     async def _hand_out(
         self,
@@ -146,92 +193,163 @@ class Delivery:
     async def _work(self, work: asyncio.Queue[tuple[Outgoing, _Promise] | None]) -> None:
         while (taken := await work.get()) is not None:
             row, promise = taken
-            promise.set_result(await self._send(row))
-
-    async def _send(self, row: Outgoing) -> Delivered:
-        """One row to its end."""
-        attempts = 0
-        while self.stopped is None and attempts < MAX_ATTEMPTS:
-            missing = next((parent for parent in row.parents if parent in self._missing_parents), None)
-            if missing is not None:
-                return _without_parent(row, attempts, *missing)
-            sent_s, outcome = await self._attempt(row)
-            if outcome is None:
-                break
-            meaning = meaning_of(outcome, self._resource)
-            if meaning is Meaning.WAIT and isinstance(outcome, Answer):
-                self._stop_at_long_wait(self._pace.throttle(outcome.headers, sent_s))
-                self.traffic.retried += 1
-                await self._note(Change(row.key, State.PENDING, attempts=attempts))
-                continue
-            attempts += 1
-            if meaning is not Meaning.AGAIN:
-                return await self._settle(row, attempts, meaning, outcome)
-            await self._note(Change(row.key, State.PENDING, attempts=attempts))
-            if attempts == MAX_ATTEMPTS:
-                self.stop(_unreachable(outcome))
+            if row.doubt is not None:
+                promise.set_result(self._begin_doubting(self._doubt_before(row, row.doubt)))
             else:
-                self.traffic.retried += 1
-                await self._pace.pause(self._clock.backoff_s(attempts))
-        return Delivered(row.key, Outcome.PENDING, attempts=attempts)
+                promise.set_result(await self._send(row))
 
-    def _stop_at_long_wait(self, wait_s: float) -> None:
-        if wait_s > LONGEST_WAIT_S:
-            hint = f"Import the same files again in {wait_s / 60:.0f} minutes to carry on."
-            self.stop(StoppedError(f"The API asks to wait {wait_s / 60:.0f} minutes before anything is sent.", hint))
+    async def _send(self, row: Outgoing, attempts: int = 0) -> Delivered:
+        if not await self._has_baseline(scope_of(self._resource, row)):
+            return Delivered(row.key, Outcome.PENDING, attempts=attempts)
+        end = await self._sender.send(row, attempts)
+        if isinstance(end, Doubt):
+            return self._begin_doubting(end)
+        id_ = end.resource_id
+        if id_ is not None and self._reconciler.remember(self._sender.body_of(row), id_):
+            self._tasks.create_task(self._learn())
+        return end
 
-    async def _attempt(self, row: Outgoing) -> tuple[float, Answer | NoAnswer | None]:
-        """One request, its intent on disk before a connection is asked for. None: a stop came first."""
-        await self._pace.enter()
-        outcome: Answer | NoAnswer | None = None
-        sent_s = 0.0
-        try:
-            if self.stopped is None and await self._note(Change(row.key, State.SENDING, body_sha256=row.body_sha256)):
-                sent_s = self._clock.monotonic_s()
-                outcome = await self._request(row)
-                self.traffic.sent += 1
-                if isinstance(outcome, Answer):
-                    self.traffic.by_status[outcome.status] += 1
-            return sent_s, outcome
-        finally:
-            await self._pace.leave(clean=isinstance(outcome, Answer) and outcome.status < 429)
+    async def _learn(self) -> None:
+        """The first row that was created is read back: it shows what the API gives back of what was sent."""
+        with suppress(EtlError):  # not now, then before the first look
+            await self._reconciler.learn()
 
-    async def _request(self, row: Outgoing) -> Answer | NoAnswer:
-        task = asyncio.current_task()
+    async def _has_baseline(self, scope: Scope) -> bool:
+        """Before the first row is sent into a scope it is known what was there; False where it cannot be found out."""
+        task = self._baselines.get(scope.name)
         if task is None:
-            raise RuntimeError("a request needs a task")
-        self._requesting.add(task)
-        try:
-            return await self._api.request("POST", self._resource.path, row.body)
-        except asyncio.CancelledError:
-            if not self._leaving:
-                raise
-            task.uncancel()
-            return NoAnswer(sent=True, cause=Cause.BROKEN, explanation="No answer before the job had to stop.")
-        finally:
-            self._requesting.discard(task)
+            task = self._baselines[scope.name] = self._tasks.create_task(self._keep_baseline(scope))
+        return await asyncio.shield(task)
 
-    async def _settle(self, row: Outgoing, attempts: int, meaning: Meaning, outcome: Answer | NoAnswer) -> Delivered:
-        """The end of a row whose request had an outcome: explained, written down, watched."""
-        delivered = _explain(row, attempts, meaning, outcome, self._resource)
-        if delivered.http_status == 404:
-            self._missing_parents.update(_blamed(row, delivered.field))
-        state = _STATES.get(delivered.outcome, State.IN_DOUBT)
-        evidence = delivered.message or None
-        await self._note(Change(row.key, state, None, delivered.resource_id, attempts, evidence))
-        reason = self._watch.reason_to_stop(meaning, delivered.http_status, delivered.message)
-        if reason is not None:
-            self.stop(reason)
-        return delivered
-
-    async def _note(self, change: Change) -> bool:
-        """Write a change down; False when that failed. A ledger that fails stops the job."""
+    async def _keep_baseline(self, scope: Scope) -> bool:
+        if self.stopped is not None:
+            return False
         try:
-            await self._journal.record(change)
-        except LedgerError as error:
+            await self._scopes.keep_baseline(scope)
+        except EtlError as error:
             self.stop(error)
             return False
         return True
+
+    def _doubt_before(self, row: Outgoing, before: Change) -> Doubt:
+        """A row that an earlier run of the job left in doubt."""
+        sent_s = self._clock.monotonic_s() - self._quiet_s
+        stored = before.http_status is not None and 200 <= before.http_status < 300
+        words = before.evidence or "The import was cut off while this row was on its way."
+        return Doubt(
+            row, self._sender.body_of(row), before.attempts, sent_s, None, words, before.http_status, stored=stored
+        )
+
+    def _begin_doubting(self, doubt: Doubt) -> Delivered:
+        self._reconciler.add(doubt)
+        if self._watch.too_many_doubts and not self._paused and self.stopped is None:
+            self._paused = True
+            self._pace.pause_all("too many rows are in doubt, they are looked for first")
+            if self._watch.pauses >= PAUSES:
+                words = f"The API gives no clear answers: {doubt.words}"
+                self.stop(StoppedError(words, "Carry on later with resume."))
+        self._news.set()
+        return replace(_left(doubt, ""), open=True)
+
+    async def _look_for_doubts(self, told: _Told) -> None:
+        """While there are doubts, or may be: wait until looking can tell something, and look."""
+        failing_since_s: float | None = None
+        while self.stopped is None:
+            self._news.clear()
+            due_s = self._reconciler.next_s()
+            if due_s is None and self._all_sent and not self._again:
+                return
+            if due_s is None:
+                await self._news.wait()
+                continue
+            await self._pace.pause(max(0.0, due_s - self._clock.monotonic_s()))
+            try:
+                await self._look(told)
+                failing_since_s = None
+            except (KeyRefusedError, TlsError, LedgerError) as error:
+                self.stop(error)
+            except (UnreachableError, UnexpectedAnswerError) as error:
+                now_s = self._clock.monotonic_s()
+                failing_since_s = now_s if failing_since_s is None else failing_since_s
+                if now_s - failing_since_s > PATIENCE_S:
+                    self.stop(error)
+                await self._pace.pause(self._clock.backoff_s(5))
+
+    async def _look(self, told: _Told) -> None:
+        """One look at everything in doubt; nothing is in flight meanwhile. None once the job has stopped."""
+        if self.stopped is not None:
+            return
+        self._pace.pause_all("rows in doubt are looked for")
+        try:
+            await self._pace.drained()
+            verdicts = await self._reconciler.look()
+            await self._claim([one for one in verdicts if one.finding is Finding.FOUND], told)
+            for verdict in verdicts:
+                if verdict.finding is Finding.UNKNOWN:
+                    await self._leave_to_a_person(verdict, told)
+                elif verdict.finding is Finding.ABSENT:
+                    await self._release(verdict.doubt, told)
+        except BaseException:
+            if not self._paused:
+                self._pace.resume_all()
+            raise
+        if self._paused:
+            self._paused = False
+            self._watch.begin_anew()
+        self._pace.resume_all()
+
+    async def _claim(self, found: Sequence[Verdict], told: _Told) -> None:
+        """Rows that were found are created: all claims of a look in one change of the ledger, or none."""
+        changes, created = [], []
+        for verdict in found:
+            item, doubt = verdict.item or {}, verdict.doubt
+            id_ = str(item[self._resource.id_field])
+            one = Delivered(doubt.row.key, Outcome.CREATED, id_, doubt.attempts, doubt.http_status)
+            created.append(one)
+            changes.append(change_of(one, version_of(item)))
+        reach("adopting")
+        if changes:
+            await self._journal.record(*changes)
+            self.traffic.reconciled += len(changes)
+        for one in created:
+            told.known(one)
+
+    async def _leave_to_a_person(self, verdict: Verdict, told: _Told) -> None:
+        """It cannot be known; a person may have decided already."""
+        doubt = verdict.doubt
+        if self._decision is InDoubt.RESEND and doubt.first_s is None:
+            await self._release(doubt, told)
+            return
+        left = _left(doubt, verdict.words)
+        if self._decision is InDoubt.ACCEPT and doubt.first_s is None:
+            left = Delivered(doubt.row.key, Outcome.CREATED, None, doubt.attempts, doubt.http_status)
+        await self._journal.record(change_of(left))
+        told.known(left)
+
+    async def _release(self, doubt: Doubt, told: _Told) -> None:
+        """Proved absent: it may be sent again, or ends as it must."""
+        reach("proved-absent")
+        if doubt.instead is not None:
+            await self._journal.record(change_of(doubt.instead))
+            told.known(doubt.instead)
+            return
+        await self._journal.record(Change(doubt.row.key, State.PENDING, attempts=doubt.attempts))
+        task = self._tasks.create_task(self._send_again(doubt, told))
+        self._again.add(task)
+        task.add_done_callback(self._over)
+
+    async def _send_again(self, doubt: Doubt, told: _Told) -> None:
+        if not self._sender.pays_for_repeat():
+            told.known(Delivered(doubt.row.key, Outcome.PENDING, attempts=doubt.attempts))
+            return
+        self.traffic.retried += 1
+        end = await self._send(doubt.row, doubt.attempts)
+        if not end.open:
+            told.known(end)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._again.discard(task)
+        self._news.set()
 
 
 def _first_of(group: ExceptionGroup) -> Exception:
@@ -240,42 +358,9 @@ def _first_of(group: ExceptionGroup) -> Exception:
     return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
-def _explain(
-    row: Outgoing, attempts: int, meaning: Meaning, outcome: Answer | NoAnswer, resource: Resource
-) -> Delivered:
-    """The outcome of a row in the report's words."""
-    status = outcome.status if isinstance(outcome, Answer) else None
-    if meaning is Meaning.STORED and isinstance(outcome, Answer):
-        return Delivered(row.key, Outcome.CREATED, stored_id(outcome.body, resource), attempts, status)
-    if meaning in {Meaning.REFUSED, Meaning.FORBIDDEN} and isinstance(outcome, Answer):
-        refusal = refusal_of(outcome)
-        words = f"The API refused it ({status}): {refusal.message}"
-        return Delivered(row.key, Outcome.FAILED, None, attempts, status, Code.API_REFUSED, refusal.field, words)
-    if meaning in {Meaning.KEY_REFUSED, Meaning.TLS}:
-        words = outcome.explanation if isinstance(outcome, NoAnswer) else ""
-        return Delivered(row.key, Outcome.PENDING, None, attempts, status, message=words)
-    if isinstance(outcome, NoAnswer):
-        words = f"{outcome.explanation} The row may have been stored all the same."
-    elif meaning is Meaning.STORED_WITHOUT_ID:
-        words = f"The API answered {status} without an id: the row was stored, but its id is not known."
-    else:
-        words = f"The API answered {status}: the row may have been stored all the same."
-    return Delivered(row.key, Outcome.IN_DOUBT, None, attempts, status, Code.IN_DOUBT, None, words)
-
-
-def _blamed(row: Outgoing, named: str | None) -> list[tuple[str, str]]:
-    """The parents that a 404 says do not exist: the one it names, or the only one there is."""
-    if named is None and len(row.parents) == 1:
-        return list(row.parents)
-    return [parent for parent in row.parents if parent[0] == named]
-
-
-def _without_parent(row: Outgoing, attempts: int, name: str, parent: str) -> Delivered:
-    words = f"{name} {parent} does not exist (the API said so for another row), so this row was not sent."
-    return Delivered(row.key, Outcome.FAILED, None, attempts, None, Code.MISSING_PARENT, name, words)
-
-
-def _unreachable(outcome: Answer | NoAnswer) -> EtlError:
-    if isinstance(outcome, NoAnswer):
-        return UnreachableError(outcome.explanation, "Check the base URL and the network, then import again.")
-    return StoppedError("A row could not be sent in six attempts.", "Try again later.")
+def _left(doubt: Doubt, why: str) -> Delivered:
+    """A row that stays in doubt, with what is known of it."""
+    words = f"{doubt.words} {why}".strip()
+    return Delivered(
+        doubt.row.key, Outcome.IN_DOUBT, None, doubt.attempts, doubt.http_status, Code.IN_DOUBT, None, words
+    )

@@ -1,0 +1,121 @@
+"""`coval-etl jobs`: the imports that the ledger knows. It must never change one, but for `prune`."""
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import rich_click as click
+from rich.table import Table
+from rich.text import Text
+
+from etl.cli.options import Output, output_options
+from etl.cli.running import opened_ledger
+from etl.cli.saying import visible, write_out
+from etl.cli.screen import stdout
+from etl.errors import UsageError
+from etl.jobs import is_unfinished, next_step, state_of
+from etl.ledger import JobRecord, Ledger
+
+_ledger_option = click.option(
+    "--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
+)
+
+
+@click.group("jobs", invoke_without_command=True)
+@_ledger_option
+@click.option("--all", "every", is_flag=True, help="All jobs, not only the latest twenty.")
+@output_options
+@click.pass_context
+def command(context: click.Context, *, ledger: str | None, every: bool, output: Output) -> int:
+    """List imports, the newest first: their state, what became of their rows, and what to do next.
+
+    `coval-etl jobs prune` forgets finished ones.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    with closing(opened_ledger(ledger)) as opened:
+        records = [(one, _counts(opened, one)) for one in opened.jobs()[: None if every else 20]]
+    if output.as_json:
+        write_out(json.dumps([_told(*one) for one in records], ensure_ascii=False, indent=2) + "\n")
+    elif records:
+        stdout(plain=output.plain).print(_table(records))
+    elif not output.quiet:
+        write_out("The ledger knows no jobs.\n")
+    return 0
+
+
+@command.command("prune")
+@_ledger_option
+@click.option("--older-than", "days", type=click.IntRange(min=0), default=30, metavar="DAYS", help="Default: 30.")
+@click.option("--unfinished", is_flag=True, help="Also jobs that could still be carried on.")
+@output_options
+def prune(*, ledger: str | None, days: int, unfinished: bool, output: Output) -> int:
+    """Forget old jobs: their rows can then be imported again, and no longer be rolled back."""
+    before = datetime.now(UTC) - timedelta(days=days)
+    with closing(opened_ledger(ledger)) as opened:
+        old = [one for one in opened.jobs() if one.facts.started <= before and one.held_by is None]
+        kept = [] if unfinished else [one for one in old if is_unfinished(one)]
+        for one in old:
+            if one not in kept:
+                opened.forget(one.facts.id)
+    if not output.quiet and not output.as_json:
+        left = f" {len(kept)} unfinished ones were kept (--unfinished forgets them too)." if kept else ""
+        write_out(f"{len(old) - len(kept)} jobs were forgotten.{left}\n")
+    return 0
+
+
+def record_named(ledger: Ledger, job: str) -> JobRecord:
+    """The job with this id, or with an id that ends so. Raises UsageError where there is none, or several."""
+    jobs = ledger.jobs()
+    found = [one for one in jobs if one.facts.id == job] or [one for one in jobs if one.facts.id.endswith(job)]
+    if len(found) != 1:
+        raise UsageError(f"The ledger has no job {job}.", "See coval-etl jobs.")
+    return found[0]
+
+
+def _counts(ledger: Ledger, record: JobRecord) -> dict[str, int]:
+    """Rows by outcome: as the last report counted them, else what the ledger has of them."""
+    if record.counts is not None:
+        return {name: count for name, count in record.counts.items() if count and name != "read"}
+    return {state.value: count for state, count in ledger.count(record.facts.id).items() if count}
+
+
+def _told(record: JobRecord, counts: dict[str, int]) -> dict[str, object]:
+    facts = record.facts
+    return {
+        "job": facts.id,
+        "state": state_of(record),
+        "command": facts.command,
+        "sources": [str(source["file"]) for source in facts.sources],
+        "target": facts.base_url,
+        "workspace": facts.workspace,
+        "started": facts.started.isoformat(),
+        "ended": record.ended.isoformat() if record.ended else None,
+        "exit_code": record.exit_code,
+        "rows": counts,
+        "report": record.report,
+        "held_by": record.held_by,
+        "next": next_step(record),
+    }
+
+
+_STYLES = {"running": "cyan", "done": "green", "unfinished": "yellow"}
+
+
+def _table(records: list[tuple[JobRecord, dict[str, int]]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("Job", "State", "From", "To", "Rows", "Next"):
+        table.add_column(title, overflow="fold")
+    for record, counts in records:
+        state = state_of(record)
+        files = ", ".join(dict.fromkeys(visible(str(source["file"])) for source in record.facts.sources))
+        rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()) or "none yet"
+        table.add_row(
+            record.facts.id,
+            Text(state, style=_STYLES.get(state, "")),
+            files,
+            visible(record.facts.base_url),
+            rows,
+            next_step(record),
+        )
+    return table

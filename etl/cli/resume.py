@@ -1,0 +1,117 @@
+"""`coval-etl resume`: an import is carried on where it was left. It must never send again what may be stored."""
+
+import dataclasses
+import os
+from contextlib import closing
+from pathlib import Path
+
+import rich_click as click
+
+from etl.cli.jobs import record_named
+from etl.cli.options import (
+    Output,
+    Reading,
+    output_options,
+    rate_option,
+    report_option,
+    settle_option,
+)
+from etl.cli.running import ImportRun, opened_ledger
+from etl.cli.screen import Screen
+from etl.cli.typed import Typed, typed_before
+from etl.errors import UsageError
+from etl.importing import Resumption
+from etl.jobs import is_unfinished
+from etl.ledger import JobRecord, Ledger
+from etl.writer import InDoubt
+
+
+@click.command("resume")
+@click.argument("job", required=False, metavar="[JOB]")
+@click.option("--resend-in-doubt", is_flag=True, help="Rows of which it cannot be known: send them again.")
+@click.option("--accept-in-doubt", is_flag=True, help="Rows of which it cannot be known: count them as created.")
+@click.option("--new-key", is_flag=True, help="The key is another one than before, of the same organisation.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A secret that the import was given.")
+@click.option("--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY).")
+@click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line.")
+@click.option("--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is.")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 1000), metavar="N", help="The most requests in flight (as before)."
+)
+@rate_option
+@settle_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@report_option
+@output_options
+def command(  # noqa: PLR0913  # one for each flag
+    *,
+    job: str | None,
+    resend_in_doubt: bool,
+    accept_in_doubt: bool,
+    new_key: bool,
+    settings: tuple[str, ...],
+    api_key_file: str | None,
+    api_key: str | None,
+    ledger: str | None,
+    concurrency: int | None,
+    rate_per_s: float | None,
+    settle_s: float | None,
+    yes: bool,
+    report_folder: str | None,
+    output: Output,
+) -> int:
+    """Carry on an import that was cut off, stopped, or left rows in doubt; the last one that needs it, or JOB.
+
+    Rows that were created are left alone, rows that were not sent are sent. Rows in doubt are looked for at the API
+    first: what is found counts as created, what two lists a while apart do not have is sent again. Where even that
+    cannot tell, the row stays in doubt, and you decide: look at Coval, then --accept-in-doubt or --resend-in-doubt.
+    """
+    if resend_in_doubt and accept_in_doubt:
+        raise UsageError("--resend-in-doubt and --accept-in-doubt exclude each other.")
+    with closing(opened_ledger(ledger)) as opened:
+        record = _record_of(opened, job)
+    typed = typed_before(record.facts, api_key=api_key, api_key_file=api_key_file, ledger=ledger)
+    values = Reading(None, None, settings, None, None).values()
+    missing = [name for name in typed.to_give if name not in values]
+    if missing:
+        raise UsageError(
+            f"Job {record.facts.id} was given a secret, which is not kept: {', '.join(missing)}.",
+            f"Give it once more: --set {missing[0]}=…",
+        )
+    decision = InDoubt.RESEND if resend_in_doubt else InDoubt.ACCEPT if accept_in_doubt else InDoubt.KEEP
+    typed = _at_home(typed)
+    again = dataclasses.replace(
+        typed.job,
+        values={**typed.job.values, **values},
+        concurrency=concurrency or typed.job.concurrency,
+        rate_per_s=rate_per_s or typed.job.rate_per_s,
+        settle_s=typed.job.settle_s if settle_s is None else settle_s,
+        trust_mapping=yes or typed.job.trust_mapping,
+    )
+    screen = Screen(output)
+    screen.say(f"Resuming job {record.facts.id}, begun {record.facts.started:%Y-%m-%d %H:%M} UTC.")
+    folder = Path(report_folder or record.report or typed.report or f"coval-etl-report-{record.facts.id}")
+    resumption = Resumption(record, decision, new_key)
+    run = ImportRun(typed.files, typed.opening, typed.target, screen, folder, yes, None, resumption=resumption)
+    summary, stopped = run.run(again)
+    screen.show_outcome(summary, stopped)
+    return int(summary.exit_code)
+
+
+def _record_of(ledger: Ledger, job: str | None) -> JobRecord:
+    """The job that is meant. Raises UsageError where there is none."""
+    if job is None:
+        unfinished = [one for one in ledger.jobs() if is_unfinished(one)]
+        if not unfinished:
+            raise UsageError("No import waits to be carried on.", "See coval-etl jobs.")
+        return unfinished[0]
+    return record_named(ledger, job)
+
+
+def _at_home(typed: Typed) -> Typed:
+    """Go to the folder in which the import was typed: its files are named from there. Raises UsageError."""
+    try:
+        os.chdir(typed.folder)
+    except OSError as error:
+        raise UsageError(f"{typed.folder}, where the import was begun, is not there: {error.strerror}.") from None
+    return typed

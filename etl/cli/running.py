@@ -1,0 +1,121 @@
+"""Running a job from a command: files, API, ledger and screen are opened, and closed whatever happens.
+
+It must never know which command asked for it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import rich_click as click
+
+from etl.api import Api, Pace
+from etl.checking import Fitted, open_inputs
+from etl.choosing import Choose
+from etl.cli.options import Opening, TargetFlags
+from etl.cli.screen import Screen
+from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
+from etl.cli.target import ledger_at, opened_target
+from etl.errors import EtlError
+from etl.importing import Importer, Progress, Resumption
+from etl.jobs import ImportJob
+from etl.ledger import Ledger, open_ledger
+from etl.mapping import Guess
+from etl.report import Summary
+from etl.resources import Contract
+
+LOOK_EVERY_S = 0.5
+"""How often the progress line is refreshed when no row is settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRun:
+    """One job on its way. `yes`: nothing is asked. `choose`: asked for a mapping; None: nobody is there to ask."""
+
+    files: tuple[str, ...]
+    opening: Opening
+    flags: TargetFlags
+    screen: Screen
+    folder: Path | None
+    yes: bool
+    choose: Choose | None
+    dry_run: bool = False
+    resumption: Resumption | None = None
+
+    def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
+        """Plan or import. The summary, and why it ended early."""
+        return asyncio.run(self._run(job))
+
+    async def _run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
+        with open_inputs(self.files, self.opening.options(), job.mapping) as inputs:
+            async with (
+                leaving_on_term(),
+                opened_target(self.flags, job.contract) as (target, contract),
+                Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s)) as api,
+            ):
+                name = "sandbox" if self.flags.use_sandbox else target.base_url
+                meter = Meter()
+                importer = Importer(
+                    job.aimed_at(name, contract),
+                    inputs,
+                    api,
+                    observe=meter,
+                    confirm=self._confirm,
+                    choose=self._choose,
+                    resumption=self.resumption,
+                )
+                form, fitted = await importer.prepare()
+                self.screen.say_what_is_read(fitted, inputs.left_out)
+                if self.dry_run:
+                    return await importer.plan(form, fitted, self.folder), None
+                importer.ask(fitted)
+                with self.screen.progress() as meter.show, stopping_on_signals(importer):
+                    refreshing = asyncio.create_task(meter.refresh(importer))
+                    try:
+                        return await self._send(importer, form, fitted), importer.stopped
+                    finally:
+                        refreshing.cancel()
+
+    async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted]) -> Summary:
+        folder = self.folder or Path(f"coval-etl-report-{importer.id}")
+        with closing(opened_ledger(self.flags.ledger)) as ledger:
+            return await importer.run(contract, fitted, ledger, folder)
+
+    def _confirm(self, question: str) -> bool:
+        """Answered by --yes, by the person at the terminal, else no. Against the sandbox nothing is asked."""
+        if self.yes or self.flags.use_sandbox:
+            return True
+        if not sys.stdin.isatty():
+            return False
+        with plain_interrupt():
+            return click.confirm(question, err=True)
+
+    def _choose(self, undecided: str, guesses: Sequence[Guess]) -> Guess | None:
+        if self.choose is None:
+            return None
+        with plain_interrupt():
+            return self.choose(undecided, guesses)
+
+
+def opened_ledger(where: str | None) -> Ledger:
+    """The ledger that a flag or the environment names, else the one in the state folder. Raises UsageError."""
+    return open_ledger(ledger_at(where))
+
+
+class Meter:
+    """Hands progress on to whatever shows it, once there is something."""
+
+    def __init__(self) -> None:
+        self.show: Callable[[Progress], None] = lambda _progress: None
+
+    def __call__(self, progress: Progress) -> None:
+        self.show(progress)
+
+    async def refresh(self, importer: Importer) -> None:
+        """Show how it stands now and again, also while everybody waits."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.show(importer.progress())

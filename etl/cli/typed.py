@@ -1,0 +1,82 @@
+"""What was typed for an import, kept in the ledger so that `resume` needs no flags. It must never hold a secret."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from etl.cli.options import Opening, TargetFlags
+from etl.errors import UsageError
+from etl.jobs import ImportJob
+from etl.ledger import JobFacts
+from etl.resources import Contract
+
+_SECRET = re.compile(r"auth|header|token|secret|password|api_?key|credential", re.IGNORECASE)
+"""Fields whose values are not kept: who carries the job on gives them once more."""
+_NOT_KEPT = frozenset({"target", "contract", "typed", "values"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Typed:
+    """What an import was called with. `to_give`: fields that `--set` must give once more."""
+
+    folder: Path
+    files: tuple[str, ...]
+    opening: Opening
+    job: ImportJob
+    target: TargetFlags
+    report: str | None
+    to_give: tuple[str, ...]
+
+
+def typed_settings(
+    job: ImportJob, files: Sequence[str], opening: Opening, target: TargetFlags, report: str | None
+) -> dict[str, object]:
+    """The call as JSON."""
+    kept = {name: value for name, value in dataclasses.asdict(job).items() if name not in _NOT_KEPT}
+    return {
+        "folder": str(Path.cwd()),
+        "files": [_without_query(file) for file in files],
+        "opening": dataclasses.asdict(opening),
+        "job": kept | {"values": {name: text for name, text in job.values.items() if not _SECRET.search(name)}},
+        "to_give": [name for name in job.values if _SECRET.search(name)],
+        "target": {
+            "use_sandbox": target.use_sandbox,
+            "workspace": target.workspace,
+            "timeout_s": target.timeout_s,
+            "ca_bundle": target.ca_bundle,
+        },
+        "report": report,
+    }
+
+
+def typed_before(facts: JobFacts, *, api_key: str | None, api_key_file: str | None, ledger: str | None) -> Typed:
+    """The call of a job in the ledger. Raises UsageError where its source is gone with the call that named it."""
+    kept: Mapping[str, Any] = facts.settings
+    if not kept:
+        raise UsageError(f"Job {facts.id} was begun by an older version, which kept too little.", _ANEW)
+    files = tuple(kept["files"])
+    for file in files:
+        if file == "-" or "://" in file:
+            where = "standard input" if file == "-" else file
+            raise UsageError(f"Job {facts.id} read {where}, which is not kept.", _ANEW)
+    target = TargetFlags(
+        base_url=None if kept["target"]["use_sandbox"] else facts.base_url,
+        api_key=api_key,
+        api_key_file=api_key_file,
+        ledger=ledger,
+        **kept["target"],
+    )
+    columns = kept["opening"]["columns"]
+    opening = Opening(**{**kept["opening"], "columns": None if columns is None else tuple(columns)})
+    job = ImportJob(**kept["job"], contract=Contract(facts.contract), typed=kept)
+    return Typed(Path(kept["folder"]), files, opening, job, target, kept["report"], tuple(kept["to_give"]))
+
+
+_ANEW = "Import it anew: rows that were created are known again and are not sent twice."
+
+
+def _without_query(file: str) -> str:
+    """What follows a URL's `?` may be a secret."""
+    return file.split("?", 1)[0] if "://" in file else file

@@ -1,0 +1,103 @@
+"""What a job needs before its first row is sent: the contract, each table's mapping, the test sets they go into.
+
+It must never know ledgers or reports, and creates only what it is told to.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from etl.api import Api
+from etl.api.contract import detect_contract
+from etl.checking import Fitted, Inputs, choose_mappings, lacks_test_set, names_in, with_books, with_test_set
+from etl.choosing import Choose
+from etl.errors import UsageError
+from etl.jobs import ImportJob
+from etl.mapping import NameBook
+from etl.parents import create_test_set, find_test_set, read_book
+from etl.references import read_books
+from etl.resources import TEST_CASES, TEST_SETS, Contract
+
+UNBORN_TEST_SET = "00000000"
+"""Stands for the test set's id while rows are checked before it is created; never sent."""
+
+
+class Preparation:
+    """What is found out for one job."""
+
+    def __init__(self, job: ImportJob, inputs: Inputs, api: Api, choose: Choose | None) -> None:
+        self._job = job
+        self._inputs = inputs
+        self._api = api
+        self._choose = choose
+        self._books: dict[str, NameBook] = {}
+        self._missing: list[str] = []
+        """Names of test sets that are created before the first row is sent."""
+
+    async def prepare(self) -> tuple[Contract, list[Fitted]]:
+        """The contract, and every table with its mapping and its test set. Nothing is written.
+
+        Raises UsageError when test cases have no test set to go into, or one that neither exists nor may be created.
+        """
+        contract = self._job.contract or await detect_contract(self._api)
+        fitted = choose_mappings(
+            self._inputs,
+            contract,
+            resource=self._job.resource,
+            mapping=self._job.mapping,
+            values=self._job.values,
+            sheet_named=self._job.sheet is not None,
+            choose=self._choose,
+        )
+        fitted = await self._with_test_set(contract, fitted)
+        return contract, await self._with_names(contract, fitted)
+
+    async def _with_test_set(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
+        if not any(one.resource is TEST_CASES for one in fitted):
+            if self._job.test_set is not None:
+                raise UsageError(
+                    "--test-set is given, but no table was recognised as test cases.",
+                    f"What was recognised: {', '.join(f'{one.name} as {one.resource.name}' for one in fitted)}.",
+                )
+            return fitted
+        if self._job.test_set is None:
+            if any(lacks_test_set(one) for one in fitted):
+                raise UsageError(
+                    "The test cases name no test set to go into.",
+                    'Give one: --test-set ID, or --test-set "NAME" --create-missing.',
+                )
+            return fitted
+        found = await find_test_set(self._api, self._job.test_set)
+        if found is None and not self._job.create_missing:
+            raise UsageError(
+                f"There is no test set with the id or name {self._job.test_set!r}.",
+                "Check its name, or let it be created with --create-missing.",
+            )
+        return with_test_set(fitted, contract, found or UNBORN_TEST_SET)
+
+    async def _with_names(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
+        """Names in columns that the mapping looks up are known: each resource is listed once."""
+        self._books = await read_books(self._api, fitted)
+        if self._job.create_missing and TEST_SETS.name in self._books:
+            book = self._books[TEST_SETS.name]
+            for name in await asyncio.to_thread(names_in, fitted, TEST_SETS.name):
+                if name.strip() and not book.find(name):
+                    self._missing.append(name)
+                    book = book.with_names([(name, UNBORN_TEST_SET)])
+            self._books[TEST_SETS.name] = book
+        return with_books(fitted, contract, self._books)
+
+    def lacks_parents(self, fitted: Sequence[Fitted]) -> bool:
+        """Whether rows go into test sets that do not exist yet."""
+        return bool(self._missing) or any(one.values.get("test_set_id") == UNBORN_TEST_SET for one in fitted)
+
+    async def create_missing(self, contract: Contract, fitted: Sequence[Fitted]) -> list[Fitted]:
+        """The test sets that rows go into and that do not exist yet are created."""
+        born = list(fitted)
+        if self._job.test_set is not None and any(one.values.get("test_set_id") == UNBORN_TEST_SET for one in fitted):
+            born = with_test_set(born, contract, await create_test_set(self._api, self._job.test_set))
+        if self._missing:
+            ids = [(name, await create_test_set(self._api, name.strip())) for name in self._missing]
+            book = await read_book(self._api, TEST_SETS, "check the name")
+            self._books[TEST_SETS.name] = book.with_names(ids)
+            born = with_books(born, contract, self._books)
+        return born

@@ -1,0 +1,137 @@
+"""Whether something that the API lists is what a row became: the fields that were sent, as the API may give them back.
+
+It must never know the network, the ledger or a row's number.
+"""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from etl.resources import Contract, Resource
+
+Fields = Mapping[str, str]
+"""Canonical content: a field's name, and its value as JSON text; what is absent, null or empty is not there."""
+
+_ESSENTIAL: Mapping[str, tuple[str, ...]] = {"test-cases": ("input_str", "test_set_id")}
+"""The fields without which nothing can be known again (delivery page, "Reconciling"); else the name."""
+_MANY: Mapping[str, str] = {"agent_id": "agent_ids", "persona_id": "persona_ids", "test_set_id": "test_set_ids"}
+"""Run templates: 2025-10 has one of each, 2026-10 lists."""
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+class Likeness:
+    """Compares what was sent with what is listed, for one resource.
+
+    What the API does not give back is found out by `learn`, and leaves the comparison.
+    """
+
+    def __init__(self, resource: Resource, contract: Contract) -> None:
+        self._resource = resource
+        models = resource.create[contract].model_fields
+        self._defaults = {
+            info.alias or name: info.default
+            for name, info in models.items()
+            if not info.is_required() and isinstance(info.default, (str, int, float))
+        }
+        self._unseen: set[str] = set()
+        self._learned = False
+
+    @property
+    def learned(self) -> bool:
+        """Whether a resource of ours was looked at, so that it is known what comes back."""
+        return self._learned
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The fields that do not come back as they were sent."""
+        return tuple(sorted(self._unseen))
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the fields come back without which nothing can be known again."""
+        essential = _ESSENTIAL.get(self._resource.name, (self._resource.label,))
+        return self._learned and not self._unseen.intersection(essential)
+
+    def fields(self, body: Mapping[str, Any]) -> Fields:
+        """The canonical content of a request body or of an item."""
+        known = dict(body)
+        if self._resource.name == "test-cases":
+            _join_expected(known)
+            _lift_turns(known)
+        elif self._resource.name == "run-templates":
+            for one, many in _MANY.items():
+                _join_one(known, one, many)
+        filled = {**self._defaults, **{name: value for name, value in known.items() if value not in _EMPTY}}
+        return {name: _text(value) for name, value in filled.items()}
+
+    def learn(self, sent: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+        """A row that is known to have become this item: what of it does not come back leaves the comparison."""
+        found = self.fields(item)
+        self._unseen |= {name for name, text in self.fields(sent).items() if found.get(name) != text}
+        self._learned = True
+
+    def same(self, sent: Fields, found: Fields) -> bool:
+        """Whether all that was sent came back, but for what never does. Of something else it is false."""
+        return all(found.get(name) == text for name, text in sent.items() if name not in self._unseen)
+
+    def key(self, sent: Fields) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names and the texts that are compared: equal for rows that nobody could tell apart."""
+        names = tuple(sorted(name for name in sent if name not in self._unseen))
+        return names, tuple(sent[name] for name in names)
+
+    def resembles(self, sent: Fields, found: Fields) -> bool:
+        """Whether it could be the same after changes that nobody told us of: the name, but for blanks and its form.
+
+        What resembles a row without being the same proves neither that it was stored nor that it was not.
+        """
+        label = self._resource.label
+        return _loose(sent.get(label, "")) == _loose(found.get(label, ""))
+
+
+def _join_expected(fields: dict[str, Any]) -> None:
+    """`expected_output_str` is the same as a list of it (reference page "Create test case")."""
+    alone = fields.pop("expected_output_str", None)
+    if fields.get("expected_behaviors") in _EMPTY and alone not in _EMPTY:
+        fields["expected_behaviors"] = [alone]
+
+
+def _lift_turns(fields: dict[str, Any]) -> None:
+    """Turns inside `simulation_metadata_input` are the same as turns beside it (API notes, 2026-10)."""
+    inner = fields.get("simulation_metadata_input")
+    if isinstance(inner, dict) and "script_turns" in inner:
+        rest = {name: value for name, value in inner.items() if name != "script_turns"}
+        if fields.get("script_turns") in _EMPTY:
+            fields["script_turns"] = inner["script_turns"]
+        fields["simulation_metadata_input"] = rest
+    turns = fields.get("script_turns")
+    if isinstance(turns, list):
+        fields["script_turns"] = [_spoken(turn) for turn in turns]
+
+
+def _spoken(turn: Any) -> Any:
+    """A typed turn that is only text is the same as the text."""
+    return turn.get("text") if isinstance(turn, dict) and turn.get("type") == "text" else turn
+
+
+def _join_one(fields: dict[str, Any], one: str, many: str) -> None:
+    alone = fields.pop(one, None)
+    if fields.get(many) in _EMPTY and alone not in _EMPTY:
+        fields[many] = [alone]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """Objects without their absent parts, and 1.0 as 1: JSON does not tell them apart."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _loose(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text.replace("\\r", " ").replace("\\n", " ")).split()).casefold()

@@ -1,0 +1,181 @@
+"""Reconciling: rows in doubt are looked for at the API, and each is found, proved absent, or left to a person.
+
+It must never send a row, and never believes that something is absent because it was not seen once.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from etl.api import Api, Clock
+from etl.resources import RUNS, Contract, Resource
+from etl.writer.likeness import Likeness
+from etl.writer.marks import mark_of
+from etl.writer.matching import Matches, Wanted, match
+from etl.writer.rows import Delivered, Outgoing
+from etl.writer.scopes import Scope, Scopes, scope_of
+
+
+@dataclass(slots=True, eq=False)
+class Doubt:
+    """A row of which it is not known whether it was stored.
+
+    `sent_s`: the last moment at which it can have been on its way; `first_s`: the first one, None where another run
+    sent it. `stored`: the API said so, but not under which id. `instead`: what becomes of it where it is not found
+    (after a 409); None: it is sent again. `body`: as it was sent, its mark in it.
+    """
+
+    row: Outgoing
+    body: bytes
+    attempts: int
+    sent_s: float
+    first_s: float | None
+    words: str
+    http_status: int | None = None
+    stored: bool = False
+    instead: Delivered | None = None
+    absent_s: float | None = None
+
+    def due_s(self, settle_s: float) -> float:
+        """When looking for it can tell that it is absent."""
+        return settle_s + max(self.sent_s, self.absent_s if self.absent_s is not None else float("-inf"))
+
+
+class Finding(Enum):
+    """What looking for a row told."""
+
+    FOUND = auto()
+    ABSENT = auto()
+    """Proved: two complete lists, a settle apart, do not have it."""
+    UNKNOWN = auto()
+    """It cannot be known; a person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A doubt that is over. `item`: what was found. `words`: why it cannot be known."""
+
+    doubt: Doubt
+    finding: Finding
+    item: Mapping[str, Any] | None = None
+    words: str = ""
+
+
+class Reconciler:
+    """The doubts of one delivery."""
+
+    def __init__(
+        self, api: Api, scopes: Scopes, resource: Resource, contract: Contract, settle_s: float, clock: Clock
+    ) -> None:
+        """`settle_s`: after so long a request has taken effect or never will, and a list shows what exists."""
+        self._api = api
+        self._scopes = scopes
+        self._resource = resource
+        self._clock = clock
+        self._settle_s = settle_s
+        self._doubts: list[Doubt] = []
+        self._sample: tuple[Mapping[str, Any], str] | None = None
+        self.likeness = Likeness(resource, contract)
+
+    @property
+    def open(self) -> int:
+        """How many rows are in doubt now."""
+        return len(self._doubts)
+
+    def add(self, doubt: Doubt) -> None:
+        """One more row in doubt."""
+        self._doubts.append(doubt)
+
+    def close(self) -> list[Doubt]:
+        """The doubts that are left; there will be no more looking."""
+        left, self._doubts = self._doubts, []
+        return left
+
+    def next_s(self) -> float | None:
+        """When it is worth looking again (by the clock's seconds); None where nothing is in doubt."""
+        return max((doubt.due_s(self._settle_s) for doubt in self._doubts), default=None)
+
+    def remember(self, body: bytes, id_: str) -> bool:
+        """A row that is known to have become this resource shows what comes back. Whether it is the first."""
+        if self._sample is not None:
+            return False
+        self._sample = (json.loads(body), id_)
+        return True
+
+    async def learn(self) -> None:
+        """Look at the resource that was remembered, once. Raises what `Api.get` raises."""
+        if self._sample is None or self.likeness.learned:
+            return
+        body, id_ = self._sample
+        answer = await self._api.get(f"{self._resource.path}/{id_}")
+        item = answer.body.get(self._resource.singular) if isinstance(answer.body, dict) else None
+        if answer.status == 200 and isinstance(item, dict) and not self.likeness.learned:
+            self.likeness.learn(body, item)
+
+    async def look(self) -> list[Verdict]:
+        """List every scope in which something is in doubt; what is known now.
+
+        Nothing of this job may be in flight. Raises what `Api.get` raises: what is in doubt stays so then.
+        """
+        await self.learn()
+        groups: dict[str, list[Doubt]] = defaultdict(list)
+        for doubt in self._doubts:
+            groups[scope_of(self._resource, doubt.row).name].append(doubt)
+        verdicts: list[Verdict] = []
+        for doubts in groups.values():
+            verdicts += await self._look_at(scope_of(self._resource, doubts[0].row), doubts)
+        over = {id(verdict.doubt) for verdict in verdicts}
+        self._doubts = [doubt for doubt in self._doubts if id(doubt) not in over]
+        return verdicts
+
+    async def _look_at(self, scope: Scope, doubts: Sequence[Doubt]) -> list[Verdict]:
+        started_s = self._clock.monotonic_s()
+        firsts = [doubt.first_s for doubt in doubts]
+        known = [first for first in firsts if first is not None]
+        age_s = started_s - min(known) if len(known) == len(firsts) else None
+        listing = await self._scopes.list_new(scope, age_s)
+        if listing is None:
+            words = "It is not known what was there before the import, so what is there now cannot be told apart."
+            return [Verdict(doubt, Finding.UNKNOWN, None, words) for doubt in doubts]
+        wanted = [Wanted(doubt.row.key, json.loads(doubt.body)) for doubt in doubts]
+        matches = match(wanted, listing.items, self.likeness, self._resource)
+        verdicts = []
+        for doubt in doubts:
+            item = matches.found.get(doubt.row.key)
+            if item is not None:
+                verdicts.append(Verdict(doubt, Finding.FOUND, item))
+            elif started_s < doubt.due_s(self._settle_s):
+                continue
+            elif doubt.absent_s is None:
+                doubt.absent_s = started_s
+            else:
+                words = self._why_unknown(doubt, matches)
+                verdicts.append(Verdict(doubt, Finding.UNKNOWN if words else Finding.ABSENT, None, words))
+        return verdicts
+
+    def _why_unknown(self, doubt: Doubt, matches: Matches) -> str:
+        """Why a row that two complete lists do not have may be there all the same; empty: it is not."""
+        if doubt.stored:
+            return "The API said that it was stored, but two complete lists do not have it."
+        if self._resource is RUNS:
+            return "Two complete lists do not have it, but a run is never launched again by itself."
+        return self._may_be_among(doubt, matches.left) if matches.left else ""
+
+    def _may_be_among(self, doubt: Doubt, left: Sequence[Mapping[str, Any]]) -> str:
+        """Why one of the items that no row explains may be this row; empty: none is."""
+        if not self.likeness.learned:
+            return "There is something that nobody is known to have made, and no row of the import to compare it with."
+        if not self.likeness.trusted:
+            missing = ", ".join(self.likeness.missing)
+            return f"The API does not give back {missing} as it was sent, so rows cannot be told apart."
+        body = json.loads(doubt.body)
+        sent, mark = self.likeness.fields(body), mark_of(self._resource, body)
+        for item in left:
+            other = mark_of(self._resource, item)
+            told_apart = mark is not None and other is not None and other != mark
+            if not told_apart and self.likeness.resembles(sent, self.likeness.fields(item)):
+                return f"{item.get(self._resource.id_field)} is much like it, but not the same."
+        return ""

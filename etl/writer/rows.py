@@ -1,0 +1,56 @@
+"""What goes into the writer and what comes out of it, a value each. It must never know how either is done."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+from etl.ledger import Change, RowKey
+from etl.problems import Code
+from etl.report import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A row to create.
+
+    `parents`: the (field, id) pairs that name resources it needs (a test set, an agent). `doubt`: what the ledger has
+    of it, where an earlier run of the same job left it in doubt; it is then looked for, not sent.
+    """
+
+    key: RowKey
+    body: bytes
+    parents: tuple[tuple[str, str], ...] = ()
+    doubt: Change | None = None
+
+    @property
+    def body_sha256(self) -> bytes:
+        """32 bytes that tell whether the same row was sent before with the same body."""
+        return hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of a row. `code`, `field` and `message` explain why it was not created.
+
+    `open`: it is in doubt for now, and will be told once more when it is known or given up.
+    """
+
+    key: RowKey
+    outcome: Outcome
+    resource_id: str | None = None
+    attempts: int = 0
+    http_status: int | None = None
+    code: Code | None = None
+    field: str | None = None
+    message: str = ""
+    open: bool = False
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went over the wire: requests sent, of which repeated, rows found by looking, and the replies by status."""
+
+    sent: int = 0
+    retried: int = 0
+    reconciled: int = 0
+    by_status: Counter[int] = field(default_factory=Counter)

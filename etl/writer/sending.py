@@ -1,0 +1,258 @@
+"""Sending one row to the end of what can be known: written down before, asked once, explained after.
+
+It must never know other rows, and never sends a row again without proof that the earlier request had no effect.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from etl.api import (
+    MAX_ATTEMPTS,
+    Answer,
+    Api,
+    Cause,
+    Meaning,
+    NoAnswer,
+    Pace,
+    Repeat,
+    meaning_of,
+    refusal_of,
+    stored_id,
+)
+from etl.crashpoints import reach
+from etl.errors import EtlError, LedgerError, StoppedError
+from etl.ledger import Change, Journal, State
+from etl.problems import Code
+from etl.report import Outcome
+from etl.resources import Resource
+from etl.writer.marks import mark_for, mark_of, marked
+from etl.writer.reconciling import Doubt
+from etl.writer.rows import Delivered, Outgoing, Traffic
+from etl.writer.watch import DOUBTFUL, Watch
+
+_REFUSALS = frozenset({Meaning.REFUSED, Meaning.FORBIDDEN, Meaning.CONFLICT, Meaning.MISPLACED})
+_STATES = {Outcome.CREATED: State.CREATED, Outcome.FAILED: State.FAILED, Outcome.PENDING: State.PENDING}
+
+
+class Sender:
+    """Sends rows of one resource, one at a time for each caller. `stop` may be called at any time."""
+
+    def __init__(self, api: Api, journal: Journal, resource: Resource, pace: Pace, watch: Watch) -> None:
+        self.stopped: EtlError | None = None
+        self.traffic = Traffic()
+        self.on_stop: Callable[[], None] = lambda: None
+        self._api = api
+        self._journal = journal
+        self._resource = resource
+        self._pace = pace
+        self._watch = watch
+        self._requesting: set[asyncio.Task[None]] = set()
+        self._leaving = False
+        self._missing_parents: set[tuple[str, str]] = set()
+
+    def stop(self, reason: EtlError) -> None:
+        """Send no new rows. The first reason is kept."""
+        if self.stopped is None:
+            self.stopped = reason
+            self._pace.close()
+            self.on_stop()
+
+    def leave(self) -> None:
+        """Wait no longer for the requests in flight: their rows are in doubt."""
+        self._leaving = True
+        for task in self._requesting:
+            task.cancel()
+
+    def body_of(self, row: Outgoing) -> bytes:
+        """The body as it is sent: with its mark in it, where the resource has a place for one."""
+        return marked(self._resource, row.body, mark_for(self._journal.job_id, row.key))
+
+    async def send(self, row: Outgoing, attempts: int = 0) -> Delivered | Doubt:
+        """One row, until it is stored, refused, in doubt, or the job stops. `attempts`: those before."""
+        body = self.body_of(row)
+        first_s: float | None = None
+        while self.stopped is None:
+            missing = next((parent for parent in row.parents if parent in self._missing_parents), None)
+            if missing is not None:
+                return await self._settle(_without_parent(row, attempts, *missing))
+            if attempts >= MAX_ATTEMPTS:
+                self.stop(StoppedError(f"A row could not be sent in {MAX_ATTEMPTS} attempts.", "resume tries again."))
+                break
+            sent_s, outcome = await self._attempt(row, body)
+            if outcome is None:
+                break
+            first_s = sent_s if first_s is None else first_s
+            meaning = meaning_of("POST", outcome, usable=isinstance(outcome, Answer) and bool(self._id_in(outcome)))
+            if meaning not in {Meaning.WAIT, Meaning.AGAIN}:
+                return await self._end(row, body, attempts + 1, meaning, outcome, sent_s, first_s)
+            words = outcome.explanation if isinstance(outcome, NoAnswer) else None
+            await self.note(Change(row.key, State.PENDING, attempts=attempts, evidence=words))
+            self.traffic.retried += 1
+            if meaning is Meaning.WAIT:
+                reach("waiting-for-the-gate")
+                self.pays_for_repeat(Repeat.THROTTLE)
+        return Delivered(row.key, Outcome.PENDING, attempts=attempts)
+
+    def pays_for_repeat(self, repeat: Repeat = Repeat.TRANSIENT) -> bool:
+        """Whether one more repeat is affordable; the job stops where it is not."""
+        if self._pace.budget.spend(repeat):
+            return True
+        self.stop(StoppedError("Too many requests had to be sent again.", "Carry on later with resume."))
+        return False
+
+    async def _attempt(self, row: Outgoing, body: bytes) -> tuple[float, Answer | NoAnswer | None]:
+        """One request, its intent on disk before a connection is asked for. None: a stop came first."""
+        place = await self._pace.enter()
+        if place is None:
+            if self._pace.gave_up is not None:
+                self.stop(self._pace.gave_up)
+            return 0.0, None
+        outcome: Answer | NoAnswer | None = None
+        try:
+            if self.stopped is not None or not await self._intend(row):
+                return 0.0, None
+            if not await self._pace.clear(place):
+                await self.note(Change(row.key, State.PENDING))
+                return 0.0, None
+            outcome = await self._request(body)
+            reach("answered")
+            self.traffic.sent += 1
+            if isinstance(outcome, Answer):
+                self.traffic.by_status[outcome.status] += 1
+            return place.sent_s, outcome
+        finally:
+            self._pace.leave(place, outcome)
+
+    async def _intend(self, row: Outgoing) -> bool:
+        """Write down that the row is about to be sent; False where that failed. Again where it took too long."""
+        reach("before-intent")
+        intent = Change(row.key, State.SENDING, body_sha256=row.body_sha256)
+        written = await self.note(intent)
+        while written and not self._journal.may_send():
+            written = await self.note(intent)
+        reach("intent-recorded")
+        return written
+
+    async def _request(self, body: bytes) -> Answer | NoAnswer:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a request needs a task")
+        self._requesting.add(task)
+        try:
+            return await self._api.request("POST", self._resource.path, body)
+        except asyncio.CancelledError:
+            if not self._leaving:
+                raise
+            task.uncancel()
+            return NoAnswer(sent=True, cause=Cause.BROKEN, explanation="No answer before the job had to stop.")
+        finally:
+            self._requesting.discard(task)
+
+    async def _end(
+        self,
+        row: Outgoing,
+        body: bytes,
+        attempts: int,
+        meaning: Meaning,
+        outcome: Answer | NoAnswer,
+        sent_s: float,
+        first_s: float,
+    ) -> Delivered | Doubt:
+        """The request had an outcome: explained, written down, watched."""
+        reach("before-outcome")
+        status = outcome.status if isinstance(outcome, Answer) else None
+        delivered = self._explain(row, attempts, meaning, outcome)
+        if status == 404:
+            self._missing_parents.update(_blamed(row, delivered.field))
+        reason = self._watch.reason_to_stop(meaning, status, delivered.message)
+        version = self._version_in(outcome) if meaning is Meaning.STORED and isinstance(outcome, Answer) else None
+        if reason is not None:
+            self.stop(reason)
+        if meaning in DOUBTFUL:
+            await self.note(change_of(delivered))
+            stored = meaning is Meaning.STORED_WITHOUT_ID
+            return Doubt(row, body, attempts, sent_s, first_s, delivered.message, status, stored=stored)
+        if meaning is Meaning.CONFLICT and attempts > 1 and mark_of(self._resource, _fields(body)):
+            await self.note(change_of(Delivered(row.key, Outcome.IN_DOUBT, attempts=attempts, http_status=status)))
+            return Doubt(row, body, attempts, sent_s, first_s, delivered.message, status, instead=delivered)
+        return await self._settle(delivered, version)
+
+    async def _settle(self, delivered: Delivered, version: str | None = None) -> Delivered:
+        await self.note(change_of(delivered, version))
+        reach("outcome-recorded")
+        return delivered
+
+    async def note(self, *changes: Change) -> bool:
+        """Write changes down; False when that failed. A ledger that fails stops the job."""
+        try:
+            await self._journal.record(*changes)
+        except LedgerError as error:
+            self.stop(error)
+            return False
+        return True
+
+    def _id_in(self, answer: Answer) -> str | None:
+        return stored_id(answer.body, self._resource)
+
+    def _version_in(self, answer: Answer) -> str | None:
+        return version_of(answer.body.get(self._resource.singular) or {})
+
+    def _explain(self, row: Outgoing, attempts: int, meaning: Meaning, outcome: Answer | NoAnswer) -> Delivered:
+        """The outcome of a request in the report's words."""
+        status = outcome.status if isinstance(outcome, Answer) else None
+        if meaning is Meaning.STORED and isinstance(outcome, Answer):
+            return Delivered(row.key, Outcome.CREATED, self._id_in(outcome), attempts, status)
+        if meaning in _REFUSALS and isinstance(outcome, Answer):
+            refusal = refusal_of(outcome)
+            words = f"The API refused it ({status}): {refusal.message}"
+            return Delivered(row.key, Outcome.FAILED, None, attempts, status, Code.API_REFUSED, refusal.field, words)
+        if meaning not in DOUBTFUL:
+            words = outcome.explanation if isinstance(outcome, NoAnswer) else ""
+            return Delivered(row.key, Outcome.PENDING, None, attempts, status, message=words)
+        if isinstance(outcome, NoAnswer):
+            words = f"{outcome.explanation} The row may have been stored all the same."
+        elif meaning is Meaning.STORED_WITHOUT_ID:
+            words = f"The API answered {status} without an id: the row was stored, but its id is not known."
+        else:
+            words = f"The API answered {status}: the row may have been stored all the same."
+        return Delivered(row.key, Outcome.IN_DOUBT, None, attempts, status, Code.IN_DOUBT, None, words)
+
+
+def change_of(delivered: Delivered, version: str | None = None) -> Change:
+    """What the ledger keeps of an outcome."""
+    return Change(
+        delivered.key,
+        _STATES.get(delivered.outcome, State.IN_DOUBT),
+        resource_id=delivered.resource_id,
+        attempts=delivered.attempts,
+        evidence=delivered.message or None,
+        http_status=delivered.http_status,
+        code=delivered.code,
+        field=delivered.field,
+        version=version,
+    )
+
+
+def version_of(item: Mapping[str, Any]) -> str | None:
+    """When a resource was changed last, in the API's words."""
+    found = item.get("update_time") or item.get("updated_at")
+    return found if isinstance(found, str) else None
+
+
+def _fields(body: bytes) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(body)
+    return found
+
+
+def _blamed(row: Outgoing, named: str | None) -> list[tuple[str, str]]:
+    """The parents that a 404 says do not exist: the one it names, or the only one there is."""
+    if named is None and len(row.parents) == 1:
+        return list(row.parents)
+    return [parent for parent in row.parents if parent[0] == named]
+
+
+def _without_parent(row: Outgoing, attempts: int, name: str, parent: str) -> Delivered:
+    words = f"{name} {parent} does not exist (the API said so for another row), so this row was not sent."
+    return Delivered(row.key, Outcome.FAILED, None, attempts, None, Code.MISSING_PARENT, name, words)
