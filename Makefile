@@ -1,6 +1,6 @@
 # The one entrance for people and for CI. Everything is installed into .venv from uv.lock.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check format lock wheel setup-ci clean
+.PHONY: help install demo test fuzz soak check format lock wheel setup-ci clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,6 +26,11 @@ test: $(STAMP) ## Run every test; says loudly what this machine cannot run
 SECONDS_EACH ?= 600
 fuzz: $(STAMP) ## Read damaged files of every format, 10 minutes each (KINDS="csv xlsx" SECONDS_EACH=60 for less)
 	$(BIN)/python -m tests.fuzz $(KINDS) --seconds $(SECONDS_EACH)
+
+SEEDS ?= 100000
+FROM ?= 0
+soak: $(STAMP) ## Simulate whole jobs against an API that fails in every way (SEEDS=100000 FROM=0)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
 
 check: $(STAMP) ## Lint, types, fences, spelling
 	$(BIN)/ruff format --check .

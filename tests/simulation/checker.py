@@ -103,7 +103,7 @@ def _judge_counts(contents: Mapping[int, str], told: Mapping[int, Told], server:
         where[contents[row]] += 1
     for words in sorted(set(ours) | set(contents.values())):
         there, known, possible = ours[words], stored[words], stored[words] + perhaps[words]
-        if words not in stored and words not in perhaps and words not in others:
+        if words not in contents.values():
             found.unexpected.append(f"{there} of {words}, which no row says")
         elif there < known:
             found.lost.append(f"{known - there} of {words}: {known} told, {there} there")

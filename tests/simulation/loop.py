@@ -284,7 +284,7 @@ def _bury(task: "_Task[Any]") -> None:
     for _ in range(100):
         try:
             coroutine.close()
-        except BaseException:  # noqa: BLE001, S112  (the dead do not speak)
+        except BaseException:  # noqa: BLE001  (the dead do not speak)
             continue
         return
     raise StuckError(f"{task.get_name()} cannot be buried")

@@ -8,8 +8,8 @@ import asyncio
 import heapq
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
@@ -81,7 +81,14 @@ class _Effect:
 class Server:
     """See the file. `transport` for each process is the server itself: who asks is known from the loop."""
 
-    def __init__(self, weather: Weather, seed: int | str, resource: Resource, contract: Contract) -> None:
+    def __init__(
+        self,
+        weather: Weather,
+        seed: int | str,
+        resource: Resource,
+        contract: Contract,
+        now_s: Callable[[], float],
+    ) -> None:
         self.weather = weather
         self.resource = resource
         self.attempts: list[Attempt] = []
@@ -90,6 +97,7 @@ class Server:
         self.traffic: dict[str, Traffic] = {}
         self.requests = 0
         self._contract = contract
+        self._now_s = now_s
         self._random = Random(f"server {seed}")
         self._effects: list[tuple[float, int, _Effect]] = []
         self._deleted_once = False
@@ -99,13 +107,13 @@ class Server:
 
     def add(self, body: Mapping[str, Any], maker: str, *, ago_s: float = 3600.0) -> Item:
         """Something that exists already, and is shown."""
-        item = self._make(dict(body), maker, _now_s() - ago_s)
+        item = self._make(dict(body), maker, self._now_s() - ago_s)
         item.visible_s = float("-inf")
         return item
 
     def intrude(self, body: Mapping[str, Any]) -> Item:
         """Somebody else makes the same now."""
-        return self._make(dict(body), "others", _now_s())
+        return self._make(dict(body), "others", self._now_s())
 
     def finish(self) -> None:
         """Let everything happen that was still to happen."""
@@ -137,8 +145,9 @@ class Server:
         traffic = self.traffic.setdefault(name, Traffic())
         traffic.in_flight += 1
         traffic.most_in_flight = max(traffic.most_in_flight, traffic.in_flight)
-        traffic.sent_early += _now_s() < traffic.gate_s - 1e-6
+        traffic.sent_early += self._now_s() < traffic.gate_s - 1e-6
         self.requests += 1
+        started_s = self._now_s()
         try:
             if method == "POST":
                 outcome = await self._post(path, body or b"", process, name)
@@ -147,7 +156,7 @@ class Server:
         finally:
             traffic.in_flight -= 1
         self._note_gate(outcome, traffic)
-        return outcome
+        return replace(outcome, elapsed_s=self._now_s() - started_s)
 
     async def _post(self, path: str, text: bytes, process: Process | None, name: str) -> Answer | NoAnswer:
         fault = self._draw(self.weather.post)
@@ -155,7 +164,7 @@ class Server:
             return await self._not_connected(fault)
         await self._pass(0.5)
         slept_before = process.suspensions if process else 0
-        attempt = Attempt(len(self.attempts), name, path, text, json.loads(text), _now_s(), fault)
+        attempt = Attempt(len(self.attempts), name, path, text, json.loads(text), self._now_s(), fault)
         self.attempts.append(attempt)
         await self._pass(0.5)
         if process is not None and process.suspensions != slept_before:
@@ -167,26 +176,24 @@ class Server:
         if when != "before" and kind not in {"429", "401"}:
             effect = _Effect(attempt, process, self._random.uniform(0.0, self.weather.late_s))
             gone_s = self.weather.timeout_s if kind == "timeout" else takes_s
-            at_s = _now_s() + (takes_s * self._random.random() if when != "late" else gone_s + effect.late_s)
+            at_s = self._now_s() + (takes_s * self._random.random() if when != "late" else gone_s + effect.late_s)
             heapq.heappush(self._effects, (at_s, attempt.number, effect))
         outcome = await self._reply(fault or "", takes_s, effect)
         attempt.heard = process is None or process.alive
         attempt.status = outcome.status if isinstance(outcome, Answer) else None
         return outcome
 
-    async def _reply(  # noqa: PLR0911  (one for each end)
-        self, fault: str, takes_s: float, effect: _Effect | None
-    ) -> Answer | NoAnswer:
+    async def _reply(self, fault: str, takes_s: float, effect: _Effect | None) -> Answer | NoAnswer:
         kind, _, form = fault.partition("-")
         if kind == "timeout":
             await asyncio.sleep(self.weather.timeout_s)
-            return NoAnswer(True, Cause.TIMEOUT, "No answer in time.", self.weather.timeout_s)
+            return NoAnswer(True, Cause.TIMEOUT, "No answer in time.")
         await asyncio.sleep(takes_s)
         if kind == "reset":
-            return NoAnswer(True, Cause.BROKEN, "The connection broke.", takes_s)
+            return NoAnswer(True, Cause.BROKEN, "The connection broke.")
         if kind == "redirect" or kind.startswith(("4", "5")):
             return self._refusal(kind, form)
-        self._apply(_now_s())
+        self._apply(self._now_s())
         if effect is None:
             raise AssertionError(f"no effect and no fault: {kind!r}")
         if effect.refusal is not None:
@@ -221,7 +228,7 @@ class Server:
 
     def _draw(self, chances: Mapping[str, float]) -> str | None:
         """The fault that this request meets, if any."""
-        now_s = _now_s()
+        now_s = self._now_s()
         outage = next((one for one in self.weather.outages if one.from_s <= now_s < one.to_s), None)
         left = self._random.random()
         fault = None
@@ -278,7 +285,7 @@ class Server:
         created = self._clock(stamp_s)
         if self.weather.coarse_time:
             created = created.replace(microsecond=0)
-        now_s = _now_s()
+        now_s = self._now_s()
         visible_s = now_s + self._random.uniform(0.0, self.weather.lag_s)
         item = Item(id_, body, maker, created, now_s, visible_s, self._ids)
         self.items.append(item)
@@ -294,12 +301,12 @@ class Server:
         kind, _, form = (fault or "").partition("-")
         if kind == "timeout":
             await asyncio.sleep(self.weather.timeout_s)
-            return NoAnswer(True, Cause.TIMEOUT, "No answer in time.", self.weather.timeout_s)
+            return NoAnswer(True, Cause.TIMEOUT, "No answer in time.")
         if kind == "reset":
             return NoAnswer(True, Cause.BROKEN, "The connection broke.")
         if kind.startswith(("4", "5")):
             return self._refusal(kind, form)
-        self._apply(_now_s())
+        self._apply(self._now_s())
         if path != self.resource.path:
             return self._get_one(path.removeprefix(f"{self.resource.path}/"))
         if kind == "token" and "page_token" in query:
@@ -309,7 +316,7 @@ class Server:
         return self._answer(200, None if kind == "cut" else page)
 
     def _get_one(self, id_: str) -> Answer:
-        now_s = _now_s()
+        now_s = self._now_s()
         found = next((item for item in self.items if item.id == id_ and not item.deleted), None)
         if found is None or found.visible_s > now_s:
             return self._error(404, "there is no such thing")
@@ -322,7 +329,7 @@ class Server:
             self._delete_something()
         behind_s = token.get("behind", self._random.uniform(0.0, self.weather.lag_s) if self.weather.flapping else None)
         scope = query.get("filter", "").removeprefix("test_set_id=").strip('"') or None
-        now_s = _now_s()
+        now_s = self._now_s()
         shown = [
             item
             for item in self.items
@@ -370,11 +377,11 @@ class Server:
 
     def _clock(self, at_s: float | None = None) -> datetime:
         """The server's own time of day."""
-        return EPOCH + timedelta(seconds=(_now_s() if at_s is None else at_s) + self.weather.skew_s)
+        return EPOCH + timedelta(seconds=(self._now_s() if at_s is None else at_s) + self.weather.skew_s)
 
     def _answer(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
         own = {"date": format_datetime(self._clock().replace(microsecond=0), usegmt=True)}
-        return Answer(status, body, own | dict(headers or {}), 0.0)
+        return Answer(status, body, own | dict(headers or {}))
 
     def _error(self, status: int, words: str, headers: Mapping[str, str] | None = None) -> Answer:
         return self._answer(status, {"error": {"code": "E", "message": words, "details": []}}, headers)
@@ -384,7 +391,7 @@ class Server:
             return
         text = outcome.headers.get("retry-after", "")
         if text.isdigit():
-            traffic.gate_s = max(traffic.gate_s, _now_s() + float(text))
+            traffic.gate_s = max(traffic.gate_s, self._now_s() + float(text))
         elif text:
             until = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
             traffic.gate_s = max(traffic.gate_s, (until - EPOCH).total_seconds() - self.weather.skew_s)
@@ -392,7 +399,3 @@ class Server:
 
 def _old(item: Item) -> bool:
     return item.visible_s == float("-inf")
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

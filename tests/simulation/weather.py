@@ -47,8 +47,8 @@ class Echo:
     """What of a body an answer and a list give back.
 
     `omitted` fields never come back. `blanks`: what is absent comes back as null or as its empty value, or what is
-    empty does not come back. `joined`: the two forms of an expectation are both there. `lifted`: turns come back beside the
-    object that they were sent in, or inside it.
+    empty does not come back. `joined`: the two forms of an expectation are both there. `lifted`: turns come back beside
+    the object that they were sent in, or inside it.
     """
 
     omitted: frozenset[str] = frozenset()
