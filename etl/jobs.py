@@ -17,6 +17,8 @@ from etl.ledger import JobFacts, JobRecord, Ledger
 from etl.report import Outcome
 from etl.resources import Contract, Resource
 
+SANDBOX = "sandbox"
+"""The name of the embedded sandbox as a target: its key is another one each time."""
 UNFINISHED = (Outcome.PENDING, Outcome.IN_DOUBT)
 """Outcomes that `resume` goes on from."""
 
@@ -79,9 +81,9 @@ def table_key(job: ImportJob, target: Target, fitted: Fitted) -> str:
     return _digest([job.target, target.workspace, content, fitted.table.origin.sheet, fitted.resource.name])
 
 
-def mapping_digest(fitted: Fitted) -> str:
+def mapping_digest(job: ImportJob, fitted: Fitted) -> str:
     """Equal for mappings that make the same of a table."""
-    return _digest([fitted.bound.mapping.model_dump_json(), sorted(fitted.values.items())])
+    return _digest([fitted.bound.mapping.model_dump_json(), sorted(job.values.items())])
 
 
 def _digest(what: object) -> str:
@@ -98,13 +100,13 @@ def facts_of(
     started: datetime,
 ) -> JobFacts:
     """The job as the ledger keeps it. `fitted`: as they were prepared, before anything was created for them."""
-    digests = [(tables[one.number], mapping_digest(one)) for one in fitted]
+    digests = [(tables[one.number], mapping_digest(job, one)) for one in fitted]
     return JobFacts(
         id=id_,
         command="import",
         base_url=job.target,
         workspace=target.workspace,
-        key_fingerprint=target.key_fingerprint(),
+        key_fingerprint="" if job.target == SANDBOX else target.key_fingerprint(),
         contract=contract,
         started=started,
         sources=[

@@ -3,7 +3,9 @@
 It must never import a command that is not asked for: `--help` and `--version` have to be quick.
 """
 
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -136,7 +138,20 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    _keep_no_core()
+    if point := os.environ.get("COVAL_ETL_CRASH_AT"):
+        from etl.crashpoints import arm
+
+        arm(point)
     sys.exit(run(lambda: cli.main(standalone_mode=False)))
+
+
+def _keep_no_core() -> None:
+    """A core dump would hold the key."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not on every system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def run(command: Callable[[], Any]) -> int:
