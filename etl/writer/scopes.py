@@ -90,9 +90,9 @@ class Scopes:
         baseline = await self._journal.baseline(scope.name)
         if baseline is None:
             return None
-        since = datetime.fromisoformat(baseline.since) if baseline.since else None
+        since = covered = datetime.fromisoformat(baseline.since) if baseline.since else None
         found = Listing()
-        seen: set[str] = set()
+        before, seen = frozenset(baseline.ids), set[str]()
         reach("before-listing")
         async for page, in_order in self._pages(scope):
             reach("listing-page")
@@ -102,8 +102,9 @@ class Scopes:
                 since = wanted if since is None else max(since, wanted)
             fresh = {id_: item for item in page.items if (id_ := _id(scope, item)) not in seen}
             seen.update(fresh)
-            owned = await self._journal.owned(fresh.keys())
-            found.items += [item for id_, item in fresh.items() if id_ not in baseline.ids and id_ not in owned]
+            known = before | await self._journal.owned(fresh.keys())
+            # A page may go back further than the baseline does: what is that old was there before, and is nobody's.
+            found.items += [item for id_, item in fresh.items() if id_ not in known and not _is_older(item, covered)]
             last = _created(page.items[-1]) if page.items else None
             if since and last and in_order and last < since:
                 break
@@ -124,6 +125,11 @@ class Scopes:
 
 def _id(scope: Scope, item: Mapping[str, Any]) -> str:
     return str(item.get(scope.resource.id_field))
+
+
+def _is_older(item: Mapping[str, Any], than: datetime | None) -> bool:
+    created = _created(item)
+    return than is not None and created is not None and created < than
 
 
 def _created(item: Mapping[str, Any]) -> datetime | None:
