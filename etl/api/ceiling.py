@@ -10,14 +10,19 @@ import math
 SEARCH_DOUBLING_S = 2.0
 """After the first refusal nothing is known but that a burst was too much: the rate doubles until the second one."""
 LEAST_CUT = 0.9
-DEEPEST_CUT = 0.6
+DEEP_CUT = 0.6
+DEEPEST_CUT = 0.1
 SHORTEST_MEASURE_S = 1.0
-"""What was accepted in a shorter time says nothing about a rate."""
+LONG_MEASURE_S = 10.0
+"""What was accepted in less than a second says nothing about a rate, and what was accepted in ten says most."""
 SHORTEST_RETURN_S = 30.0
 LONGEST_RETURN_S = 300.0
 RETURN_REQUESTS = 300
 RETURN_WAITS = 30
 """The rate is back where it was refused after 30 s, or 300 requests, or 30 times the wait that the refusal cost."""
+MOST_CERTAIN = 8
+NEWS = 1.2
+"""What is refused again is asked for half as often, down to an eighth, until a fifth more was let through."""
 
 
 class Ceiling:
@@ -28,6 +33,7 @@ class Ceiling:
         self._top = math.inf
         self._from_s = 0.0
         self._return_s = SHORTEST_RETURN_S
+        self._certainty = 1
         self._searching = False
         self._refused_at_s: float | None = None
         self._accepted = 0
@@ -45,15 +51,22 @@ class Ceiling:
         """A request was not refused."""
         self._accepted += 1
 
-    def refused(self, now_s: float, sent_per_s: float, wait_s: float) -> None:
-        """A refusal, the first one of those that were in flight together, after which nothing is sent for `wait_s`."""
+    def refused(self, now_s: float, sent_per_s: float) -> None:
+        """A refusal after something was accepted: the first one of those that were in flight together."""
         top = min(self.rate_at(now_s), sent_per_s)
+        self._certainty = min(MOST_CERTAIN, 2 * self._certainty) if top < NEWS * self._top < math.inf else 1
         since_s = now_s - self._refused_at_s if self._refused_at_s is not None else 0.0
         accepted_per_s = self._accepted / since_s if since_s >= SHORTEST_MEASURE_S else 0.0
         self._searching = self._refused_at_s is None
         self._top = top
-        self._bottom = min(max(accepted_per_s, DEEPEST_CUT * top), LEAST_CUT * top)
-        self._from_s = now_s + wait_s
-        self._return_s = min(LONGEST_RETURN_S, max(SHORTEST_RETURN_S, RETURN_REQUESTS / top, RETURN_WAITS * wait_s))
+        deepest = DEEPEST_CUT if since_s >= LONG_MEASURE_S else DEEP_CUT
+        self._bottom = min(max(accepted_per_s, deepest * top), LEAST_CUT * top)
         self._refused_at_s = now_s
         self._accepted = 0
+
+    def reopened(self, at_s: float) -> None:
+        """What was refused may be sent again from then on: the rate comes back from there."""
+        wait_s = at_s - (self._refused_at_s or at_s)
+        self._from_s = at_s
+        slowest_s = max(SHORTEST_RETURN_S, RETURN_REQUESTS / self._top, RETURN_WAITS * wait_s)
+        self._return_s = min(LONGEST_RETURN_S, self._certainty * slowest_s)

@@ -123,7 +123,7 @@ class Pace:
         """Why and for how long everybody waits now; None while requests go out."""
         if self._outage.down:
             return Waiting(f"{self._outage.explanation.rstrip('.')}; trying again", self._outage.wait_s())
-        gate_s = self._open_s - self.clock.monotonic_s()
+        gate_s = self._gate_s()
         if gate_s > 0:
             return Waiting(self._gate_why, gate_s)
         return Waiting(self._paused, None) if self._paused is not None else None
@@ -144,9 +144,14 @@ class Pace:
 
     async def clear(self, place: Place) -> bool:
         """Right before the request: wait where the gate has closed since `enter`. False: nothing is to be sent."""
-        while not self._refuses(read=place.read) and (wait_s := self._open_s - self.clock.monotonic_s()) > 0:
-            await self.pause(wait_s + self._token_wait_s())
-            self._take_token()
+        held = self._gate_s() > 0
+        while held and not self._refuses(read=place.read):
+            wait_s = max(self._gate_s(), self._token_wait_s())
+            if wait_s > 0:
+                await self.pause(wait_s)
+            else:
+                self._take_token()
+                held = False
         place.sent_s = self.clock.monotonic_s()
         return not self._refuses(read=place.read)
 
@@ -216,13 +221,16 @@ class Pace:
 
     def _wait_s(self) -> float | None:
         """Seconds until the next one may go; None: not before somebody leaves."""
-        gate_s = self._open_s - self.clock.monotonic_s()
         if self._outage.down:
             free = not self._probing and self._in_flight < self._concurrency
-            return max(gate_s, self._outage.wait_s()) if free else None
+            return max(self._gate_s(), self._outage.wait_s()) if free else None
         if self._in_flight >= (1 if self._throttles else self.window):
             return None
-        return max(gate_s, self._token_wait_s())
+        return max(self._gate_s(), self._token_wait_s())
+
+    def _gate_s(self) -> float:
+        """Seconds for which the gate is closed; negative where it is open."""
+        return self._open_s - self.clock.monotonic_s()
 
     def _take_place(self, waiter: _Waiter) -> Place:
         now_s = self.clock.monotonic_s()
@@ -258,7 +266,7 @@ class Pace:
         else:
             most = max(LEAST_BURST, rate * BURST_S)
             self._tokens = min(most, self._tokens + max(0.0, now_s - self._filled_s) * rate)
-        self._filled_s = now_s
+        self._filled_s = max(now_s, self._filled_s)
         return 0.0 if self._tokens >= WHOLE else (1 - self._tokens) / rate
 
     def _take_token(self) -> None:
@@ -298,6 +306,7 @@ class Pace:
             self._cut(place, now_s)
 
     def _throttled(self, place: Place, outcome: Answer, now_s: float) -> None:
+        first, sent_per_s = not self._throttles, self._sent_per_s(now_s)
         fresh = self._cut(place, now_s)
         self._throttles += fresh
         asked_s = asked_wait_s(outcome.headers, self.clock.now())
@@ -305,14 +314,21 @@ class Pace:
         if asked_s is None or self._throttles > 1:
             asked_s = max(asked_s or 0.0, own_s)
         self._close_gate(now_s, asked_s, "the API asked for a pause")
-        if fresh:
-            sent_per_s = len([one for one in self._sent if one > now_s - MEASURED_S]) / MEASURED_S
-            self._ceiling.refused(now_s, max(sent_per_s, 1 / MEASURED_S), self._open_s - now_s)
+        if fresh and first:
+            self._ceiling.refused(now_s, sent_per_s)
+        self._ceiling.reopened(self._open_s)
+
+    def _sent_per_s(self, now_s: float) -> float:
+        """What was sent of late; infinite where a gate that was closed of late makes it look like less."""
+        if 0 <= now_s - self._open_s < MEASURED_S:
+            return math.inf
+        return max(1, len([one for one in self._sent if one > now_s - MEASURED_S])) / MEASURED_S
 
     def _close_gate(self, now_s: float, asked_s: float, why: str) -> None:
         wait_s = asked_s * (1 + GATE_JITTER * self.clock.random())
         if now_s + wait_s > self._open_s:
             self._open_s, self._gate_why = now_s + wait_s, why
+            self._filled_s, self._tokens = self._open_s, 1.0
         if wait_s > LONGEST_WAIT_S and self.gave_up is None:
             minutes = f"{wait_s / 60:.0f} minutes"
             hint = f"Carry on in {minutes}."
