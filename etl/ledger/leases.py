@@ -109,7 +109,6 @@ class Leases:
         A refusal is returned, not raised: that somebody was refused has to be committed as well.
         """
         self._store.alone(connection)
-        now_s = self._clock.boottime_s()
         own = self._own(connection)
         free: set[int] = set()
         self._others_until.update((table, -math.inf) for table in tables if table not in self._others_until)
@@ -120,7 +119,7 @@ class Leases:
                 _see(connection, holder, self._clock)
                 return holder.refusal(self._clock)
             until_s = holder.sent_until(self._clock)
-            self._others_until[table] = now_s if until_s is None else until_s
+            self._others_until[table] = math.inf if until_s is None else until_s
             free.add(holder.number)
         connection.execute(
             sa.update(holders).where(holders.c.number.in_(free), holders.c.ended.is_(None)).values(ended="lost")

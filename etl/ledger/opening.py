@@ -20,7 +20,7 @@ def open_ledger(where: str | Path, clock: Clock | None = None) -> Ledger:
         return open_sqlite(Path(where), clock)
     try:
         url = sa.make_url(where)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         # Not told what it is: it may hold a password.
         raise UsageError("The ledger's address cannot be read.", _ADVICE) from None
     scheme = url.drivername.partition("+")[0]

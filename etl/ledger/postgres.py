@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from etl.crashpoints import reach
 from etl.errors import EtlError, LedgerError, UsageError
 from etl.ledger.clock import Clock
-from etl.ledger.schema import REVISION, metadata, revisions
+from etl.ledger.schema import REVISION, VERSION, metadata, revisions
 from etl.ledger.sql import SqlLedger
 from etl.ledger.store import DiskFullError, RowValues, another_version, two_rows
 
@@ -135,8 +135,12 @@ class PostgresStore:
         self.alone(connection)
         if connection.scalar(sa.select(sa.func.to_regclass(f"{SCHEMA}.alembic_version"))) is not None:
             revision = connection.scalar(sa.select(revisions.c.version_num))
+            if revision not in {f"{version:04}" for version in range(1, VERSION + 1)}:
+                raise another_version(self.name, revision)
             if revision != REVISION:
-                raise another_version(self.name, str(revision))
+                from etl.ledger.migrating import migrate
+
+                migrate(connection)
             return False
         namespaces = sa.table("pg_namespace", sa.column("nspname"), schema="pg_catalog")
         if not connection.scalar(sa.select(sa.exists().where(namespaces.c.nspname == SCHEMA))):

@@ -3,11 +3,13 @@
 It must never know what a job or a row means. Nothing but a ledger is ever written to: a file is looked at first.
 """
 
+import errno
+import fcntl
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,14 +21,19 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from etl.crashpoints import reach
 from etl.errors import EtlError, LedgerError, UsageError
 from etl.ledger.clock import Clock
+from etl.ledger.disks import UnfitError, refuse_unfit
 from etl.ledger.schema import REVISION, VERSION, metadata, revisions
 from etl.ledger.sql import SqlLedger
-from etl.ledger.store import DiskFullError, RowValues, another_version, two_rows
+from etl.ledger.sqlite_words import damaged, disk_full, told
+from etl.ledger.store import DiskFullError, RowValues, another_version
 
 T = TypeVar("T")
 
 APPLICATION_ID: Final = 0x436F5645
 """Marks the file as ours ("CoVE"), so that another program's database is never written to."""
+CHECKED_BYTES: Final = 32 * 2**20
+"""A file up to this size is checked whenever it is opened: that takes a tenth of a second. A larger one is checked when
+whoever had it open before did not close it (or has it open still): it is a power cut that damages files."""
 BUSY_S: Final = 15
 """How long another process's write is waited for."""
 _WRITES: Final = "ledger_writes"
@@ -63,6 +70,8 @@ class SqliteStore:
         self._lock = threading.RLock()
         with _translated(file):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            refuse_unfit(file)
+            self._was_left_open = _size(file.with_name(f"{file.name}-wal")) > 0
             file.touch(mode=0o600)
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
@@ -75,9 +84,11 @@ class SqliteStore:
 
     def prepare(self) -> None:
         """Look at the file, then make it a ledger, or the ledger that this version writes."""
-        self.run(self._refuse_foreign)
+        found = self.run(self._version)
         self._write_ahead()
-        if self.run(self._make, writes=True):
+        if found is not None and self._has_to_be_checked():
+            self.run(self._check)
+        if found != VERSION and self.run(self._make, writes=True):
             reach("ledger-created")
 
     def run(self, work: Callable[[sa.Connection], T], *, writes: bool = False) -> T:
@@ -96,7 +107,13 @@ class SqliteStore:
         connection.exec_driver_sql(_UPSERT, list(rows))
 
     def shrink(self) -> None:
-        pass
+        """Make the file smaller when more than a third of it is free: the room of removed rows is used again anyway."""
+        with self._lock, suppress(LedgerError), _translated(self._file), self._engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            pages, free = (cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
+            if free * 3 > pages:
+                # Not done where there is no room for the copy, or others have the file open: nothing depends on it.
+                cursor.execute("VACUUM")
 
     def close(self) -> None:
         with self._lock:
@@ -116,26 +133,47 @@ class SqliteStore:
                         raise
                     time.sleep(0.01)
 
-    def _refuse_foreign(self, connection: sa.Connection) -> bool:
-        """Whether the file is empty; LedgerError when it is neither that nor a ledger."""
+    def _has_to_be_checked(self) -> bool:
+        return self._was_left_open or self._file.stat().st_size <= CHECKED_BYTES
+
+    def _check(self, connection: sa.Connection) -> None:
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise damaged(self._file, " ".join(str(found).split()))
+
+    def _version(self, connection: sa.Connection) -> int | None:
+        """The version of the schema, None in an empty file. Raises LedgerError for what is not ours, or is newer."""
         mark = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
-        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar_one()
         if mark != APPLICATION_ID and (tables or mark):
-            raise LedgerError(f"{self._file} is a database of another program.", "Give another file with --ledger.")
-        if tables and version != VERSION:
-            raise another_version(str(self._file), str(version))
-        return not tables
+            raise UnfitError(f"{self._file} is a database of another program.", "Give another file with --ledger.")
+        version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+        if tables and version not in range(1, VERSION + 1):
+            raise another_version(str(self._file), version)
+        return version if tables else None
 
     def _make(self, connection: sa.Connection) -> bool:
-        # Asked again: by now another process may have made it.
-        if not self._refuse_foreign(connection):
+        """Make the tables, or bring them up; whether they are new."""
+        found = self._version(connection)  # asked again: by now another process may have made them
+        if found == VERSION:
             return False
-        metadata.create_all(connection)
-        connection.execute(sa.insert(revisions).values(version_num=REVISION))
-        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+        if found is None:
+            metadata.create_all(connection)
+            connection.execute(sa.insert(revisions).values(version_num=REVISION))
+            connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+        else:
+            from etl.ledger import migrating
+
+            if found == 1:
+                refuse_while_version_1_works(self._file)
+                migrating.adopt(connection, "0001")
+            migrating.migrate(connection)
         connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
-        return True
+        return found is None
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _be_careful(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -158,8 +196,27 @@ def _opening() -> Iterator[None]:
         yield
     except DiskFullError:
         raise
+    except UnfitError as error:
+        raise UsageError(error.message, error.hint) from None
     except LedgerError as error:
         raise UsageError(error.message, "Give another file with --ledger.") from None
+
+
+def refuse_while_version_1_works(file: Path) -> None:
+    """Version 1 kept its tables by locks on a file beside the ledger, which nothing needs any more."""
+    beside = file.with_name(f"{file.name}.lock")
+    try:
+        with beside.open("r+b") as locks:
+            fcntl.lockf(locks, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EAGAIN}:
+            raise
+        raise UnfitError(
+            f"An earlier version of coval-etl is at work with the ledger {file}.", "Wait until it has ended."
+        ) from None
+    beside.unlink()
 
 
 @contextmanager
@@ -167,15 +224,10 @@ def _translated(file: Path) -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
-        raise _told(file, error.orig if isinstance(error, sa.exc.DBAPIError) else error) from error
+        raise told(file, error.orig if isinstance(error, sa.exc.DBAPIError) else error) from error
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise disk_full(file) from error
         raise LedgerError(
             f"The ledger {file} cannot be opened: {error.strerror}.", "Give another file with --ledger."
         ) from error
-
-
-def _told(file: Path, reason: BaseException | None) -> LedgerError:
-    code = getattr(reason, "sqlite_errorcode", 0)
-    if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
-        return two_rows(str(file))
-    return LedgerError(f"The ledger {file} cannot be used: {reason}.", "Nothing more was sent.")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from etl.errors import LedgerError
+from etl.ledger.disks import UnfitError
 from etl.ledger.schema import VERSION
 
 T = TypeVar("T")
@@ -28,9 +29,9 @@ def two_rows(name: str) -> LedgerError:
     )
 
 
-def another_version(name: str, version: str) -> LedgerError:
+def another_version(name: str, version: object) -> LedgerError:
     """The refusal of a ledger that a version wrote which this one does not know."""
-    return LedgerError(
+    return UnfitError(
         f"{name} was written by another version of coval-etl (schema {version}, this one writes {VERSION}).",
         "Use that version, or another ledger with --ledger.",
     )
