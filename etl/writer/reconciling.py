@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from etl.api import Api, Clock
+from etl.crashpoints import reach
 from etl.resources import RUNS, Contract, Resource
 from etl.writer.likeness import Likeness
 from etl.writer.marks import mark_of
@@ -151,6 +152,7 @@ class Reconciler:
                 continue
             elif doubt.absent_s is None:
                 doubt.absent_s = started_s
+                reach("absent-once")
             else:
                 words = self._why_unknown(doubt, matches)
                 verdicts.append(Verdict(doubt, Finding.UNKNOWN if words else Finding.ABSENT, None, words))
