@@ -23,8 +23,17 @@ from etl.checking import (
 from etl.choosing import Choose
 from etl.crashpoints import reach
 from etl.errors import EtlError, JobHeldError, StoppedError, UsageError
-from etl.jobs import ImportJob, facts_of, new_job_id, refuse_changes, refuse_twin, table_key, tables_still_there
-from etl.ledger import Held, JobRecord, Journal, Known, Ledger
+from etl.jobs import (
+    ImportJob,
+    facts_of,
+    new_job_id,
+    parents_table,
+    refuse_changes,
+    refuse_twin,
+    table_key,
+    tables_still_there,
+)
+from etl.ledger import Change, Held, JobRecord, Journal, Known, Ledger, RowKey, State
 from etl.preparing import Preparation
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
 from etl.resources import RESOURCES, RUNS, Contract, Resource
@@ -144,6 +153,7 @@ class Importer:
             async with Journal(ledger, self.id) as journal:
                 if self._preparation.lacks_parents(fitted) and not (self._withhold or self.stopped):
                     fitted = await self._preparation.create_missing(contract, fitted)
+                    await journal.record(*_parents_made(self.id, self._preparation.made))
                     rows = None if rows is None else list(self._check(fitted, contract))
                 believed = set() if self.job.again else await tables_still_there(self._api, created)
                 settlement = Settlement(self.id, report, tables, believed, self._withhold, self._tell)
@@ -169,13 +179,13 @@ class Importer:
         facts = facts_of(self.job, self.id, self._api.target, contract, fitted, tables, self._started)
         if self._resumption is not None:
             refuse_changes(self._resumption.record, facts, new_key=self._resumption.new_key)
-            return ledger.hold(self.id, tables.values())
+            return ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
         if not self.job.again:
             refuse_twin(facts, ledger)
         ledger.open_job(facts)
         reach("job-opened")
         try:
-            held = ledger.hold(self.id, tables.values())
+            held = ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
         except JobHeldError:
             ledger.forget(self.id)
             raise
@@ -301,6 +311,12 @@ class Importer:
         self._stop_at_max_errors(settlement.bad, settlement.read)
         self._latest = Progress(self._rows, settlement.settled, settlement.created, settlement.bad, 0, 0)
         self._observe(self.progress())
+
+
+def _parents_made(job_id: str, ids: Sequence[str]) -> list[Change]:
+    """What the ledger keeps of the test sets that were created for rows: a rollback deletes them too."""
+    table = parents_table(job_id)
+    return [Change(RowKey(table, number), State.CREATED, resource_id=id_) for number, id_ in enumerate(ids, 1)]
 
 
 @dataclass(frozen=True, slots=True)

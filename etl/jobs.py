@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from etl.api import Api, Target
 from etl.checking import Fitted
 from etl.errors import UsageError
-from etl.ledger import JobFacts, JobRecord, Ledger
+from etl.ledger import JobFacts, JobRecord, Ledger, State
 from etl.report import Outcome
 from etl.resources import Contract, Resource
 
@@ -115,6 +115,7 @@ def facts_of(
                 "sheet": one.table.origin.sheet,
                 "sha256": one.survey.sha256,
                 "table": table,
+                "resource": one.resource.name,
                 "mapping": one.bound.mapping.name,
                 "mapping_sha256": digest,
             }
@@ -127,7 +128,19 @@ def facts_of(
 
 def is_unfinished(record: JobRecord) -> bool:
     """Whether `resume` has something to do: rows that were not sent, or of which it is not known."""
+    if is_undone(record):
+        return False
     return record.counts is None or any(record.counts.get(outcome, 0) for outcome in UNFINISHED)
+
+
+def is_undone(record: JobRecord) -> bool:
+    """Whether it was rolled back."""
+    return State.UNDONE in (record.counts or {})
+
+
+def parents_table(job_id: str) -> str:
+    """What stands for the table of the test sets that a job created for its rows."""
+    return _digest(["parents", job_id])
 
 
 def refuse_twin(facts: JobFacts, ledger: Ledger) -> None:
@@ -185,6 +198,8 @@ def next_step(record: JobRecord) -> str:
     """What to do with a job now, in words."""
     if record.held_by is not None:
         return "is running"
+    if is_undone(record):
+        return "nothing"
     if not is_unfinished(record):
         bad = sum((record.counts or {}).get(outcome, 0) for outcome in (Outcome.REJECTED, Outcome.FAILED))
         return "mend the rejects and import them" if bad else "nothing"
@@ -192,7 +207,9 @@ def next_step(record: JobRecord) -> str:
 
 
 def state_of(record: JobRecord) -> str:
-    """`running`, `done`, `unfinished`, `undone`, in one word."""
+    """`running`, `done`, `unfinished` or `undone`."""
     if record.held_by is not None:
         return "running"
+    if is_undone(record):
+        return "undone"
     return "unfinished" if is_unfinished(record) else "done"

@@ -32,6 +32,8 @@ class Preparation:
         self._books: dict[str, NameBook] = {}
         self._missing: list[str] = []
         """Names of test sets that are created before the first row is sent."""
+        self.made: list[str] = []
+        """The ids of the test sets that were created."""
 
     async def prepare(self) -> tuple[Contract, list[Fitted]]:
         """The contract, and every table with its mapping and its test set. Nothing is written.
@@ -94,10 +96,15 @@ class Preparation:
         """The test sets that rows go into and that do not exist yet are created."""
         born = list(fitted)
         if self._job.test_set is not None and any(one.values.get("test_set_id") == UNBORN_TEST_SET for one in fitted):
-            born = with_test_set(born, contract, await create_test_set(self._api, self._job.test_set))
+            born = with_test_set(born, contract, await self._create(self._job.test_set))
         if self._missing:
-            ids = [(name, await create_test_set(self._api, name.strip())) for name in self._missing]
+            ids = [(name, await self._create(name.strip())) for name in self._missing]
             book = await read_book(self._api, TEST_SETS, "check the name")
             self._books[TEST_SETS.name] = book.with_names(ids)
             born = with_books(born, contract, self._books)
         return born
+
+    async def _create(self, name: str) -> str:
+        id_ = await create_test_set(self._api, name)
+        self.made.append(id_)
+        return id_

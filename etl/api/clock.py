@@ -11,11 +11,17 @@ BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 20.0
 
 
+def _boottime_s() -> float:
+    # A request that was under way when the lid was closed is as old as it looks to the server.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`monotonic_s` never goes back; `now` is the time of day; `random` gives 0 to below 1."""
+    """`monotonic_s` never goes back, and goes on while the machine sleeps; `now` is the time of day; `random` gives 0
+    to below 1."""
 
-    monotonic_s: Callable[[], float] = time.monotonic
+    monotonic_s: Callable[[], float] = _boottime_s
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random

@@ -72,7 +72,8 @@ class ImportRun:
                 if self.dry_run:
                     return await importer.plan(form, fitted, self.folder), None
                 importer.ask(fitted)
-                with self.screen.progress() as meter.show, stopping_on_signals(importer):
+                hint = f"Carry on with: coval-etl resume {importer.id}"
+                with self.screen.progress() as meter.show, stopping_on_signals(importer, hint):
                     refreshing = asyncio.create_task(meter.refresh(importer))
                     try:
                         return await self._send(importer, form, fitted), importer.stopped

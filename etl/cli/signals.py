@@ -5,9 +5,9 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
 
-from etl.errors import StoppedError
-from etl.importing import Importer
+from etl.errors import EtlError, StoppedError
 
 ONE_PRESS_S = 0.5
 """Two signals closer than this are one: a terminal and a program above us may both hand on the same Ctrl-C."""
@@ -28,9 +28,15 @@ async def leaving_on_term() -> AsyncIterator[None]:
         loop.remove_signal_handler(signal.SIGTERM)
 
 
+class Stoppable(Protocol):
+    """What can be told to begin nothing new."""
+
+    def stop(self, reason: EtlError) -> None: ...
+
+
 @contextmanager
-def stopping_on_signals(importer: Importer) -> Iterator[None]:
-    """First signal: nothing new is sent, what is in flight may finish. Second: leave at once."""
+def stopping_on_signals(job: Stoppable, hint: str) -> Iterator[None]:
+    """First signal: nothing new is sent, what is in flight may finish. Second: leave at once. `hint`: how to go on."""
     loop = asyncio.get_running_loop()
     first_s: float | None = None
 
@@ -39,7 +45,7 @@ def stopping_on_signals(importer: Importer) -> Iterator[None]:
         now_s = time.monotonic()
         if first_s is None:
             first_s = now_s
-            importer.stop(StoppedError("You stopped it.", "Import the same files again to carry on."))
+            job.stop(StoppedError("You stopped it.", hint))
         elif now_s - first_s > ONE_PRESS_S:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.raise_signal(signal.SIGINT)

@@ -6,6 +6,7 @@ no effect.
 
 from etl.writer.delivery import SETTLE_S, Delivery, InDoubt
 from etl.writer.rows import Delivered, Outgoing, Traffic
+from etl.writer.sending import version_of
 from etl.writer.watch import Watch
 
-__all__ = ["SETTLE_S", "Delivered", "Delivery", "InDoubt", "Outgoing", "Traffic", "Watch"]
+__all__ = ["SETTLE_S", "Delivered", "Delivery", "InDoubt", "Outgoing", "Traffic", "Watch", "version_of"]

@@ -1,0 +1,132 @@
+"""`coval-etl rollback`: what an import created is deleted again. It must never delete without having asked."""
+
+import asyncio
+import json
+import sys
+from contextlib import closing
+
+import rich_click as click
+
+from etl.api import Api, Pace
+from etl.cli.jobs import record_named
+from etl.cli.options import Output, TargetFlags, output_options
+from etl.cli.running import opened_ledger
+from etl.cli.saying import visible, write_out
+from etl.cli.screen import Screen
+from etl.cli.signals import stopping_on_signals
+from etl.cli.target import opened_target
+from etl.errors import UsageError
+from etl.jobs import SANDBOX
+from etl.ledger import JobRecord, Ledger
+from etl.resources import Contract
+from etl.undoing import Rollback, Undone, refuse_rollback
+
+
+@click.command("rollback")
+@click.argument("job", metavar="JOB")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--new-key", is_flag=True, help="The key is another one than before, of the same organisation.")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight."
+)
+@click.option("--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY).")
+@click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line.")
+@click.option("--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is.")
+@output_options
+def command(  # noqa: PLR0913  # one for each flag
+    *,
+    job: str,
+    dry_run: bool,
+    yes: bool,
+    new_key: bool,
+    concurrency: int,
+    api_key_file: str | None,
+    api_key: str | None,
+    ledger: str | None,
+    output: Output,
+) -> int:
+    """Delete exactly what an import created, after showing how much that is.
+
+    What somebody changed since is kept and named, and so is a test set that holds more than the import put into it.
+    """
+    with closing(opened_ledger(ledger)) as opened:
+        record = record_named(opened, job)
+        facts = record.facts
+        sandbox = facts.base_url == SANDBOX
+        flags = TargetFlags(
+            use_sandbox=sandbox,
+            base_url=None if sandbox else facts.base_url,
+            api_key_file=api_key_file,
+            api_key=api_key,
+            workspace=facts.workspace,
+            timeout_s=30.0,
+            ca_bundle=_ca_bundle(record),
+            ledger=ledger,
+        )
+        undone = asyncio.run(_run(record, opened, flags, Screen(output), concurrency, (dry_run, yes, new_key)))
+    if undone is None:
+        return 0
+    _say(undone, output)
+    return int(undone.exit_code)
+
+
+def _ca_bundle(record: JobRecord) -> str | None:
+    kept = record.facts.settings.get("target")
+    found = kept.get("ca_bundle") if isinstance(kept, dict) else None
+    return found if isinstance(found, str) else None
+
+
+async def _run(
+    record: JobRecord,
+    ledger: Ledger,
+    flags: TargetFlags,
+    screen: Screen,
+    concurrency: int,
+    wanted: tuple[bool, bool, bool],
+) -> Undone | None:
+    dry_run, yes, new_key = wanted
+    contract = Contract(record.facts.contract)
+    async with (
+        opened_target(flags, contract) as (target, _contract),
+        Api(target, concurrency, pace=Pace(concurrency)) as api,
+    ):
+        if not (flags.use_sandbox or new_key or target.key_fingerprint() == record.facts.key_fingerprint):
+            raise UsageError(
+                f"Job {record.facts.id} was begun with another key, perhaps of another organisation.",
+                "Give the same key; or --new-key where the new one is for the same organisation.",
+            )
+        rollback = Rollback(record, ledger, api, concurrency)
+        counts = rollback.counts()
+        refuse_rollback(record, counts)
+        what = ", ".join(f"{count:,} {name.replace('-', ' ')}" for name, count in counts.items())
+        screen.say(f"Job {record.facts.id} created {what} at {record.facts.base_url}.")
+        if dry_run:
+            return None
+        if not (yes or flags.use_sandbox):
+            _ask(f"Delete {what}?")
+        with stopping_on_signals(rollback, f"Carry on with: coval-etl rollback {record.facts.id}"):
+            return await rollback.run()
+
+
+def _ask(question: str) -> None:
+    """Raises UsageError where the answer is no, or nobody is there to give one."""
+    if not sys.stdin.isatty() or not click.confirm(question, err=True):
+        raise UsageError("Nothing was deleted.", "Confirm with --yes.")
+
+
+def _say(undone: Undone, output: Output) -> None:
+    if output.as_json:
+        write_out(json.dumps(undone.to_json(), ensure_ascii=False, indent=2) + "\n")
+        return
+    screen = Screen(output)
+    screen.say(f"{undone.deleted:>9,} deleted")
+    if undone.gone:
+        screen.say(f"{undone.gone:>9,} were gone already")
+    if undone.kept:
+        screen.say(f"{len(undone.kept):>9,} kept:")
+    for one in undone.kept:
+        place = f"row {one.row} of {one.file}" if one.row and one.resource else one.file
+        screen.say(f"          {one.resource} {one.id or ''} ({visible(place)}): {visible(one.reason)}")
+    if undone.stopped is not None:
+        screen.warn(f"{undone.stopped.message} {undone.stopped.hint}")
