@@ -7,7 +7,7 @@ import statistics
 from collections import deque
 
 SAMPLES = 10
-MEDIANS = 30
+MEDIANS = 200
 """How many medians are remembered: the best of them is what the API can do; an API that became slow is forgiven."""
 FACTOR = 3.0
 SLACK_S = 0.2

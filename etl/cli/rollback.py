@@ -99,7 +99,7 @@ async def _run(
         rollback = Rollback(record, ledger, api, concurrency)
         counts = rollback.counts()
         refuse_rollback(record, counts)
-        what = ", ".join(f"{count:,} {name.replace('-', ' ')}" for name, count in counts.items())
+        what = ", ".join(_counted(count, name) for name, count in counts.items())
         screen.say(f"Job {record.facts.id} created {what} at {record.facts.base_url}.")
         if dry_run:
             return None
@@ -107,6 +107,11 @@ async def _run(
             _ask(f"Delete {what}?")
         with stopping_on_signals(rollback, f"Carry on with: coval-etl rollback {record.facts.id}"):
             return await rollback.run()
+
+
+def _counted(count: int, resource: str) -> str:
+    words = resource.replace("-", " ")
+    return f"1 {words.removesuffix('s')}" if count == 1 else f"{count:,} {words}"
 
 
 def _ask(question: str) -> None:

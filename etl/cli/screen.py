@@ -28,6 +28,15 @@ if TYPE_CHECKING:  # what validates a file needs neither the network nor a ledge
 GROUPS_SHOWN = 12
 """How many groups of problems are shown; the report has them all."""
 
+_OF_DOUBTS = """\
+          In doubt: the request left, and no answer says whether Coval stored the row. It is not sent again by
+          itself, since that could store it twice. Let it be looked for once more:
+            coval-etl resume {job}
+          Look up in Coval what stays in doubt then (results.jsonl names the rows). Where it is there:
+            coval-etl resume {job} --accept-in-doubt
+          Where it is not:
+            coval-etl resume {job} --resend-in-doubt"""
+
 _OUTCOMES = {
     "created": ("green", "created"),
     "updated": ("green", "updated"),
@@ -86,13 +95,13 @@ class Screen:
 
     @contextmanager
     def progress(self) -> "Iterator[Callable[[Progress], None]]":
-        """A live bar on a terminal; elsewhere silence, the final table says it all."""
-        if self._silent or not self._console.is_terminal:
+        """A live bar on a terminal; elsewhere a plain line now and then."""
+        if self._silent:
             yield lambda _progress: None
             return
-        from etl.cli.bar import live_bar
+        from etl.cli.bar import live_bar, plain_lines
 
-        with live_bar(self._console) as meter:
+        with (live_bar if self._console.is_terminal else plain_lines)(self._console) as meter:
             yield meter
 
     def show_outcome(self, summary: Summary, stopped: EtlError | None = None) -> None:
@@ -130,10 +139,20 @@ class Screen:
             if count:
                 style, words = _OUTCOMES[outcome]
                 self._console.print(Text(f"{count:>9,} ", style=style) + Text(words))
+        self._explain_open_rows(summary)
         if summary.requests.sent:
             retried = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
             noun = "request" if summary.requests.sent == 1 else "requests"
             self._console.print(Text(f"{summary.requests.sent:>9,} {noun}{retried}", style="dim"))
+
+    def _explain_open_rows(self, summary: Summary) -> None:
+        """What to do about rows that are not sent, or of which it is not known."""
+        if summary.job is None:
+            return
+        if summary.rows.get("in_doubt"):
+            self._console.print(Text(_OF_DOUBTS.format(job=summary.job), style="dim"))
+        elif summary.rows.get("pending"):
+            self._console.print(Text(f"          Carry on with: coval-etl resume {summary.job}", style="dim"))
 
 
 def problem_lines(groups: Sequence[ProblemGroup]) -> Iterator[RenderableType]:
