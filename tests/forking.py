@@ -1,0 +1,231 @@
+"""Many processes of the command for the price of one start: a process that has imported everything forks for each call.
+
+It has never run anything itself, so what is forked is what `coval-etl` is right after its imports. It must never know
+what is tested with it. `python -m tests.forking` is the process that forks; `Forker` talks to it.
+"""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+_IMPORTED = ("etl.cli.entry", "etl.cli.import_", "etl.cli.resume", "etl.cli.jobs", "etl.importing", "etl.sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended: its exit code, or minus the signal that ended it. `calls`: how many it made, if counted."""
+
+    code: int
+    out: str
+    err: str
+    calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of the command.
+
+    `constants` are set before it begins (`module:NAME`). `dies_after` that many calls of functions, in any thread,
+    once the job has begun (0: they are counted only; None: not even that). `waits_for`: it begins when this pipe is
+    opened for writing.
+    """
+
+    arguments: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
+    dies_after: int | None = None
+    waits_for: Path | None = None
+
+
+@dataclass(slots=True)
+class Child:
+    """A process on its way."""
+
+    pid: int
+    number: int
+    _folder: Path
+    _status: "Future[int]"
+
+    async def wait(self) -> Ended:
+        code = await asyncio.wrap_future(self._status)
+        counted = self._folder / f"calls.{self.number}"
+        calls = int(counted.read_text()) if counted.exists() else None
+        return Ended(code, self._text("out"), self._text("err"), calls)
+
+    def _text(self, name: str) -> str:
+        return (self._folder / f"{name}.{self.number}").read_text(errors="replace")
+
+    @property
+    def ended(self) -> bool:
+        return self._status.done()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal; nothing where it has ended."""
+        if not self.ended:
+            os.kill(self.pid, number)
+
+
+class Forker:
+    """Starts processes that cost no start."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.forking"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._numbers = 0
+        self._born: dict[int, Future[int]] = {}
+        self._over: dict[int, Future[int]] = {}
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    async def start(self, call: Call) -> Child:
+        assert self._process.stdin is not None
+        self._numbers += 1
+        number = self._numbers
+        born: Future[int] = Future()
+        over: Future[int] = Future()
+        self._born[number], self._over[number] = born, over
+        asked = {
+            "number": number,
+            "arguments": call.arguments,
+            "folder": str(call.folder),
+            "environment": dict(call.environment),
+            "constants": dict(call.constants),
+            "dies_after": call.dies_after,
+            "waits_for": str(call.waits_for) if call.waits_for else None,
+        }
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return Child(await asyncio.wrap_future(born), number, call.folder, over)
+
+    async def run(self, call: Call) -> Ended:
+        return await (await self.start(call)).wait()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            number, what, value = line.split()
+            futures = self._born if what == "pid" else self._over
+            futures[int(number)].set_result(int(value))
+
+
+def _serve() -> None:
+    """Fork for every line of standard input; tell who was born and how it ended."""
+    for name in _IMPORTED:
+        import_module(name)
+    living: dict[int, tuple[int, int]] = {}  # by a descriptor of the process: its number and id
+    text = b""
+    open_ = True
+    while open_ or living:
+        ready, _, _ = select.select([*living, *([0] if open_ else [])], [], [])
+        for descriptor in ready:
+            if descriptor:
+                number, pid = living.pop(descriptor)
+                os.close(descriptor)
+                _, status = os.waitpid(pid, 0)
+                _tell(number, "status", os.waitstatus_to_exitcode(status))
+        if 0 in ready:
+            read = os.read(0, 1 << 20)
+            open_ = bool(read)
+            *lines, text = (text + read).split(b"\n")
+            for line in lines:
+                asked = json.loads(line)
+                pid = os.fork()
+                if not pid:
+                    for descriptor in living:
+                        os.close(descriptor)
+                    _become(asked)
+                living[os.pidfd_open(pid)] = asked["number"], pid
+                _tell(asked["number"], "pid", pid)
+
+
+def _tell(number: int, what: str, value: int) -> None:
+    os.write(1, f"{number} {what} {value}\n".encode())
+
+
+def _become(asked: dict[str, Any]) -> NoReturn:
+    """Be the command, to the end of this process."""
+    code = 99
+    try:
+        number = asked["number"]
+        os.setsid()
+        os.chdir(asked["folder"])
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        for descriptor, name in ((1, f"out.{number}"), (2, f"err.{number}")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if asked["waits_for"] is not None:
+            os.close(os.open(asked["waits_for"], os.O_RDONLY))
+        for place, value in asked["constants"].items():
+            module, _, constant = place.partition(":")
+            setattr(import_module(module), constant, value)
+        if asked["dies_after"] is not None:
+            _count_calls(asked["dies_after"], Path(f"calls.{number}"))
+        sys.argv = ["coval-etl", *asked["arguments"]]
+        from etl.cli.entry import main
+
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001  (a forked process must end here, whatever happens)
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+
+
+def _count_calls(dies_after: int, tell: Path) -> None:
+    """Count calls from the job's first step; die at the given one, or write down how many there were."""
+    from etl.importing import Importer
+
+    count = 0
+
+    def step(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        if event in {"call", "c_call"}:
+            count += 1
+            if count == dies_after:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    run = Importer.run
+
+    async def counted(*arguments: Any) -> Any:
+        threading.setprofile(step)
+        sys.setprofile(step)
+        try:
+            return await run(*arguments)
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+            tell.write_text(str(count))
+
+    Importer.run = counted  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    _serve()
