@@ -13,7 +13,7 @@ import polars as pl
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
-from etl.expressions import ExpressionError, compile_condition, compile_expression
+from etl.expressions import ExpressionError, compile_condition, compile_expression, find_casts
 from etl.mapping.cells.names import fold, likeness, spelled, suggest
 from etl.mapping.cells.patterns import names_in, parse_pattern
 from etl.mapping.cells.ways import Input, Way
@@ -311,7 +311,9 @@ class _Binder:
         if rule.expr is not None:
             with self._located("fields", path, "expr"):
                 expression = compile_expression(rule.expr, self.columns)
-            yield Feed(target, rule, tuple(map(Input, expression.meta.root_names())), expression=expression)
+                casts = find_casts(rule.expr, self.columns)
+            inputs = tuple(map(Input, expression.meta.root_names()))
+            yield Feed(target, rule, inputs, expression=expression, casts=casts)
 
     def _from_constants(self, path: str, rule: Rule) -> Iterator[Feed]:
         target = self._target(path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from etl.expressions import Cast
 from etl.mapping.cells.ways import Input
 from etl.mapping.fields.dialects import Target
 from etl.mapping.fields.lookups import NameBook
@@ -33,6 +34,8 @@ class Feed:
     is_part: bool = False
     """Whether it is one of another's `parts`: it stays a list, whatever the field is sent as."""
     expression: pl.Expr | None = None
+    casts: tuple[Cast, ...] = ()
+    """What of the expression can fail on a cell."""
     only: Pairs[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Of the rows of a record, those that have one of these words in these columns."""
     gives: Form = Form.TEXT
