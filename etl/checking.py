@@ -316,7 +316,7 @@ def _wanted(fitted: Fitted, where: str | None) -> pl.Expr | None:
 def _skipped(batch: Batch, wanted: pl.Expr | None) -> pl.Series:
     if wanted is None:
         return pl.repeat(value=False, n=len(batch), dtype=pl.Boolean, eager=True)
-    return ~batch.source.select(wanted.alias("wanted"))["wanted"]
+    return ~maps.without_nulls(batch.source).select(wanted.alias("wanted"))["wanted"]
 
 
 def lacks_test_set(fitted: Fitted) -> bool:

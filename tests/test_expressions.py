@@ -91,7 +91,7 @@ def test_a_condition_chooses_rows_and_unknown_is_false(text: str, rows: list[int
         ("UPPER(Status)", []),
         ("COALESCE(CAST(Priority AS INT), 0)", [2]),
         ("COALESCE(Status, CAST(Priority AS INT) || '')", [2]),
-        ("COALESCE(TRY_CAST(\"Order No\" AS INT), CAST(Priority AS INT))", [2]),
+        ('COALESCE(TRY_CAST("Order No" AS INT), CAST(Priority AS INT))', [2]),
         ("CASE WHEN Status = 'Ready' THEN CAST(Priority AS INT) ELSE 0 END", []),
         ("CASE WHEN Status = 'Ready' THEN 1 ELSE CAST(Priority AS INT) END", [2]),
         ("CASE WHEN CAST(Priority AS INT) > 3 THEN 'high' ELSE 'low' END", [2]),
@@ -101,7 +101,7 @@ def test_a_condition_chooses_rows_and_unknown_is_false(text: str, rows: list[int
         ("IF(Priority = 'high', 9, CAST(Priority AS INT))", []),
         ("Priority <> 'high' AND CAST(Priority AS INT) > 3", []),
         ("Priority = 'high' OR CAST(Priority AS INT) > 3", []),
-        ("CAST(SUBSTR(\"Order No\", 1, 1) AS INT)", [3]),
+        ('CAST(SUBSTR("Order No", 1, 1) AS INT)', [3]),
     ],
 )
 def test_the_rows_in_which_a_cast_fails_are_found_where_it_is_reached(text: str, rows: list[int]) -> None:

@@ -1,8 +1,16 @@
 """Expressions of a mapping: what a CAST cannot read is a problem of the row, and a `null` of JSON is no text."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
+from etl.batch import Batch
+from etl.mapping import bind, gather
 from etl.problems import Code
+from etl.resources import Contract
+from tests.command import etl
 from tests.mapping_talk import batch_of, json_batch, mapped, mapping_of
 
 
@@ -49,3 +57,37 @@ def test_a_null_of_json_is_no_text_for_expressions_and_rules(tmp_path: Path) -> 
     made = mapped(mapping, json_batch({"Prompt": "a", "Note": None}, {"Prompt": "b", "Note": "null"}))
     assert [body["user_notes"] for body in made.bodies] == ["none", "null"]
     assert [(problem["row"], problem["code"]) for problem in made.problems] == [(2, Code.CUSTOM_RULE)]
+
+
+def test_a_null_of_json_is_no_value_of_a_record_of_several_rows(tmp_path: Path) -> None:
+    mapping = mapping_of(
+        tmp_path,
+        "input_str: {from: Prompt}\nexpected_behaviors: {collect: Says}",
+        more="source: {group_by: Case}\n",
+    )
+    batch = json_batch(
+        {"Case": "1", "Prompt": None, "Says": None},
+        {"Case": None, "Prompt": "Late", "Says": "x"},
+        {"Case": "2", "Prompt": "b", "Says": "null"},
+    )
+    bound = bind(mapping, batch.origin, Contract.V2025_10)
+    assert bound.grouping is not None
+    records = pooled(gather(bound.grouping, [batch]))
+    made = mapped(mapping, records)
+    assert made.bodies == [
+        {"input_str": "Late", "expected_behaviors": ["x"]},
+        {"input_str": "b", "expected_behaviors": ["null"]},
+    ]
+
+
+def test_a_null_of_json_is_null_for_where(tmp_path: Path) -> None:
+    (tmp_path / "cases.jsonl").write_text('{"input_str":"a","user_notes":null}\n{"input_str":"b","user_notes":"x"}\n')
+    shown = etl(tmp_path, "preview", "cases.jsonl", "--where", "user_notes IS NOT NULL")
+    assert shown.out == '{"input_str":"b","user_notes":"x"}\n'
+
+
+def pooled(batches: Iterable[Batch]) -> Batch:
+    """Several batches of records as one."""
+    found = [*batches]
+    source = pl.concat([one.source for one in found])
+    return replace(found[0], source=source, frame=source)

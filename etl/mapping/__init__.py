@@ -13,6 +13,7 @@ from etl.mapping.language.presets import check_mapping, load_mapping, mapping_te
 from etl.mapping.language.schema import mapping_schema
 from etl.mapping.language.spec import Mapping
 from etl.mapping.language.spec import Source as MappingSource
+from etl.mapping.rows.absence import without_nulls
 from etl.mapping.rows.applying import apply
 from etl.mapping.rows.binding import Bound, bind
 from etl.mapping.rows.bodies import bodies
@@ -44,5 +45,6 @@ __all__ = [
     "presets",
     "try_mapping",
     "unmap",
+    "without_nulls",
     "write_mapping",
 ]

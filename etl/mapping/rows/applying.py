@@ -8,12 +8,13 @@ import re
 import polars as pl
 
 from etl import problems as problem
-from etl.batch import OWN_COLUMNS, ROW, TYPES, Batch
+from etl.batch import ROW, Batch
 from etl.mapping.cells.jsoncells import quoted, take_out
 from etl.mapping.cells.series import found_in, only_where
 from etl.mapping.cells.transcripts import as_messages
 from etl.mapping.cells.ways import reach, reach_all
 from etl.mapping.fields.dialects import TRANSCRIPTS, Lift
+from etl.mapping.rows.absence import json_types, without_nulls
 from etl.mapping.rows.binding import Bound
 from etl.mapping.rows.finding import Finder
 from etl.mapping.rows.planning import Plan
@@ -25,9 +26,9 @@ def apply(bound: Bound, batch: Batch) -> Batch:
     Reads `batch.source`. Problems are added with field, column, cell and value; a cell with a problem is null in the
     frame. Raises nothing for a cell.
     """
-    types = _json_types(batch.source)
+    types = json_types(batch.source)
     plan = bound.plan(typed=types is not None)
-    cells = _without_nulls(batch.source, types) if plan.expressions or bound.rules else batch.source
+    cells = without_nulls(batch.source) if plan.expressions or bound.rules else batch.source
     working = _working_frame(plan, batch.source, types)
     if plan.expressions:
         working = working.hstack(cells.select(plan.expressions))
@@ -57,13 +58,6 @@ def apply(bound: Bound, batch: Batch) -> Batch:
     return mapped.with_problems(problem.frame_of(problems)) if problems else mapped
 
 
-def _json_types(source: pl.DataFrame) -> pl.Series | None:
-    """The `_types` column where any row has an entry."""
-    if TYPES not in source.columns or not (source[TYPES].drop_nulls() != "{}").any():
-        return None
-    return source[TYPES]
-
-
 def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) -> pl.DataFrame:
     """What the plan works on, under names of its own: a header may be `*`, or `^a$`, or the same as a field.
 
@@ -91,16 +85,6 @@ def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) ->
         if one in plan.types:
             columns.append(kind.alias(plan.types[one]))
     return pl.DataFrame(columns)
-
-
-def _without_nulls(source: pl.DataFrame, types: pl.Series | None) -> pl.DataFrame:
-    """The frame as expressions see it: a `null` of JSON is no text."""
-    if types is None or not found_in(types, '"null"').any():
-        return source
-    columns = [name for name in source.columns if name not in OWN_COLUMNS]
-    known = types.str.json_decode(pl.Struct(dict.fromkeys(columns, pl.String)))
-    nulls = {name: found_in(known.struct.field(name), "^null$") for name in columns}
-    return source.with_columns(only_where(source[name], ~null) for name, null in nulls.items() if null.any())
 
 
 def _lift(frame: pl.DataFrame, lift: Lift) -> pl.DataFrame:
