@@ -121,23 +121,27 @@ _SIGNS = {
 
 
 def find_damage(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
-    """A warning for each cell that shows signs of damage: ids and phone numbers by the column's name, any other text by
-    its length and its characters.
+    """A warning for each cell that shows signs of what spreadsheets do: ids and phone numbers by the column's name, any
+    other text by its length and its characters.
     """
     columns = [column for column in origin.columns if _signs_of(column)]
     longest = (pl.col(column).str.len_bytes().max().alias(f"longest {column}") for column in origin.columns)
     odd = (pl.col(column).str.contains(_any_of(column)).any().alias(f"odd {column}") for column in columns)
-    suspect = (pl.col(column).str.contains(SUSPECT).any().alias(f"suspect {column}") for column in origin.columns)
-    seen = frame.select(*longest, *odd, *suspect).row(0, named=True)
-    found: list[pl.DataFrame] = []
+    seen = frame.select(*longest, *odd).row(0, named=True)
+    found = [find_mojibake(frame, origin)]
     for column in origin.columns:
         if (seen[f"longest {column}"] or 0) >= _CELL_CHARACTERS:
             found.append(_cut_texts(frame, origin, column))
-        if seen[f"suspect {column}"]:
-            found.append(_mojibake(frame, origin, column))
         if seen.get(f"odd {column}"):
             found += _damage_in(frame, origin, column)
     return problem.joined(found)
+
+
+def find_mojibake(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+    """A warning for each cell whose text was read in another encoding than it was written in, before it came here."""
+    suspect = frame.select(pl.col(column).str.contains(SUSPECT).any() for column in origin.columns).row(0)
+    hits = (column for column, hit in zip(origin.columns, suspect, strict=True) if hit)
+    return problem.joined([_mojibake(frame, origin, column) for column in hits])
 
 
 @lru_cache(maxsize=4096)
