@@ -14,7 +14,7 @@ import polars as pl
 from etl import mapping as maps
 from etl.batch import Batch, Decision, Table, column_letters
 from etl.choosing import tied
-from etl.mapping import Guess
+from etl.mapping import Guess, Use
 from etl.quoting import show_value
 from etl.readers import READ_WHOLE_BYTES, Skipped, Survey
 from etl.report import ProblemGroup, ProblemGroups
@@ -141,7 +141,7 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
             longest=counts.longest[name],
             samples=tuple(_samples(name, table.sample)),
             field=best.columns.get(name) if best else None,
-            evidence=uses[name].evidence if name in uses else None,
+            evidence=_evidence(name, uses, best),
             confidence=uses[name].confidence if name in uses else 0.0,
         )
         for at, name in enumerate(origin.columns)
@@ -156,6 +156,12 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
         problems=problems.worst_first(),
         guesses=guesses,
     )
+
+
+def _evidence(column: str, uses: dict[str, Use], best: Guess | None) -> str | None:
+    if best is not None and column in best.perhaps:
+        return f"may be {best.perhaps[column].path}: {best.perhaps[column].evidence}"
+    return uses[column].evidence if column in uses else None
 
 
 def _credited(decisions: Iterable[Decision], flags_of_mapping: AbstractSet[str]) -> tuple[Decision, ...]:

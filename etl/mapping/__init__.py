@@ -3,6 +3,7 @@
 Must never know where rows come from or where bodies go.
 """
 
+from etl.mapping.cells.names import spelled
 from etl.mapping.detection.columns import Use
 from etl.mapping.detection.guessing import FITS, SURE, Guess, guess
 from etl.mapping.detection.writing import write_mapping
@@ -43,6 +44,7 @@ __all__ = [
     "mapping_schema",
     "mapping_text",
     "presets",
+    "spelled",
     "try_mapping",
     "unmap",
     "without_nulls",
