@@ -91,30 +91,30 @@ def nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError:
         return MappingError("There is no table in the input that could be imported.", "See what was left out above.")
     columns = ", ".join(repr(column) for column in table.origin.columns[:8])
     lacking = next((one for one in guesses[:1] if one.score > 0 and one.lacks), None)
+    said = f"{_name(table)}: no mapping fits the columns {columns}{_nearest(guesses)}."
     if lacking is not None:
-        return _lacking(table, lacking)
+        return _lacking(table, lacking, said)
     return MappingError(
-        f"{_name(table)}: no mapping fits the columns {columns}{_nearest(guesses)}.",
+        said,
         "Give your own mapping file with --mapping (the README shows one), or say what the rows are with --resource. "
         "If no row of the file holds the column names, give them: --columns NAME,NAME,…",
     )
 
 
-def _lacking(table: Table, guess: Guess) -> MappingError:
+def _lacking(table: Table, guess: Guess, said: str) -> MappingError:
     """The refusal of a table of which some is understood, but not what it needs."""
-    resource, lacks = guess.mapping.resource, guess.lacks[0]
-    free = [column for column in table.origin.columns if column not in guess.uses]
+    lacks = guess.lacks[0]
     taken: dict[str, list[str]] = {}
     for column, use in guess.uses.items():
         taken.setdefault(use.path, []).append(column)
     understood = "; ".join(f"{spelled(columns, 4)} would become {path}" for path, columns in taken.items())
-    others = f", and nobody can tell which of {spelled([repr(one) for one in free], 8)} it is" if free else ""
-    name = _PLAIN_NAMES.get(lacks, lacks)
+    free = [repr(column) for column in table.origin.columns if column not in guess.uses]
+    others = f", and nobody can tell whether it is {' or '.join(free[:NEAREST])}" if free else ""
     return MappingError(
-        f"{_name(table)}: no mapping fits: as {resource}, no column is known to be {lacks}, which every one needs"
-        f"{others}. {understood[:1].upper()}{understood[1:]}.",
-        f"Rename the column that is meant to {name}, or save the guess and name the column there: coval-etl inspect "
-        f"{shlex.quote(table.origin.file)} --write-mapping my.yaml; or fix one text for all rows: --set {lacks}=…",
+        f"{said} As {guess.mapping.resource}, {understood}; no column is known for {lacks}, which each needs{others}.",
+        f"Rename the column that is meant to {_PLAIN_NAMES.get(lacks, lacks)}, or save the guess and name the column "
+        f"there: coval-etl inspect {shlex.quote(table.origin.file)} --write-mapping my.yaml; or give one text for all "
+        f"rows: --set {lacks}=TEXT",
     )
 
 

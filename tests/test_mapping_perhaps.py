@@ -109,9 +109,8 @@ def test_a_table_that_lacks_what_every_row_needs_is_refused_with_the_next_step(t
     said = etl(tmp_path, "validate", "songs.csv")
     flat = " ".join(said.err.split())
     assert said.code == 2
-    assert "as test-cases, no column is known to be input_str, which every one needs" in flat
-    assert "nobody can tell which of 'Owner' it is" in flat
-    assert "Expected result would become expected_behaviors" in flat
+    assert "As test-cases, Expected result would become expected_behaviors; no column is known for input_str" in flat
+    assert "nobody can tell whether it is 'Owner'" in flat
     assert "coval-etl inspect songs.csv --write-mapping my.yaml" in flat
 
 
