@@ -69,7 +69,7 @@ def _decided(table: Table, guess: Guess, choose: Choose | None) -> Guess:
         f"--mapping {guess.mapping.name}.",
     )
     variants = [guess.taking(column) for column in list(guess.perhaps)[: NEAREST - 1]]
-    return _asked([*variants, guess.taking(None)], choose, refusal)
+    return _asked([*variants, guess.taking()], choose, refusal)
 
 
 def ask_for_one(table: Table, guesses: Sequence[Guess], choose: Choose | None) -> Guess:

@@ -20,12 +20,13 @@ from etl.mapping.rows.binding import Bound, bind
 from etl.mapping.rows.bodies import bodies
 from etl.mapping.rows.gathering import gather
 from etl.mapping.rows.unmapping import unmap
-from etl.mapping.trying import Trial, try_mapping
+from etl.mapping.trying import Fate, Trial, fates, try_mapping
 
 __all__ = [
     "FITS",
     "SURE",
     "Bound",
+    "Fate",
     "Fault",
     "Guess",
     "Mapping",
@@ -38,6 +39,7 @@ __all__ = [
     "bodies",
     "check_mapping",
     "declared_spec",
+    "fates",
     "gather",
     "guess",
     "load_mapping",

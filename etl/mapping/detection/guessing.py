@@ -66,10 +66,16 @@ class Guess:
         """The mapping for this table alone: names to choose from are replaced by the columns that were chosen."""
         return settle(self.mapping, self.uses)
 
-    def taking(self, column: str | None) -> "Guess":
-        """The guess of somebody who has said which column of `perhaps` is meant; None: none of them."""
-        meant = {} if column is None else {column: replace(self.perhaps[column], confidence=1.0)}
+    def taking(self, *columns: str) -> "Guess":
+        """The guess of somebody who has said which columns of `perhaps` are meant; the others are not."""
+        meant = {column: replace(self.perhaps[column], confidence=1.0) for column in columns}
         return replace(self, uses=meant | self.uses, perhaps={})
+
+    @property
+    def likeliest(self) -> tuple[str, ...]:
+        """For each field that `perhaps` has columns for, the first of them."""
+        first = {use.path: column for column, use in reversed(self.perhaps.items())}
+        return tuple(reversed(first.values()))
 
 
 def guess(
@@ -127,11 +133,11 @@ def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: boo
     share = sum(use.confidence for use in uses.values()) / len(table.filled) if table.filled else 0.0
     needs_columns = any(rule.takes_columns for rule in mapping.fields.values())
     is_for = _is_for(mapping, table, chosen=chosen) and (chosen or _has_required(mapping, table))
-    if not is_for or (needs_columns and not found.uses and not given):
-        return Guess(mapping, 0.0, found.uses, found.doubts)
     filled = found.paths
     demanded = [path for path, rule in mapping.fields.items() if rule.required and rule.takes_columns]
     lacking = tuple(path for path in demanded if path not in filled and path not in given)
+    if not is_for or (needs_columns and not found.uses and not given):
+        return Guess(mapping, 0.0, found.uses, found.doubts, {}, lacking)
     vague = not (told or _is_telling(mapping, found.uses, demanded, given))
     free = [column for column in table.filled if column not in found.uses and column not in found.doubts]
     asked = {} if chosen else perhaps(mapping, {*filled, *given}, free, table.values)
