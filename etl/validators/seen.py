@@ -1,4 +1,4 @@
-"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond a quarter of a million.
+"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond half a million.
 
 Must never know what a mark stands for. A filter of about four bytes a mark stays in memory; only what passes it is
 looked for, so that new marks cost little and memory stays nearly flat.
@@ -16,7 +16,7 @@ import polars as pl
 
 MARK, PROOF, PLACE = "mark", "proof", "place"
 """A mark (UInt64), what proves it (UInt64), and where it stood first (Int64)."""
-_HELD_ROWS = 250_000
+_HELD_ROWS = 500_000
 _WRITTEN_ROWS = 20_000
 _WORD_BITS = 64
 _FIRST_WORDS, _GROWTH = 1 << 17, 4
@@ -27,8 +27,8 @@ _POWERS = pl.Series([1 << bit for bit in range(_WORD_BITS)], dtype=pl.UInt64)
 
 
 def _word(words: pl.Series) -> pl.Expr:
-    """The word of each mark, of a power of two."""
-    return ((pl.col(MARK) // _WORD_BITS**2) & (words.len() - 1)).cast(pl.UInt32)
+    """The word of each mark, by its first bits; there are a power of two."""
+    return (pl.col(MARK) // (2**_WORD_BITS // words.len())).cast(pl.UInt32)
 
 
 def _bit(part: pl.Expr) -> pl.Expr:
@@ -52,7 +52,7 @@ class _Filter:
         return marks.alias(MARK).to_frame().select(pl.any_horizontal(pl.lit(value=False), *held)).to_series()
 
     def take(self, marks: pl.Series) -> None:
-        """Have marks from now on."""
+        """Have these from now on, which are in order: so are their words, and memory is gone through once."""
         if self._room < marks.len():
             size = self._parts[-1].len() * _GROWTH if self._parts else _FIRST_WORDS
             while size * _MARKS_A_WORD < marks.len():
@@ -63,7 +63,7 @@ class _Filter:
         words = self._parts.pop()
         left = marks.alias(MARK).to_frame().select(at=_word(words), bits=_BITS)
         while left.height:  # a word that several marks share is set once for each of them
-            first = left["at"].is_first_distinct()
+            first = left["at"].ne_missing(left["at"].shift())
             now = left if first.all() else left.filter(first)
             words = words.scatter(now["at"], words.gather(now["at"]) | now["bits"])
             left = left.clear() if now is left else left.filter(~first)
