@@ -28,7 +28,7 @@ _POWERS = pl.Series([1 << bit for bit in range(_WORD_BITS)], dtype=pl.UInt64)
 
 def _word(words: pl.Series) -> pl.Expr:
     """The word of each mark, by its first bits; there are a power of two."""
-    return (pl.col(MARK) // (2**_WORD_BITS // words.len())).cast(pl.UInt32)
+    return (pl.col(MARK) // ((1 << _WORD_BITS) // words.len())).cast(pl.UInt32)
 
 
 def _bit(part: pl.Expr) -> pl.Expr:
