@@ -14,7 +14,7 @@ from etl.batch import ROW, Batch, Origin
 from etl.problems import Code, Problem, Severity
 from etl.quoting import show_value
 
-BATCH_ROWS = 20_000
+BATCH_ROWS = 50_000
 """No batch holds more rows."""
 BATCH_CHARACTERS = 32_000_000
 """A batch is closed when its cells hold about so many, so that huge cells do not add up."""

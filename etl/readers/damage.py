@@ -120,15 +120,15 @@ _SIGNS = {
 """By the words in a column's name: what its cells are looked through for."""
 
 
-def find_damage(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+def find_damage(frame: pl.DataFrame, origin: Origin, *, is_ascii: bool = False) -> pl.DataFrame:
     """A warning for each cell that shows signs of what spreadsheets do: ids and phone numbers by the column's name, any
-    other text by its length and its characters.
+    other text by its length and its characters. `is_ascii`: all cells are known to be.
     """
     columns = [column for column in origin.columns if _signs_of(column)]
     longest = (pl.col(column).str.len_bytes().max().alias(f"longest {column}") for column in origin.columns)
     odd = (pl.col(column).str.contains(_any_of(column)).any().alias(f"odd {column}") for column in columns)
     seen = frame.select(*longest, *odd).row(0, named=True)
-    found = [find_mojibake(frame, origin)]
+    found = [] if is_ascii else [find_mojibake(frame, origin)]
     for column in origin.columns:
         if (seen[f"longest {column}"] or 0) >= _CELL_CHARACTERS:
             found.append(_cut_texts(frame, origin, column))

@@ -43,7 +43,8 @@ def split_texts(texts: pl.Series, on: Sequence[str]) -> pl.Series:
         texts = _replaced(texts, _NUMBERS, SEPARATOR, likely & found_in(only_where(texts, likely), _FIRST_NUMBER))
     marked = texts.str.contains(SEPARATOR, literal=True).fill_null(value=False)
     texts = _replaced(texts, _CONTINUATION, " ", marked)
-    patterns = [_LINE_END] * (NEWLINE in on) + [re.escape(mark) for mark in on if mark not in NAMED]
+    marks = [mark for mark in on if mark not in NAMED and texts.str.contains(mark, literal=True).any()]
+    patterns = [_LINE_END] * (NEWLINE in on) + [re.escape(mark) for mark in marks]
     if patterns == [_LINE_END] and not marked.any() and not texts.str.contains("\r", literal=True).any():
         return drop_blank(texts.str.split("\n"))
     if patterns:
