@@ -15,6 +15,7 @@ from etl import problems as problem
 from etl.batch import ROW, Origin
 from etl.problems import Code, Severity
 from etl.quoting import HIDDEN, quote_value, show_value
+from etl.readers.assembly import spoken
 from etl.readers.mojibake import SUSPECT, repair
 
 _ID_WORDS = re.compile(
@@ -165,7 +166,7 @@ def _damage_in(frame: pl.DataFrame, origin: Origin, column: str) -> Iterator[pl.
         if not cells.str.contains(sign.pattern).any():
             continue
         hit = sign.hit(cells).fill_null(value=False)
-        message = pl.concat_str(pl.lit(f"{column} holds "), shown, pl.lit(f", {sign.words}"))
+        message = pl.concat_str(pl.lit(f"{spoken(column)} holds "), shown, pl.lit(f", {sign.words}"))
         yield _warnings(frame.filter(hit), origin, column, sign.code, shown, message)
 
 
@@ -178,7 +179,7 @@ def _cut_texts(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame
         column,
         Code.CUT_TEXT,
         pl.col("shown"),
-        pl.lit(f"{column} {words}"),
+        pl.lit(f"{spoken(column)} {words}"),
     )
 
 
@@ -193,8 +194,8 @@ def _mojibake(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame:
                 HIDDEN if shown == HIDDEN else quote_value(column, _from(one, repaired.place))
                 for one in (text, repaired.text)
             )
-            words = f"{column} holds {holds}, UTF-8 that was read as {repaired.taken_for}; it was {was}; paste it again"
-            told.append((row, shown, f"{words}, or export the file again as UTF-8"))
+            words = f"{spoken(column)} holds {holds}, UTF-8 that was read as {repaired.taken_for}; it was {was}; "
+            told.append((row, shown, f"{words}paste it again, or export the file again as UTF-8"))
     schema = {ROW: pl.Int64, "shown": pl.String, "words": pl.String}
     rows = pl.DataFrame(told, schema=schema, orient="row")
     return _warnings(rows, origin, column, Code.MOJIBAKE, pl.col("shown"), pl.col("words"))
