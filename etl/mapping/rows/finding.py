@@ -13,10 +13,11 @@ import polars as pl
 from etl.batch import MEMBERS, RECORD, ROW, Batch
 from etl.mapping.cells.jsoncells import look_up, quoted
 from etl.mapping.cells.jsonmending import TRY
+from etl.mapping.cells.keys import keys_left
 from etl.mapping.cells.names import spelled
 from etl.mapping.cells.series import found_in
 from etl.mapping.cells.transcripts import explain
-from etl.mapping.cells.ways import Input, keys_of, left_by, reach_all
+from etl.mapping.cells.ways import Input, left_by, reach_all
 from etl.mapping.fields.dialects import TRANSCRIPTS, Shape
 from etl.mapping.rows.binding import Bound
 from etl.mapping.rows.collecting import spoken_by
@@ -132,18 +133,25 @@ class Finder:
                 yield Problem(row, rule.severity, code, rule.field, column, where, value, _writable(rule.message))
 
     def unused_keys(self, source: pl.DataFrame) -> Iterator[Problem]:
-        """Rows with keys in an object of which only other keys are used."""
+        """Rows with keys in JSON of which only other keys are used. Of a cell with a value that no way takes, that is
+        said instead.
+        """
         severity = Severity.ERROR if self._bound.mapping.unmapped == "error" else Severity.WARNING
         code = Code.UNMAPPED_COLUMN.value
         for column, used in self._bound.keys.items():
-            objects = source.select(ROW, pl.col(column).alias("cell")).filter(found_in(source[column], r"^\s*\{"))
+            objects = source.select(ROW, pl.col(column).alias("cell")).filter(found_in(source[column], r"^\s*[\[{]"))
             for row, cell in objects.iter_rows():
-                left = [key for key in keys_of(cell) if key not in used]
-                if left:
+                left = keys_left(cell, used)
+                if left and not self._is_untaken(column, cell):
                     noun = "the key" if len(left) == 1 else "the keys"
                     sentence = f"{column} also has {noun} {spelled(left)}, which nothing uses; map it, or say lost"
                     where = self._origin.cell(column, row)
                     yield Problem(row, severity.value, code, None, column, where, None, _writable(sentence))
+
+    def _is_untaken(self, column: str, cell: str) -> bool:
+        ways = self._bound.ways.get(column)
+        left = left_by(cell, ways) if ways else None
+        return left is not None and left.value is not None
 
     def left_behind(self, source: pl.DataFrame) -> Iterator[Problem]:
         """Rows with values, or items, that no way into their column takes: the cell has another shape."""
