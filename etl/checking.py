@@ -284,17 +284,24 @@ def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, 
 def _traced(batch: Batch, bound: Bound) -> Batch:
     """The same rows; what the reader found names the field that its column fills.
 
-    What is wrong in a cell that is not sent spoils no row: there it becomes a warning.
+    What is odd about a cell that nothing takes is nobody's trouble: that its column is not used is said once.
     """
+    if batch.problems.is_empty():
+        return batch
     fields = {column: path for path, columns in bound.columns.items() for column in columns}
-    unused = pl.col("column").is_in(list(bound.unmapped))
-    return replace(
-        batch,
-        problems=batch.problems.with_columns(
-            pl.when(unused).then(pl.lit(Severity.WARNING.value)).otherwise("severity").alias("severity"),
-            pl.col("field").fill_null(pl.col("column").replace_strict(fields, default=None, return_dtype=pl.String)),
-        ),
-    )
+    field = pl.col("field").fill_null(pl.col("column").replace_strict(fields, default=None, return_dtype=pl.String))
+    told = pl.col("column").is_null() | pl.col("column").is_in(_taken(bound))
+    return replace(batch, problems=batch.problems.filter(told).with_columns(field))
+
+
+def _taken(bound: Bound) -> list[str]:
+    """The columns that anything comes from: values, what makes records of rows, conditions."""
+    leaves = (one for feed in bound.feeds for one in (feed, *feed.leaves))
+    taken = {column for one in leaves for column in (*one.columns, *one.only)}
+    if bound.grouping is not None:
+        taken |= {*bound.grouping.by, bound.grouping.order or ""}
+    conditions = [condition for _, condition in bound.rules] + ([] if bound.where is None else [bound.where])
+    return sorted(taken.union(*(condition.meta.root_names() for condition in conditions)))
 
 
 def body_maker(bound: Bound) -> Callable[[pl.DataFrame], pl.Series]:
