@@ -118,7 +118,8 @@ class TestMarks:
         book.save(tmp_path / "cases.xlsx")
         (tmp_path / "m.yaml").write_text(
             "version: 1\nname: m\nresource: test-cases\nsource: {group_by: [Case]}\nfields:\n"
-            "  input_str: {from: Prompt}\n  input_type: {from: Type}\n  simulation_metadata_input.script_turns: {collect: Line}\n"
+            "  input_str: {from: Prompt}\n  input_type: {from: Type}\n"
+            "  simulation_metadata_input.script_turns: {collect: Line}\n"
         )
         etl(tmp_path, "validate", "cases.xlsx", "--mapping", "m.yaml", "--report", "report")
         marked = openpyxl.load_workbook(tmp_path / "report" / "annotated.xlsx").worksheets[0]
