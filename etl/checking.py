@@ -15,7 +15,7 @@ import polars as pl
 
 from etl import mapping as maps
 from etl import problems as problem
-from etl.batch import ROW, Batch, Table
+from etl.batch import BESIDE, ROW, Batch, Table
 from etl.choosing import Choose, ask_for_one, nothing_fits, only_one, why_left_out
 from etl.errors import UsageError
 from etl.expressions import ExpressionError, compile_condition
@@ -371,15 +371,21 @@ def report_of(
 
 
 def table_problems(fitted: Fitted) -> list[Problem]:
-    """What is to be said about a table as a whole: columns that hold data and that nothing uses."""
-    return [
+    """What is to be said about a table as a whole: what holds data and nothing uses, columns and keys of a document."""
+    origin, row = fitted.table.origin, fitted.table.origin.header_row or 0
+    beside = [
+        Problem(row, Severity.WARNING, Code.NOT_CONVERTIBLE, None, None, None, None,
+                f"The document has {one.value} {one.evidence}; write into the records what is meant for them.")
+        for one in fitted.table.decisions if one.subject == BESIDE
+    ]  # fmt: skip
+    return beside + [
         Problem(
-            fitted.table.origin.header_row or 0,
+            row,
             Severity.WARNING,
             Code.UNMAPPED_COLUMN,
             None,
             column,
-            fitted.table.origin.cell(column, fitted.table.origin.header_row or 0),
+            origin.cell(column, row),
             None,
             f"The column {column!r} is not used by the mapping {fitted.bound.mapping.name}{_doubt(fitted, column)}; "
             "its cells are not sent.",

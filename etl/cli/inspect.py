@@ -227,4 +227,7 @@ def _next_step(facts: Inspection, typed: Sequence[str], written: str | None) -> 
         doubt = next(column for best in bests for column in best.perhaps)
         said = f"Next: an import asks about {visible(doubt)}; --write-mapping my.yaml saves a mapping that takes it."
         return Text(said, style="dim")
-    return Text("Next: save the nearest guess with --write-mapping my.yaml, and name the columns in it.", style="dim")
+    said = (
+        "Next: save the nearest guess with --write-mapping my.yaml, name the columns in it, and give it with --mapping."
+    )
+    return Text(said, style="dim")
