@@ -154,6 +154,11 @@ class Decision:
     certainty: Certainty
 
 
+BESIDE = "not read"
+"""The subject of the decision that names the keys of a document that stand beside its records, and that nobody reads.
+"""
+
+
 class Table(Protocol):
     """One table of a source (a CSV file, one sheet of a workbook): what it looks like, and its rows.
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from etl import mapping as maps
 from etl import problems as problem
-from etl.batch import ROW, Batch, Table
+from etl.batch import BESIDE, ROW, Batch, Table
 from etl.choosing import Choose, ask_for_one, nothing_fits, only_one, why_left_out
 from etl.errors import UsageError
 from etl.expressions import ExpressionError, compile_condition
@@ -284,17 +284,24 @@ def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, 
 def _traced(batch: Batch, bound: Bound) -> Batch:
     """The same rows; what the reader found names the field that its column fills.
 
-    What is wrong in a cell that is not sent spoils no row: there it becomes a warning.
+    What is odd about a cell that nothing takes is nobody's trouble: that its column is not used is said once.
     """
+    if batch.problems.is_empty():
+        return batch
     fields = {column: path for path, columns in bound.columns.items() for column in columns}
-    unused = pl.col("column").is_in(list(bound.unmapped))
-    return replace(
-        batch,
-        problems=batch.problems.with_columns(
-            pl.when(unused).then(pl.lit(Severity.WARNING.value)).otherwise("severity").alias("severity"),
-            pl.col("field").fill_null(pl.col("column").replace_strict(fields, default=None, return_dtype=pl.String)),
-        ),
-    )
+    field = pl.col("field").fill_null(pl.col("column").replace_strict(fields, default=None, return_dtype=pl.String))
+    told = pl.col("column").is_null() | pl.col("column").is_in(_taken(bound))
+    return replace(batch, problems=batch.problems.filter(told).with_columns(field))
+
+
+def _taken(bound: Bound) -> list[str]:
+    """The columns that anything comes from: values, what makes records of rows, conditions."""
+    leaves = (one for feed in bound.feeds for one in (feed, *feed.leaves))
+    taken = {column for one in leaves for column in (*one.columns, *one.only)}
+    if bound.grouping is not None:
+        taken |= {*bound.grouping.by, bound.grouping.order or ""}
+    conditions = [condition for _, condition in bound.rules] + ([] if bound.where is None else [bound.where])
+    return sorted(taken.union(*(condition.meta.root_names() for condition in conditions)))
 
 
 def body_maker(bound: Bound) -> Callable[[pl.DataFrame], pl.Series]:
@@ -316,7 +323,7 @@ def _wanted(fitted: Fitted, where: str | None) -> pl.Expr | None:
 def _skipped(batch: Batch, wanted: pl.Expr | None) -> pl.Series:
     if wanted is None:
         return pl.repeat(value=False, n=len(batch), dtype=pl.Boolean, eager=True)
-    return ~batch.source.select(wanted.alias("wanted"))["wanted"]
+    return ~maps.without_nulls(batch.source).select(wanted.alias("wanted"))["wanted"]
 
 
 def lacks_test_set(fitted: Fitted) -> bool:
@@ -364,15 +371,21 @@ def report_of(
 
 
 def table_problems(fitted: Fitted) -> list[Problem]:
-    """What is to be said about a table as a whole: columns that hold data and that nothing uses."""
-    return [
+    """What is to be said about a table as a whole: what holds data and nothing uses, columns and keys of a document."""
+    origin, row = fitted.table.origin, fitted.table.origin.header_row or 0
+    beside = [
+        Problem(row, Severity.WARNING, Code.NOT_CONVERTIBLE, None, None, None, None,
+                f"The document has {one.value} {one.evidence}; write into the records what is meant for them.")
+        for one in fitted.table.decisions if one.subject == BESIDE
+    ]  # fmt: skip
+    return beside + [
         Problem(
-            fitted.table.origin.header_row or 0,
+            row,
             Severity.WARNING,
             Code.UNMAPPED_COLUMN,
             None,
             column,
-            fitted.table.origin.cell(column, fitted.table.origin.header_row or 0),
+            origin.cell(column, row),
             None,
             f"The column {column!r} is not used by the mapping {fitted.bound.mapping.name}{_doubt(fitted, column)}; "
             "its cells are not sent.",

@@ -3,17 +3,21 @@
 Must never know how a question reaches a person.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 
 from etl import mapping as maps
 from etl.batch import Table
 from etl.errors import MappingError
-from etl.mapping import Guess
+from etl.mapping import Guess, spelled
 
 TIE = 0.02
 """Two mappings whose scores are closer than this fit equally well."""
 NEAREST = 3
 """How many mappings are named where none fits."""
+
+_PLAIN_NAMES = {"input_str": "Input", "expected_behaviors": "Expected behaviors"}
+"""What people call fields in a header."""
 
 Choose = Callable[[str, Sequence[Guess]], Guess | None]
 """Told what is undecided about a table, and the mappings to choose from: the one to take, or None to stop."""
@@ -34,16 +38,38 @@ def _differ(one: Guess, other: Guess) -> bool:
 
 
 def only_one(table: Table, guesses: Sequence[Guess], choose: Choose | None) -> Guess:
-    """The mapping that fits best. Raises MappingError where others fit as well and nobody chooses."""
+    """The mapping that fits best. Raises MappingError where others fit as well, or a field that matters has no column
+    though one may be meant for it, and nobody chooses.
+    """
     equals = tied(guesses)
     if len(equals) == 1:
-        return equals[0]
+        return _decided(table, equals[0], choose) if equals[0].perhaps else equals[0]
     names = " and ".join(one.mapping.name for one in equals)
     refusal = MappingError(
         f"{_name(table)}: the mappings {names} fit equally well.",
         "Say which resource it is with --resource, or which mapping with --mapping.",
     )
     return _asked(equals, choose, refusal)
+
+
+def _decided(table: Table, guess: Guess, choose: Choose | None) -> Guess:
+    """The mapping with the columns of which detection is not sure taken, or left out, as a person says."""
+    fields: dict[str, list[str]] = {}
+    for column, use in guess.perhaps.items():
+        fields.setdefault(use.path, []).append(f"{column!r} ({use.evidence})")
+    said = "; ".join(
+        f"nothing fills {path}, and {'the column ' if len(columns) == 1 else 'one of the columns '}"
+        f"{spelled(columns, NEAREST)} may be meant for it"
+        for path, columns in fields.items()
+    )
+    refusal = MappingError(
+        f"{_name(table)}: {said}.",
+        f"If it is, rename the column to {_PLAIN_NAMES.get(next(iter(fields)), next(iter(fields)))}, or save a mapping "
+        f"that takes it: coval-etl inspect {shlex.quote(table.origin.file)} --write-mapping my.yaml. If it is not: "
+        f"--mapping {guess.mapping.name}.",
+    )
+    variants = [guess.taking(column) for column in list(guess.perhaps)[: NEAREST - 1]]
+    return _asked([*variants, guess.taking()], choose, refusal)
 
 
 def ask_for_one(table: Table, guesses: Sequence[Guess], choose: Choose | None) -> Guess:
@@ -64,10 +90,31 @@ def nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError:
     if table is None:
         return MappingError("There is no table in the input that could be imported.", "See what was left out above.")
     columns = ", ".join(repr(column) for column in table.origin.columns[:8])
+    lacking = next((one for one in guesses[:1] if one.score > 0 and one.lacks), None)
+    said = f"{_name(table)}: no mapping fits the columns {columns}{_nearest(guesses)}."
+    if lacking is not None:
+        return _lacking(table, lacking, said)
     return MappingError(
-        f"{_name(table)}: no mapping fits the columns {columns}{_nearest(guesses)}.",
+        said,
         "Give your own mapping file with --mapping (the README shows one), or say what the rows are with --resource. "
         "If no row of the file holds the column names, give them: --columns NAME,NAME,…",
+    )
+
+
+def _lacking(table: Table, guess: Guess, said: str) -> MappingError:
+    """The refusal of a table of which some is understood, but not what it needs."""
+    lacks = guess.lacks[0]
+    taken: dict[str, list[str]] = {}
+    for column, use in guess.uses.items():
+        taken.setdefault(use.path, []).append(column)
+    understood = "; ".join(f"{spelled(columns, 4)} would become {path}" for path, columns in taken.items())
+    free = [repr(column) for column in table.origin.columns if column not in guess.uses]
+    others = f", and nobody can tell whether it is {' or '.join(free[:NEAREST])}" if free else ""
+    return MappingError(
+        f"{said} As {guess.mapping.resource}, {understood}; no column is known for {lacks}, which each needs{others}.",
+        f"Rename the column that is meant to {_PLAIN_NAMES.get(lacks, lacks)}, or save the guess and name the column "
+        f"there: coval-etl inspect {shlex.quote(table.origin.file)} --write-mapping my.yaml; or give one text for all "
+        f"rows: --set {lacks}=TEXT",
     )
 
 

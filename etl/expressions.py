@@ -8,6 +8,8 @@ This file must never know which flag or mapping an expression came from.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
 
 import polars as pl
 import sqlglot
@@ -66,6 +68,24 @@ _TRIAL = ("", "a", "0", "5", "-1", "-1.5", "99999999999", "\U0001f600", None)
 """Odd cells on which every expression is tried, so that it cannot fail on a row of the file."""
 
 
+_STRICT = "strict"
+"""In the notes of a cast: it was written CAST, not TRY_CAST."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A CAST of an expression, for the rows in which it fails: TRY_CAST would be the user's own choice.
+
+    `failed` is a Boolean expression without nulls, `operand` the text that could not be cast, `column` the one that it
+    comes from (None: none), `whole` whether a whole number was asked for.
+    """
+
+    failed: pl.Expr
+    operand: pl.Expr
+    column: str | None
+    whole: bool
+
+
 class ExpressionError(ValueError):
     """An expression that is refused. The text is one sentence; the caller says where the expression stands."""
 
@@ -79,18 +99,28 @@ def compile_expression(text: str, columns: Sequence[str]) -> pl.Expr:
     """A polars expression over String columns from a SQL scalar expression.
 
     Names match exactly or, where that is unambiguous, without regard to case. A cell that cannot be cast counts as
-    empty. Raises ExpressionError: bad syntax, anything but scalar operators and `FUNCTIONS`, an unknown column, a type
-    error such as a number compared with text. The expression has been tried on odd cells and does not fail on rows.
+    empty; `find_casts` tells where. Raises ExpressionError: bad syntax, anything but scalar operators and `FUNCTIONS`,
+    an unknown column, a type error such as a number compared with text. The expression has been tried on odd cells and
+    does not fail on rows.
     """
-    tree = _guarded(text)
-    for column in list(tree.find_all(exp.Column)):
-        column.this.set("this", _resolve(column.name, columns))
-        column.this.set("quoted", value=True)
+    tree = _resolved(text, columns)
     with _translated(text):
-        compiled = pl.sql_expr(tree.sql(comments=False))
-        trial = pl.DataFrame({name: pl.Series(_TRIAL, dtype=pl.String) for name in compiled.meta.root_names()})
-        trial.select(compiled.alias("_"))
+        compiled = _compiled(tree)
+        _try_on_odd_cells(compiled)
     return compiled
+
+
+def find_casts(text: str, columns: Sequence[str]) -> tuple[Cast, ...]:
+    """The casts of an expression that can fail on a cell which is not blank.
+
+    What is not reached is not asked: the branches of CASE and IF that a row does not take, what stands in COALESCE
+    behind a value, behind AND what is false already, and behind OR what is true. Raises as `compile_expression` does.
+    """
+    with _translated(text):
+        found = [_cast(node, guards) for node, guards in _strict_casts(_resolved(text, columns), ())]
+        for one in found:
+            _try_on_odd_cells(one.failed)
+    return tuple(found)
 
 
 def compile_condition(text: str, columns: Sequence[str]) -> pl.Expr:
@@ -100,6 +130,75 @@ def compile_condition(text: str, columns: Sequence[str]) -> pl.Expr:
     if trial.select(compiled.alias("_")).schema["_"] != pl.Boolean:
         raise ExpressionError(f"{_quoted(text)} is a value, not a condition; compare it with something: = 'Ready'")
     return compiled.fill_null(value=False)
+
+
+def _resolved(text: str, columns: Sequence[str]) -> exp.Expr:
+    """The guarded tree with the names of columns as the file has them."""
+    tree = _guarded(text)
+    for column in list(tree.find_all(exp.Column)):
+        column.this.set("this", _resolve(column.name, columns))
+        column.this.set("quoted", value=True)
+    return tree
+
+
+def _compiled(tree: exp.Expr) -> pl.Expr:
+    return pl.sql_expr(tree.sql(comments=False))
+
+
+def _try_on_odd_cells(compiled: pl.Expr) -> None:
+    trial = pl.DataFrame({name: pl.Series(_TRIAL, dtype=pl.String) for name in compiled.meta.root_names()})
+    trial.select(compiled.alias("_"))
+
+
+Guards = tuple[pl.Expr, ...]
+"""Conditions that hold where a part of an expression is reached."""
+
+
+def _strict_casts(node: exp.Expr, guards: Guards) -> Iterator[tuple[exp.TryCast, Guards]]:
+    """Every CAST in a tree, with what must hold for it to be reached."""
+    if isinstance(node, exp.TryCast) and node.meta.get(_STRICT):
+        yield node, guards
+    if isinstance(node, exp.Case | exp.If):
+        yield from _in_branches(node, guards)
+    elif isinstance(node, exp.Coalesce | exp.And | exp.Or):
+        parts = [node.this, *node.expressions] if isinstance(node, exp.Coalesce) else [node.left, node.right]
+        for part in parts:
+            yield from _strict_casts(part, guards)
+            done = _compiled(part)
+            guards = (*guards, done.is_null() if isinstance(node, exp.Coalesce) else _open(node, done))
+    else:
+        for part in node.iter_expressions():
+            yield from _strict_casts(part, guards)
+
+
+def _open(node: exp.And | exp.Or, done: pl.Expr) -> pl.Expr:
+    """Whether the left side of AND or OR leaves the right side to be asked."""
+    return done.fill_null(value=True) if isinstance(node, exp.And) else ~done.fill_null(value=False)
+
+
+def _in_branches(node: exp.Case | exp.If, guards: Guards) -> Iterator[tuple[exp.TryCast, Guards]]:
+    """The casts of CASE and IF: of the conditions as far as they are asked, of the one branch that is taken."""
+    branches = node.args["ifs"] if isinstance(node, exp.Case) else [node]
+    subject = node.this if isinstance(node, exp.Case) else None
+    otherwise = node.args.get("default") if isinstance(node, exp.Case) else node.args.get("false")
+    if subject is not None:
+        yield from _strict_casts(subject, guards)
+    for branch in branches:
+        yield from _strict_casts(branch.this, guards)
+        asked = branch.this if subject is None else exp.EQ(this=subject.copy(), expression=branch.this.copy())
+        holds = _compiled(asked).fill_null(value=False)
+        yield from _strict_casts(branch.args["true"], (*guards, holds))
+        guards = (*guards, ~holds)
+    if otherwise is not None:
+        yield from _strict_casts(otherwise, guards)
+
+
+def _cast(node: exp.TryCast, guards: Guards) -> Cast:
+    operand = _compiled(node.this).cast(pl.String)
+    failed = (operand.str.strip_chars() != "") & _compiled(node).is_null()
+    column = next((one.name for one in node.find_all(exp.Column)), None)
+    whole = node.to.this == exp.DataType.Type.BIGINT
+    return Cast(reduce(pl.Expr.and_, guards, failed).fill_null(value=False), operand, column, whole)
 
 
 def _guarded(text: str) -> exp.Expr:
@@ -153,7 +252,9 @@ def _safe_cast(node: exp.Expr) -> exp.Expr:
     """CAST as TRY_CAST, to the wide types: a cell that is no number is empty, and 3,000,000,000 is one."""
     if not isinstance(node, exp.Cast):
         return node
-    return exp.TryCast(this=node.this, to=exp.DataType.build(_TYPES[node.to.this]))
+    safe = exp.TryCast(this=node.this, to=exp.DataType.build(_TYPES[node.to.this]))
+    safe.meta[_STRICT] = not isinstance(node, exp.TryCast)
+    return safe
 
 
 def _resolve(name: str, columns: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ It must never know the terminal, and changes nothing.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +14,7 @@ import polars as pl
 from etl import mapping as maps
 from etl.batch import Batch, Decision, Table, column_letters
 from etl.choosing import tied
-from etl.mapping import Guess
+from etl.mapping import Guess, Use
 from etl.quoting import show_value
 from etl.readers import READ_WHOLE_BYTES, Skipped, Survey
 from etl.report import ProblemGroup, ProblemGroups
@@ -24,6 +24,8 @@ SAMPLES = 3
 CANDIDATES = 3
 """How many mappings are named, the best first."""
 
+_USUAL = "test-cases"
+"""What rows are taken for where nothing is known of them."""
 _WITH_FLAG = re.compile(r"\bwith (--[a-z-]+)")
 
 
@@ -33,7 +35,8 @@ class ColumnFacts:
 
     `filled` counts the cells that hold something, `longest` is in characters, `samples` are the first different values,
     cut short and without secrets. `field` is what the best mapping makes of it, `evidence` why (or why not,
-    where a known name holds values of another kind), and `confidence` how sure that is, from 0 to 1.
+    where a known name holds values of another kind), and `confidence` how sure that is, from 0 to 1. `fate` is what the
+    mapping does with a column that no field takes by its name (`groups rows`, `not sent`), in a word or two.
     """
 
     name: str
@@ -44,6 +47,12 @@ class ColumnFacts:
     field: str | None
     evidence: str | None
     confidence: float
+    fate: str | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether the column holds something, and the best mapping does nothing with it."""
+        return bool(self.filled) and self.field is None and self.fate is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,8 @@ class TableFacts:
     columns: tuple[ColumnFacts, ...]
     problems: tuple[ProblemGroup, ...]
     guesses: tuple[Guess, ...]
+    nearest: Guess
+    """What comes nearest where no mapping fits: of what was asked for, or of test cases, even if no column is known."""
 
     @property
     def best(self) -> Guess | None:
@@ -107,7 +118,7 @@ def inspect_file(survey: Survey, *, resource: str | None, mapping: str | None, w
     tables = []
     for table in survey.tables:
         guesses = maps.guess(table.origin, table.sample, resource, candidates)
-        facts = _inspect_table(table, tuple(guesses[:CANDIDATES]), whole=whole)
+        facts = _inspect_table(table, tuple(guesses[:CANDIDATES]), _nearest(table, guesses, resource), whole=whole)
         tables.append(replace(facts, decisions=_credited(facts.decisions, survey.flags_of_mapping)))
     return Inspection(
         file=survey.file,
@@ -120,7 +131,15 @@ def inspect_file(survey: Survey, *, resource: str | None, mapping: str | None, w
     )
 
 
-def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> TableFacts:
+def _nearest(table: Table, guesses: Sequence[Guess], resource: str | None) -> Guess:
+    """The best guess that there is, or else the mapping for the resource by the names that columns commonly have."""
+    if guesses and (guesses[0].score > 0 or len(guesses) == 1):
+        return guesses[0]
+    common = maps.load_mapping(resource or _USUAL)
+    return maps.guess(table.origin, table.sample, None, (common,))[0]
+
+
+def _inspect_table(table: Table, guesses: tuple[Guess, ...], nearest: Guess, *, whole: bool) -> TableFacts:
     origin = table.origin
     counts = _Counts(origin.columns)
     problems = ProblemGroups()
@@ -133,6 +152,7 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
         problems.add(origin.file, batch.problems)
     best = guesses[0] if guesses and guesses[0].score >= maps.FITS else None
     uses = best.doubts | best.uses if best else {}
+    fates = maps.fates(best, origin) if best else {}
     columns = [
         ColumnFacts(
             name=name,
@@ -140,9 +160,10 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
             filled=counts.filled[name],
             longest=counts.longest[name],
             samples=tuple(_samples(name, table.sample)),
-            field=best.columns.get(name) if best else None,
-            evidence=uses[name].evidence if name in uses else None,
-            confidence=uses[name].confidence if name in uses else 0.0,
+            field=best.columns.get(name, fates[name].field if name in fates else None) if best else None,
+            evidence=fates[name].why if name in fates else _evidence(name, uses, best or nearest),
+            confidence=uses[name].confidence if name in uses else float(name in fates),
+            fate=fates[name].words if name in fates else None,
         )
         for at, name in enumerate(origin.columns)
     ]
@@ -155,7 +176,17 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], *, whole: bool) -> 
         columns=tuple(columns),
         problems=problems.worst_first(),
         guesses=guesses,
+        nearest=nearest,
     )
+
+
+def _evidence(column: str, uses: Mapping[str, Use], near: Guess) -> str | None:
+    """Why a column is used, or is not, or what it would be if only the mapping `near` fitted."""
+    if column in near.perhaps:
+        return f"may be {near.perhaps[column].path}: {near.perhaps[column].evidence}"
+    if column in uses:
+        return uses[column].evidence
+    return f"would be {near.columns[column]} of {near.mapping.resource}" if column in near.columns else None
 
 
 def _credited(decisions: Iterable[Decision], flags_of_mapping: AbstractSet[str]) -> tuple[Decision, ...]:
@@ -222,6 +253,7 @@ def _table(table: TableFacts) -> dict[str, Any]:
                 "longest": column.longest,
                 "samples": list(column.samples),
                 "field": column.field,
+                "fate": column.fate,
                 "confidence": column.confidence if column.field else None,
                 "evidence": column.evidence,
             }

@@ -107,6 +107,10 @@ class Code(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
     """A test case whose input is nearly that of an earlier row; looked for with `--near-duplicates` only."""
     METRIC_PREFIX = "metric_prefix"
+    UNKNOWN_VARIABLE = "unknown_variable"
+    """A `{{name}}` in an agent's settings that the API fills with nothing."""
+    MANY_SIMULATIONS = "many_simulations"
+    """A run, or a template of runs, that would start very many simulations."""
     MISSING_TEST_SET = "missing_test_set"
     """No test set given or mapped; `import` needs one."""
     # sending

@@ -75,14 +75,14 @@ def judge(tables: Iterable[RealTable]) -> list[Verdict]:
 def _judge(table: RealTable) -> Iterator[Verdict]:
     names = tuple(header.name for header in table.headers)
     origin = Origin(table.name, None, "csv", names, tuple(range(1, len(names) + 1)), 1)
-    best = guess(origin, _sample(table))[0]
+    best = guess(origin, sample_of(table))[0]
     taken = best.columns if best.score >= FITS and best.mapping.resource == table.resource else {}
     wrongly = best.score >= FITS and best.mapping.resource != table.resource
     for header in table.headers:
         yield Verdict(table, header, best.columns.get(header.name, "-") if wrongly else taken.get(header.name, "-"))
 
 
-def _sample(table: RealTable) -> pl.DataFrame:
+def sample_of(table: RealTable) -> pl.DataFrame:
     """Rows of the known values; a column without any has text that says nothing. No rows where none is known."""
     if not any(header.samples for header in table.headers):
         return pl.DataFrame({ROW: []} | {header.name: [] for header in table.headers}).cast({ROW: pl.Int64})

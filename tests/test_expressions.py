@@ -18,6 +18,7 @@ from etl.expressions import (
     check_expression,
     compile_condition,
     compile_expression,
+    find_casts,
 )
 
 COLUMNS = ("Status", "Priority", "Order No")
@@ -78,6 +79,37 @@ def test_a_condition_chooses_rows_and_unknown_is_false(text: str, rows: list[int
     chosen = FRAME.with_row_index("at").filter(compile_condition(text, COLUMNS))
     assert chosen["at"].to_list() == rows
     assert FRAME.select(compile_condition(text, COLUMNS).alias("it"))["it"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("CAST(Priority AS INT) + 1", [2]),
+        ("Priority::double", [2]),
+        ("TRY_CAST(Priority AS INT) + 1", []),
+        ("CAST(Priority AS VARCHAR)", []),
+        ("UPPER(Status)", []),
+        ("COALESCE(CAST(Priority AS INT), 0)", [2]),
+        ("COALESCE(Status, CAST(Priority AS INT) || '')", [2]),
+        ('COALESCE(TRY_CAST("Order No" AS INT), CAST(Priority AS INT))', [2]),
+        ("CASE WHEN Status = 'Ready' THEN CAST(Priority AS INT) ELSE 0 END", []),
+        ("CASE WHEN Status = 'Ready' THEN 1 ELSE CAST(Priority AS INT) END", [2]),
+        ("CASE WHEN CAST(Priority AS INT) > 3 THEN 'high' ELSE 'low' END", [2]),
+        ("CASE WHEN Priority = 'high' THEN 9 WHEN CAST(Priority AS INT) > 3 THEN 2 ELSE 1 END", []),
+        ("CASE Priority WHEN 'high' THEN 9 ELSE CAST(Priority AS INT) END", []),
+        ("CASE CAST(Priority AS INT) WHEN 3 THEN 'a' ELSE 'b' END", [2]),
+        ("IF(Priority = 'high', 9, CAST(Priority AS INT))", []),
+        ("Priority <> 'high' AND CAST(Priority AS INT) > 3", []),
+        ("Priority = 'high' OR CAST(Priority AS INT) > 3", []),
+        ('CAST(SUBSTR("Order No", 1, 1) AS INT)', [3]),
+    ],
+)
+def test_the_rows_in_which_a_cast_fails_are_found_where_it_is_reached(text: str, rows: list[int]) -> None:
+    frame = FRAME.with_columns(Status=pl.Series(["Ready", "Draft", None if "COALESCE(Status" in text else "x", ""]))
+    found = find_casts(text, COLUMNS)
+    failed = frame.select(one.failed.alias(str(number)) for number, one in enumerate(found))
+    assert [number for number, row in enumerate(failed.iter_rows()) if any(row)] == rows
+    assert all(one.column in {"Priority", "Order No"} for one in found)
 
 
 @pytest.mark.parametrize(

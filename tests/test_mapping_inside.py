@@ -138,7 +138,10 @@ def test_a_star_leads_to_an_only_value(tmp_path: Path) -> None:
     rows = [{"vars": {"topic": "Hi"}}, {"vars": {"question": "Ho", "n": 1}}, {"vars": {"a": "1", "b": "2"}}]
     made = mapped(mapping, json_batch(*rows))
     assert made.bodies == [{"input_str": "Hi"}, {"input_str": "Ho"}, {}]
-    assert made.messages == ['vars has a value that no field takes: {"a": "1", "b": "2"}']
+    assert made.messages == [
+        "vars also has the key n, which nothing uses; map it, or say lost",
+        'vars has a value that no field takes: {"a": "1", "b": "2"}',
+    ]
 
 
 def test_a_rewriting_may_lose_a_part(tmp_path: Path) -> None:

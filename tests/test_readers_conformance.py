@@ -157,6 +157,22 @@ class TestCells:
         assert f"U+{sign}" in batches[-1].problems["message"][0]
         assert cells(batches) == rows
 
+    def test_that_were_read_in_a_wrong_encoding_before_are_named_and_kept(self, form: Form, tmp_path: Path) -> None:
+        rows: list[Row] = [("1", "a café", "x"), ("2", "a cafÃ©", "x")]
+        if form.codec == "cp1252":
+            return  # there the same bytes are UTF-8
+        batches = read(form.write(tmp_path, rows, COLUMNS))
+        assert found(batches) == [(form.first + 1, "mojibake", "input")]
+        assert 'it was "a café"' in batches[-1].problems["message"][0]
+        assert batches[-1].problems["severity"].to_list() == ["warning"]
+        assert cells(batches) == rows
+
+    def test_of_columns_with_long_names_have_sentences_that_can_be_read(self, form: Form, tmp_path: Path) -> None:
+        name = "How satisfied are you? " * 60
+        (batch,) = read(form.write(tmp_path, [("1", "a\x7fb", "x")], ("id", name.strip(), "notes")))
+        assert batch.problems["column"].to_list() == [name.strip()]
+        assert len(batch.problems["message"][0]) < 300
+
     def test_of_secret_columns_are_not_shown(self, form: Form, tmp_path: Path) -> None:
         (batch,) = read(form.write(tmp_path, [("1", "sk-123\x7f", "x")], ("id", "api_key", "notes")))
         assert batch.problems["value"].to_list() == ["«hidden»"]

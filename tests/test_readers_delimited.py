@@ -306,7 +306,7 @@ class TestRecordsThatDoNotFit:
         path.write_text("id,input\n" + "1,a\n" * 30_000 + '2,"b\n3,c\n')
         with open_source(str(path)) as survey:
             batches = survey.tables[0].batches()
-            assert len(next(batches)) == 20_000
+            assert len(next(batches)) == 30_000
         assert "opens in line 30002 never closes" in refusal(path).message
 
 

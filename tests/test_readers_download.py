@@ -1,5 +1,6 @@
 """Downloads: the whole file behind an address, or a sentence; and nothing secret shown or sent on."""
 
+import gc
 import gzip
 import shutil
 import sys
@@ -296,9 +297,6 @@ class TestSecureConnections:
             error = error_of(server.url("/cases.csv").replace("http:", "https:"))
         assert "no secure connection could be made" in error.message
 
-    # The tunnel of the test's own proxy may be collected before it is closed.
-    @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_go_through_the_proxy_of_the_environment(self, identity: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(identity))
         with serving({"/cases.csv": reply(CSV)}, identity) as proxy:
@@ -309,12 +307,18 @@ class TestSecureConnections:
         assert "Proxy-Authorization: Basic" in connect
         assert "authorization" not in get.lower()
 
+    # http.client of Python 3.11 never closes the answer of a proxy that refuses: it is collected here, not in a test
+    # that knows nothing of it.
+    @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_are_refused_when_the_proxy_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving({"files.example:443": reply(b"", "407 Proxy Authentication Required")}) as proxy:
             monkeypatch.setenv("https_proxy", proxy.base.replace("//", "//ada:hidden@"))
             error = error_of("https://files.example/cases.csv")
         assert "the proxy answered 407" in error.message
         assert "hidden" not in error.message + error.hint
+        del error
+        gc.collect()
 
 
 class TestAGoogleSheet:

@@ -69,6 +69,7 @@ class TestAFileIsRefused:
             ('<row r="2"><c r="A3"><v>1</v></c></row>', "holds a cell called A3"),
             ('<row r="2"><c r="XFE2"><v>1</v></c></row>', "outside the sheet"),
             ('<row r="2"><c r="A2" t="s"><v>9</v></c></row>', "a cell names text 9"),
+            ('<row r="2"><c r="A2" t="s"><v>4294967296</v></c></row>', "a cell names text 4294967296"),
             ('<row r="2"><c r="A2" s="x"><v>9</v></c></row>', "'x' stands where a number belongs"),
             ('<row r="2"><c r="A2"><v>1</v></row>', "broken XML"),
         ],

@@ -87,6 +87,12 @@ def test_a_secret_stays_one(tmp_path: Path) -> None:
     assert "abc" not in str(batch.problems.rows())
 
 
+def test_it_is_found_in_nested_values(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 1, "turns": [{"role": "user", "text": "a cafÃ©"}]}\n{"id": 2, "turns": [{"text": "é"}]}\n')
+    assert found(read(path)) == [(1, "mojibake", "turns")]
+
+
 def test_clean_text_costs_one_look() -> None:
     cells = pl.Series(["Ask for a refund of the order, politely, and then hang up — très vite"] * 100_000)
     started = perf_counter()

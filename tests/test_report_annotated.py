@@ -107,6 +107,29 @@ class TestMarks:
         assert page["C5"].comment.author == "coval-etl"
         assert page.column_dimensions["E"].width == 60
 
+    def test_cells_that_nothing_takes_are_not_marked_and_sentences_end(self, tmp_path: Path) -> None:
+        book = openpyxl.Workbook()
+        page = book.active
+        assert isinstance(page, Worksheet)
+        page.append(("Case", "Prompt", "Line", "Caller phone", "Type"))
+        page.append(("A", "Ask", "#REF!", "14155550100", "SCRIPT"))
+        page.append(("A", "Other", "Bye", "14155550101", "SCRIPT"))
+        page.append(("B", "Ask", "Bye", "14155550102", "SCRIPT"))
+        book.save(tmp_path / "cases.xlsx")
+        (tmp_path / "m.yaml").write_text(
+            "version: 1\nname: m\nresource: test-cases\nsource: {group_by: [Case]}\nfields:\n"
+            "  input_str: {from: Prompt}\n  input_type: {from: Type}\n"
+            "  simulation_metadata_input.script_turns: {collect: Line}\n"
+        )
+        etl(tmp_path, "validate", "cases.xlsx", "--mapping", "m.yaml", "--report", "report")
+        marked = openpyxl.load_workbook(tmp_path / "report" / "annotated.xlsx").worksheets[0]
+        assert [fill_of(cell) for cell in marked["D"]] == [""] * 4
+        assert fill_of(marked["F4"]) == ""
+        assert fill_of(marked["C2"]) == fill_of(marked["F3"]) == COLOURS["error"]
+        assert fill_of(marked["B3"]) == COLOURS["warning"]
+        assert "correct the formula or type the value. Warning in B3: " in marked["F2"].value
+        assert marked["F2"].value == marked["F3"].value
+
     def test_an_import_says_which_id_each_row_got(self, tmp_path: Path) -> None:
         cases(tmp_path / "cases.xlsx", GOOD, ("Caller is lost", "Helps", "Skript", None), ("x", "y", "SCENARIO", None))
         target = ("--sandbox", "--test-set", "Calls", "--create-missing", "--mapping", "test-cases")

@@ -79,10 +79,71 @@ def test_never_writes_over_a_file(tmp_path: Path) -> None:
     assert (said.code, "cannot be written" in said.err) == (2, True)
 
 
-def test_nothing_is_saved_where_no_mapping_fits_or_two_do(tmp_path: Path) -> None:
-    (tmp_path / "zoo.csv").write_text("animal,legs\nant,6\n")
-    said = etl(tmp_path, "inspect", "zoo.csv", "--write-mapping", "mine.yaml")
-    assert (said.code, "No mapping fits" in said.err) == (2, True)
+@pytest.mark.parametrize(
+    ("name", "text", "kept", "fault"),
+    [
+        ("zoo", "animal,legs\nant,6\n", "# Not used: animal\n", "6:3: nothing says where input_str comes from"),
+        (
+            "turns",
+            "Title,Turn 1,Turn 2\nRefund,Hi,Bye\n",
+            "from_pattern: ['Turn {n}'",
+            "6:3: nothing says where input_str comes from",
+        ),
+    ],
+)
+def test_where_no_mapping_fits_the_nearest_is_saved_and_the_check_names_what_is_missing(
+    tmp_path: Path, name: str, text: str, kept: str, fault: str
+) -> None:
+    (tmp_path / f"{name}.csv").write_text(text)
+    said = etl(tmp_path, "inspect", f"{name}.csv", "--write-mapping", "mine.yaml", COLUMNS="160")
+    assert (said.code, "No mapping fits" in said.out) == (0, True)
+    assert "Next: finish mine.yaml" in said.out
+    written = (tmp_path / "mine.yaml").read_text()
+    assert kept in written
+    checked = etl(tmp_path, "mappings", "check", "mine.yaml", "--against", f"{name}.csv")
+    assert (checked.code, checked.out.startswith(f"mine.yaml:{fault}")) == (2, True), checked.out
+    first = text.partition(",")[0]
+    finished = written.replace("input_str: {required: true}", f"input_str: {{from: {first}, required: true}}")
+    (tmp_path / "mine.yaml").write_text(finished)
+    checked = etl(tmp_path, "mappings", "check", "mine.yaml", "--against", f"{name}.csv")
+    assert checked.code == 0, checked.out
+    assert etl(tmp_path, "validate", f"{name}.csv", "--mapping", "mine.yaml").code == 0
+
+
+def test_a_column_that_may_be_meant_is_taken_and_a_comment_says_so(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("Customer says,Agent responds\nWhere is it?,Asks for the order number\n")
+    assert etl(tmp_path, "inspect", "cases.csv", "--write-mapping", "mine.yaml").code == 0
+    assert "expected_behaviors: # not sure (agent in its name): take it out" in (tmp_path / "mine.yaml").read_text()
+    shown = etl(tmp_path, "preview", "cases.csv", "--mapping", "mine.yaml").out
+    assert json.loads(shown)["expected_behaviors"] == ["Asks for the order number"]
+
+
+def test_what_the_mapping_does_with_other_columns_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("Case,No,Prompt,Owner,Audio,Id,Status\n1,1,Hi,Ann,a.wav,7,Ready\n")
+    (tmp_path / "own.yaml").write_text(
+        "version: 1\nname: own\nresource: test-cases\n"
+        "source: {group_by: Case, order_by: 'No', where: \"Status = 'Ready'\"}\n"
+        "fields: {input_str: {from: Prompt}}\nlost: {Audio: no files}\nignored: {Id: given anew}\n"
+        "unmapped: {into: metric_input.source}\n"
+    )
+    shown = etl(tmp_path, "inspect", "cases.csv", "--mapping", "own.yaml", "--json").json
+    found = {one["name"]: (one["field"], one["fate"], one["evidence"]) for one in shown["tables"][0]["columns"]}
+    assert found == {
+        "Case": (None, "groups rows", "rows of one record have it in common"),
+        "No": (None, "orders rows", "it numbers the rows of a record"),
+        "Prompt": ("input_str", None, "named Prompt"),
+        "Owner": ("metric_input.source", "sent", "with what no field is for, in metric_input.source"),
+        "Audio": (None, "not sent", "no files"),
+        "Id": (None, "left out", "given anew"),
+        "Status": (None, "looked at", "a condition of the mapping names it"),
+    }
+    said = etl(tmp_path, "inspect", "cases.csv", "--mapping", "own.yaml", "--write-mapping", "mine.yaml")
+    assert said.code == 0
+    assert "not used" not in said.out
+    assert "Not used" not in (tmp_path / "mine.yaml").read_text()
+
+
+def test_nothing_is_saved_where_two_mappings_fit(tmp_path: Path) -> None:
     id_ = "gk3jK9mPq2xRt5vW8yZaBc"
     (tmp_path / "both.csv").write_text(f"Agent,Persona,Test suite,Name\n{id_},{id_},aB1cD2eF,Nightly\n")
     said = etl(tmp_path, "inspect", "both.csv", "--write-mapping", "mine.yaml")

@@ -62,7 +62,7 @@ def command(
     console = stdout(plain=output.plain)
     with console.capture() as shown:
         typed = [shlex.quote(file), *([f"--mapping {shlex.quote(written)}"] if written else said)]
-        console.print(_page(facts, typed), soft_wrap=False)
+        console.print(_page(facts, typed, written), soft_wrap=False)
     write_out("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
 
 
@@ -73,6 +73,8 @@ def _write(out: str, facts: Inspection, opening: Opening, mapping: str | None) -
     """
     fitting = [table for table in facts.tables if table.best is not None]
     bests = [table.best for table in fitting if table.best is not None]
+    if not fitting and len(facts.tables) == 1:
+        fitting, bests = [facts.tables[0]], [facts.tables[0].nearest]
     if not bests or fitting[0].equals or any(one.settled != bests[0].settled for one in bests):
         raise _no_mapping(fitting)
     table, best = fitting[0], bests[0]
@@ -81,8 +83,9 @@ def _write(out: str, facts: Inspection, opening: Opening, mapping: str | None) -
         told["sheet"] = table.sheet
     if "columns" in told:
         told["columns"] = list(told["columns"])
-    columns = [column for one in fitting for column in one.columns if column.field is None and column.filled]
-    unused = list(dict.fromkeys(column.name for column in columns))
+    taken = {*best.uses, *best.likeliest}
+    columns = [column.name for one in fitting for column in one.columns if column.is_unused]
+    unused = [column for column in dict.fromkeys(columns) if column not in taken]
     title = f"Made by coval-etl inspect from {Path(facts.file).name}: change it as you like."
     text = write_mapping(best, mapping or best.mapping.name, Path(out).stem, title, told, unused)
     try:
@@ -99,7 +102,7 @@ def _write(out: str, facts: Inspection, opening: Opening, mapping: str | None) -
 def _no_mapping(fitting: Sequence[TableFacts]) -> UsageError:
     if not fitting:
         return UsageError(
-            "No mapping fits, so there is none to save.", "Say what the rows are with --resource, or write a mapping."
+            "No mapping fits any of the sheets.", "Save the nearest for one of them: name it with --sheet."
         )
     if len(fitting) > 1:
         sheets = ", ".join(table.sheet or "" for table in fitting)
@@ -116,7 +119,7 @@ def _flags(opening: Opening, resource: str | None, mapping: str | None) -> list[
     return [flag if value is True else f"{flag} {shlex.quote(str(value))}" for flag, value in said]
 
 
-def _page(facts: Inspection, typed: Sequence[str]) -> RenderableType:
+def _page(facts: Inspection, typed: Sequence[str], written: str | None) -> RenderableType:
     head = Text(visible(facts.file), style="bold") + Text(f"  {_size(facts.size_bytes)}")
     parts: list[RenderableType] = [head, _decisions(facts.decisions)]
     if facts.sha256 is not None:
@@ -129,7 +132,7 @@ def _page(facts: Inspection, typed: Sequence[str]) -> RenderableType:
             Text("Not read ", style="bold") + Text(f"{visible(one.sheet)}: {visible(one.reason)}", style="dim")
             for one in facts.skipped
         ]
-    parts += [Text(), _next_step(facts, typed)]
+    parts += [Text(), _next_step(facts, typed, written)]
     return Group(*parts)
 
 
@@ -189,6 +192,8 @@ def _example(column: ColumnFacts) -> str:
 
 def _field(column: ColumnFacts) -> Text:
     said = Text(f"  {visible(column.evidence)}", style="dim") if column.evidence else Text()
+    if column.field is None and column.fate is not None and column.filled:
+        return Text(column.fate, style="yellow" if column.fate == "not sent" else "green") + said
     if column.field is None:
         return Text("not used", style="yellow") + said if column.filled else Text("empty", style="dim")
     if column.confidence < 1:
@@ -211,7 +216,18 @@ def _fit(table: TableFacts) -> Text:
     return line + Text(f"  (else {also})" if also else "", style="dim")
 
 
-def _next_step(facts: Inspection, typed: Sequence[str]) -> Text:
-    if any(table.best for table in facts.tables):
+def _next_step(facts: Inspection, typed: Sequence[str], written: str | None) -> Text:
+    bests = [table.best for table in facts.tables if table.best is not None]
+    checks = f"coval-etl mappings check {shlex.quote(written)} --against {typed[0]}" if written else ""
+    if bests and not any(best.perhaps for best in bests):
         return Text(f"Next: coval-etl validate {' '.join(typed)}", style="dim")
-    return Text("Next: write a mapping of a few lines, and give it with --mapping; the README shows one.", style="dim")
+    if written is not None:
+        return Text(f"Next: finish {visible(written)} (its comments say where), then {checks}", style="dim")
+    if bests:
+        doubt = next(column for best in bests for column in best.perhaps)
+        said = f"Next: an import asks about {visible(doubt)}; --write-mapping my.yaml saves a mapping that takes it."
+        return Text(said, style="dim")
+    said = (
+        "Next: save the nearest guess with --write-mapping my.yaml, name the columns in it, and give it with --mapping."
+    )
+    return Text(said, style="dim")

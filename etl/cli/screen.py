@@ -82,9 +82,12 @@ class Screen:
             line = Text("Reading  ", style="bold") + Text(visible(one.name))
             line += Text(f"  as {one.resource.name}, mapping {one.bound.mapping.name}", style="dim")
             self._console.print(line)
-            unused = [visible(problem.column) for problem in table_problems(one)]
+            problems = table_problems(one)
+            unused = [visible(problem.column) for problem in problems if problem.column is not None]
             if unused:
                 self._console.print(Text(f"         columns that no field uses: {', '.join(unused)}", style="dim"))
+            for said in (problem.message for problem in problems if problem.column is None):
+                self._console.print(Text(f"         {visible(said)}", style="dim"))
         for skipped in left_out:
             self._console.print(Text(f"Left out {visible(skipped.sheet)}: {visible(skipped.reason)}", style="dim"))
 

@@ -3,6 +3,7 @@
 Must never know where rows come from or where bodies go.
 """
 
+from etl.mapping.cells.names import spelled
 from etl.mapping.detection.columns import Use
 from etl.mapping.detection.guessing import FITS, SURE, Guess, guess
 from etl.mapping.detection.writing import write_mapping
@@ -13,17 +14,19 @@ from etl.mapping.language.presets import check_mapping, load_mapping, mapping_te
 from etl.mapping.language.schema import mapping_schema
 from etl.mapping.language.spec import Mapping
 from etl.mapping.language.spec import Source as MappingSource
+from etl.mapping.rows.absence import without_nulls
 from etl.mapping.rows.applying import apply
 from etl.mapping.rows.binding import Bound, bind
 from etl.mapping.rows.bodies import bodies
 from etl.mapping.rows.gathering import gather
 from etl.mapping.rows.unmapping import unmap
-from etl.mapping.trying import Trial, try_mapping
+from etl.mapping.trying import Fate, Trial, fates, try_mapping
 
 __all__ = [
     "FITS",
     "SURE",
     "Bound",
+    "Fate",
     "Fault",
     "Guess",
     "Mapping",
@@ -36,13 +39,16 @@ __all__ = [
     "bodies",
     "check_mapping",
     "declared_spec",
+    "fates",
     "gather",
     "guess",
     "load_mapping",
     "mapping_schema",
     "mapping_text",
     "presets",
+    "spelled",
     "try_mapping",
     "unmap",
+    "without_nulls",
     "write_mapping",
 ]

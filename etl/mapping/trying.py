@@ -11,8 +11,9 @@ import polars as pl
 
 from etl.batch import Origin
 from etl.errors import MappingError
-from etl.mapping.detection.guessing import guess
+from etl.mapping.detection.guessing import Guess, guess
 from etl.mapping.language.linting import Fault
+from etl.mapping.language.matching import find_input
 from etl.mapping.language.spec import Mapping, Rule
 from etl.mapping.rows.binding import Bound, bind
 from etl.resources import Contract
@@ -49,6 +50,46 @@ def try_mapping(mapping: Mapping, origin: Origin, sample: pl.DataFrame, contract
     }
     used = _used(bound)
     return Trial((), tuple(column for column in origin.columns if column in used), missing, bound.unmapped)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a column whose name led to no field: a word or two, why, and the field that it is sent in."""
+
+    words: str
+    why: str
+    field: str | None = None
+
+
+def fates(found: Guess, origin: Origin) -> dict[str, Fate]:
+    """What a mapping does with the columns that its fields do not take by name; nothing is said of those it drops."""
+    bound = _bound(found, origin)
+    if bound is None:
+        return {}
+    made: dict[str, Fate] = {}
+    for path, columns in bound.columns.items():
+        made |= dict.fromkeys(columns, Fate("sent", f"with what no field is for, in {path}", path))
+    made |= {one.column: Fate("not sent", reason) for one, reason in bound.lost.items()}
+    for name, reason in bound.mapping.ignored.items():
+        column = find_input(name, origin.columns)
+        made |= {column.column: Fate("left out", reason)} if column else {}
+    conditions = [*([bound.where] if bound.where is not None else []), *(condition for _, condition in bound.rules)]
+    for name in (name for condition in conditions for name in condition.meta.root_names()):
+        made.setdefault(name, Fate("looked at", "a condition of the mapping names it"))
+    if bound.grouping is not None:
+        made |= dict.fromkeys(bound.grouping.by, Fate("groups rows", "rows of one record have it in common"))
+        if bound.grouping.order is not None:
+            made[bound.grouping.order] = Fate("orders rows", "it numbers the rows of a record")
+    return {column: fate for column, fate in made.items() if column not in found.uses}
+
+
+def _bound(found: Guess, origin: Origin) -> Bound | None:
+    for contract in Contract:
+        try:
+            return bind(found.settled, origin, contract)
+        except MappingError:
+            continue
+    return None
 
 
 def _used(bound: Bound) -> set[str]:

@@ -12,9 +12,9 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import ROW, Batch, Origin
 from etl.problems import Code, Problem, Severity
-from etl.quoting import show_value
+from etl.quoting import VALUE_LIMIT, shorten, show_value
 
-BATCH_ROWS = 20_000
+BATCH_ROWS = 50_000
 """No batch holds more rows."""
 BATCH_CHARACTERS = 32_000_000
 """A batch is closed when its cells hold about so many, so that huge cells do not add up."""
@@ -87,6 +87,11 @@ def cell_problem(origin: Origin, row: int, column: str | None, code: Code, messa
     return Problem(row, Severity.ERROR, code, None, column, origin.cell(column, row), shown, message)
 
 
+def spoken(column: str) -> str:
+    """A column's name as a sentence about one of its cells begins with it: a header may be a whole questionnaire."""
+    return shorten(column, VALUE_LIMIT)
+
+
 def error_message(text: str) -> str:
     """What to say of a spreadsheet error, after the column's name."""
     return f"holds the spreadsheet error {text}; correct the formula or type the value"
@@ -96,7 +101,9 @@ def error_texts(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
     """A problem for each cell that is a spreadsheet error saved as text. Any spreadsheet program takes it for one."""
     found: list[Problem] = []
     for column, row, value in _cells_where(frame, origin.columns, lambda cell: cell.is_in(list(SPREADSHEET_ERRORS))):
-        found.append(cell_problem(origin, row, column, Code.ERROR_CELL, f"{column} {error_message(value)}", value))
+        found.append(
+            cell_problem(origin, row, column, Code.ERROR_CELL, f"{spoken(column)} {error_message(value)}", value)
+        )
     return problem.frame_of(found)
 
 
@@ -105,7 +112,7 @@ def _control_characters(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
     for column, row, value in _cells_where(frame, origin.columns, _holds_control):
         at, sign = next((at, char) for at, char in enumerate(value, 1) if re.fullmatch(CONTROL, char))
         advice = ", a line break of mainframes; write a line feed instead" if sign == _NEXT_LINE else "; remove it"
-        message = f"{column} holds the control character U+{ord(sign):04X} (character {at}){advice}"
+        message = f"{spoken(column)} holds the control character U+{ord(sign):04X} (character {at}){advice}"
         found.append(cell_problem(origin, row, column, Code.CONTROL_CHARACTER, message, value))
     return problem.frame_of(found)
 

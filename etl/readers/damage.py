@@ -15,6 +15,7 @@ from etl import problems as problem
 from etl.batch import ROW, Origin
 from etl.problems import Code, Severity
 from etl.quoting import HIDDEN, quote_value, show_value
+from etl.readers.assembly import spoken
 from etl.readers.mojibake import SUSPECT, repair
 
 _ID_WORDS = re.compile(
@@ -120,24 +121,28 @@ _SIGNS = {
 """By the words in a column's name: what its cells are looked through for."""
 
 
-def find_damage(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
-    """A warning for each cell that shows signs of damage: ids and phone numbers by the column's name, any other text by
-    its length and its characters.
+def find_damage(frame: pl.DataFrame, origin: Origin, *, is_ascii: bool = False) -> pl.DataFrame:
+    """A warning for each cell that shows signs of what spreadsheets do: ids and phone numbers by the column's name, any
+    other text by its length and its characters. `is_ascii`: all cells are known to be.
     """
     columns = [column for column in origin.columns if _signs_of(column)]
     longest = (pl.col(column).str.len_bytes().max().alias(f"longest {column}") for column in origin.columns)
     odd = (pl.col(column).str.contains(_any_of(column)).any().alias(f"odd {column}") for column in columns)
-    suspect = (pl.col(column).str.contains(SUSPECT).any().alias(f"suspect {column}") for column in origin.columns)
-    seen = frame.select(*longest, *odd, *suspect).row(0, named=True)
-    found: list[pl.DataFrame] = []
+    seen = frame.select(*longest, *odd).row(0, named=True)
+    found = [] if is_ascii else [find_mojibake(frame, origin)]
     for column in origin.columns:
         if (seen[f"longest {column}"] or 0) >= _CELL_CHARACTERS:
             found.append(_cut_texts(frame, origin, column))
-        if seen[f"suspect {column}"]:
-            found.append(_mojibake(frame, origin, column))
         if seen.get(f"odd {column}"):
             found += _damage_in(frame, origin, column)
     return problem.joined(found)
+
+
+def find_mojibake(frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+    """A warning for each cell whose text was read in another encoding than it was written in, before it came here."""
+    suspect = frame.select(pl.col(column).str.contains(SUSPECT).any() for column in origin.columns).row(0)
+    hits = (column for column, hit in zip(origin.columns, suspect, strict=True) if hit)
+    return problem.joined([_mojibake(frame, origin, column) for column in hits])
 
 
 @lru_cache(maxsize=4096)
@@ -161,7 +166,7 @@ def _damage_in(frame: pl.DataFrame, origin: Origin, column: str) -> Iterator[pl.
         if not cells.str.contains(sign.pattern).any():
             continue
         hit = sign.hit(cells).fill_null(value=False)
-        message = pl.concat_str(pl.lit(f"{column} holds "), shown, pl.lit(f", {sign.words}"))
+        message = pl.concat_str(pl.lit(f"{spoken(column)} holds "), shown, pl.lit(f", {sign.words}"))
         yield _warnings(frame.filter(hit), origin, column, sign.code, shown, message)
 
 
@@ -174,7 +179,7 @@ def _cut_texts(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame
         column,
         Code.CUT_TEXT,
         pl.col("shown"),
-        pl.lit(f"{column} {words}"),
+        pl.lit(f"{spoken(column)} {words}"),
     )
 
 
@@ -189,8 +194,8 @@ def _mojibake(frame: pl.DataFrame, origin: Origin, column: str) -> pl.DataFrame:
                 HIDDEN if shown == HIDDEN else quote_value(column, _from(one, repaired.place))
                 for one in (text, repaired.text)
             )
-            words = f"{column} holds {holds}, UTF-8 that was read as {repaired.taken_for}; it was {was}; paste it again"
-            told.append((row, shown, f"{words}, or export the file again as UTF-8"))
+            words = f"{spoken(column)} holds {holds}, UTF-8 that was read as {repaired.taken_for}; it was {was}; "
+            told.append((row, shown, f"{words}paste it again, or export the file again as UTF-8"))
     schema = {ROW: pl.Int64, "shown": pl.String, "words": pl.String}
     rows = pl.DataFrame(told, schema=schema, orient="row")
     return _warnings(rows, origin, column, Code.MOJIBAKE, pl.col("shown"), pl.col("words"))

@@ -14,6 +14,8 @@ STATUS_CHARACTERS = 2_000
 """Of a status: whole sentences; all of them are in the list of problems."""
 
 _ADDRESS = re.compile(r"(?:.*!)?([A-Z]{1,3})([1-9]\d{0,6})", re.DOTALL)
+_ENDS = (".", "?", "!", "…")
+"""Behind these a sentence needs no full stop; the words of an API may end in any of them."""
 _WORDS = {
     Outcome.WOULD_CREATE: "would be created",
     Outcome.WOULD_UPDATE: "would be updated",
@@ -44,7 +46,9 @@ def sentence_of(found: Problem) -> str:
     """`Error in D17: …`."""
     place = place_of(found)
     where = f" in {found.cell.rpartition('!')[2]}" if place and found.cell else ""
-    return f"{found.severity.capitalize()}{where}: {' '.join(found.message.split())}"
+    words = " ".join(found.message.split())
+    end = "" if words.endswith(_ENDS) else "."
+    return f"{found.severity.capitalize()}{where}: {words}{end}"
 
 
 def level_of(found: Problem) -> Level:

@@ -67,7 +67,7 @@ _SCRIPT = pl.col("input_type") == "SCRIPT"
 """The one condition between two fields that a column of text can meet: a SCRIPT test case needs turns."""
 _TURNS = "script_turns"
 
-_DOUBTED = frozenset({"persona_metrics", "sub_sample_seed", "options"})
+_DOUBTED = frozenset({"persona_metrics", "sub_sample_seed", "options", "metadata.input_template"})
 """Fields that `doubt_body` looks at."""
 
 

@@ -3,6 +3,8 @@
 Must never know a limit of the API; those are the resource models'.
 """
 
+# ruff: noqa: RUF001, RUF002  (the sign for times is meant)
+
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,12 +14,21 @@ from pydantic_core import from_json
 
 from etl.batch import ROW
 from etl.problems import Code
-from etl.quoting import quote_value
+from etl.quoting import HIDDEN, count_words, quote_value, shorten, show_value
 from etl.resources import FieldSpec, Kind
-from etl.validators.sentences import Finding
+from etl.validators.sentences import Finding, nearest
 
 _PERSONA_PREFIX = "persona:"
 _TURNS = frozenset({"simulation_metadata_input.script_turns", "script_turns"})
+_MANY, _MANY_EACH = 1_000, 100
+"""Simulations that somebody should mean to start: by one run, and by one for each of its test cases."""
+_VARIABLES = ("sessionId", "simulation_output_id", "messages", "latest_message")
+_VARIABLES_INSIDE = ("init_response", "persona", "custom_data")
+"""What is followed by a path (create-agent page)."""
+_WITH_VARIABLES = (
+    "authorization_header", "initialization_endpoint", "initialization_payload", "custom_headers", "input_template",
+)  # fmt: skip
+_VARIABLE = r"\{\{([^{}]*)\}\}"
 _SPOKEN_KEYS = r"(?i)\bdtmf\b[ \t]*(?:[:=>][ \t]*)?([0-9#*][0-9#*]*)"
 
 
@@ -75,8 +86,10 @@ def _read(text: str) -> Any:
 
 
 def doubt_body(body: Mapping[str, Any]) -> Iterator[Finding]:
-    """What is odd about a run or a run template."""
+    """What is odd about a run, a run template or an agent."""
     options = body.get("options")
+    yield from _unknown_variables(body)
+    yield from _many_simulations(body)
     yield from _seed_without_sample(body, "")
     if isinstance(options, dict):
         yield from _seed_without_sample(options, "options.")
@@ -97,6 +110,65 @@ def _seed_without_sample(holder: Mapping[str, Any], prefix: str) -> Iterator[Fin
             "so all test cases run; give a sample size or leave the seed out"
         )
         yield _doubt(Code.SEED_WITHOUT_SAMPLE, f"{prefix}sub_sample_seed", seed, sentence)
+
+
+def _many_simulations(body: Mapping[str, Any]) -> Iterator[Finding]:
+    """Launch-run page: "Total simulations = test_cases × iterations × (1 + len(mutation_ids))"."""
+    options = body.get("options")
+    prefix, holder = ("options.", options) if isinstance(options, dict) else ("", body)
+    ids = holder.get("test_case_ids")
+    size = holder.get("sub_sample_size")
+    listed = len(ids) if isinstance(ids, list) and ids else None
+    sampled = size if isinstance(size, int) and size > 0 else None
+    cases = min((count for count in (listed, sampled) if count is not None), default=None)
+    mutations = body.get("mutation_ids")
+    mutated = len(mutations) if isinstance(mutations, list) else int(body.get("mutation_id") is not None)
+    iterations = holder.get("iteration_count")
+    each = (iterations if isinstance(iterations, int) else 1) * (1 + mutated)
+    if (each <= _MANY_EACH) if cases is None else (cases * each <= _MANY):
+        return
+    times = f"{count_words(each // (1 + mutated), 'iteration')} × {1 + mutated}"
+    times += f" (the agent and {count_words(mutated, 'mutation')})" if mutated else ""
+    lower = f"lower {prefix}iteration_count"
+    if cases is None:
+        sentence = f"it would start {each:,} simulations for each test case: {times}; {lower} if that is not meant"
+    else:
+        lower += f" or {prefix}sub_sample_size" if cases == sampled else ""
+        total = f"{cases * each:,} simulations: {count_words(cases, 'test case')} × {times}"
+        sentence = f"it would start {total}; {lower} if that is not meant"
+    yield _doubt(Code.MANY_SIMULATIONS, f"{prefix}iteration_count", iterations, sentence)
+
+
+def _unknown_variables(body: Mapping[str, Any]) -> Iterator[Finding]:
+    """Create-agent page, `metadata`, "Template Variables"."""
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict):
+        return
+    for name in _WITH_VARIABLES:
+        path, found = f"metadata.{name}", dict.fromkeys(_variables_in(metadata.get(name)))
+        for variable in found:
+            head, dot, _ = variable.partition(".")
+            if head in (_VARIABLES_INSIDE if dot else _VARIABLES):
+                continue
+            written = [f"{{{{{one}}}}}" for one in (*_VARIABLES, *(f"{one}.…" for one in _VARIABLES_INSIDE))]
+            known = _VARIABLES_INSIDE if dot else (*_VARIABLES, *_VARIABLES_INSIDE)
+            near = nearest(head, known)
+            meant = f"{near}{variable[len(head) :] or ('.…' if near in _VARIABLES_INSIDE else '')}"
+            hint = f" (did you mean {{{{{meant}}}}}?)" if near else ""
+            shown = "a variable" if show_value(path, "x") == HIDDEN and not near else f"{{{{{shorten(variable)}}}}}"
+            sentence = f"{path} holds {shown}, which nothing is put in for; use one of {', '.join(written)}{hint}"
+            yield _doubt(Code.UNKNOWN_VARIABLE, path, f"{{{{{variable}}}}}", sentence)
+
+
+def _variables_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from (name.strip() for name in re.findall(_VARIABLE, value))
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _variables_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _variables_in(inner)
 
 
 def _doubt(code: Code, field: str, found: Any, sentence: str) -> Finding:

@@ -13,6 +13,7 @@ from etl import problems as problem
 from etl.batch import ROW, Batch
 from etl.problems import Code, Problem, Severity
 from etl.quoting import show_value
+from etl.validators.places import Places
 
 FIELD = "input_str"
 _ALIKE = 90
@@ -49,8 +50,8 @@ class Nearness:
         self._severity = Severity.ERROR if strict else Severity.WARNING
         self._texts: list[str] = []
         self._characters = 0
-        self._places: list[tuple[int, int]] = []
-        self._tables: list[str] = []
+        self._places = Places()
+        self._rows: list[int] = []
         self._index = pl.DataFrame(schema={"mark": pl.UInt64, "at": pl.UInt32})
         self._left_out = 0
         self._is_told = False
@@ -63,17 +64,17 @@ class Nearness:
         """
         if FIELD not in batch.frame.columns:
             return batch
-        table = self._table(batch.origin.file, batch.origin.sheet)
+        start = self._places.start(batch.origin)
         repeated = batch.problems.filter(pl.col("code") == Code.REPEATED_ROW)["row"]
         rows = batch.frame.filter(~skipped).select(ROW, FIELD, folded=_folded(pl.col(FIELD)))
         rows = rows.filter(pl.col("folded").str.len_bytes() > 0, ~pl.col(ROW).is_in(repeated.implode()))
         found: list[Problem] = []
         column = next(iter(columns.get(FIELD, ())), None)
         for part in _parts(rows):
-            kept = self._keep(part, table)
+            kept = self._keep(part, start)
             for at, other, likeness in self._near(part["folded"].head(kept)):
                 row, text = part.row(at)[:2]
-                sentence = self._say(likeness, self._where(other, table))
+                sentence = self._say(likeness, self._places.say(self._rows[other], start))
                 cell, shown = batch.origin.cell(column, row), show_value(FIELD, text)
                 code = Code.NEAR_DUPLICATE.value
                 found.append(Problem(row, self._severity.value, code, FIELD, column, cell, shown, sentence))
@@ -89,14 +90,14 @@ class Nearness:
             )
             yield Problem(row, Severity.WARNING.value, Code.NEAR_DUPLICATE.value, FIELD, None, None, None, sentence)
 
-    def _keep(self, part: pl.DataFrame, table: int) -> int:
+    def _keep(self, part: pl.DataFrame, start: int) -> int:
         """How many rows of a part there is room for; they are remembered."""
         room = part["folded"].str.len_chars().cum_sum() <= _MOST_CHARACTERS - self._characters
         kept = 0 if self._left_out else min(int(room.sum()), _MOST_ROWS - len(self._texts))
         taken = part.head(kept)
         self._texts.extend(taken["folded"])
         self._characters += int(taken["folded"].str.len_chars().sum())
-        self._places.extend((table, row) for row in taken[ROW])
+        self._rows.extend(taken[ROW] + start)
         self._left_out += part.height - kept
         return kept
 
@@ -126,16 +127,6 @@ class Nearness:
         if likeness == 100:
             return f"the same {FIELD} as in {where}, but for letter case, punctuation and white space; both are sent"
         return f"nearly the same {FIELD} as in {where} ({int(likeness)} % alike); both are sent, each once"
-
-    def _where(self, other: int, table: int) -> str:
-        there, row = self._places[other]
-        return f"row {row}" if there == table else f"row {row} of {self._tables[there]}"
-
-    def _table(self, file: str, sheet: str | None) -> int:
-        name = f"{file}, sheet {sheet}" if sheet else file
-        if name not in self._tables:
-            self._tables.append(name)
-        return self._tables.index(name)
 
 
 def _folded(text: pl.Expr) -> pl.Expr:

@@ -15,13 +15,14 @@ from etl import problems as problem
 from etl.batch import ROW, Batch
 from etl.problems import Code, Problem, Severity
 from etl.quoting import quote_value, show_value
-from etl.resources import Resource
+from etl.resources import Resource, Unique
+from etl.validators.places import Places
 from etl.validators.seen import MARK, PLACE, PROOF, Seen
 
 _SEEDS = (7_049, 104_729)
 """Two hashes of what a row says, which are the same in every run."""
-_ROWS_A_TABLE = 1 << 40
-"""A place is the table's number and the row's in one."""
+_NAMED = 3
+"""So many fields that say something else are named."""
 
 
 class Repeats:
@@ -38,7 +39,9 @@ class Repeats:
         self._spill: tempfile.TemporaryDirectory[str] | None = None
         self._whole = Seen(self._folder)
         self._keys = {unique.path: Seen(self._folder) for unique in resource.unique}
-        self._tables: list[str] = []
+        self._values = {unique.path: Seen(self._folder) for unique in resource.unique}
+        """What was said of each key, field by field."""
+        self._places = Places()
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +49,7 @@ class Repeats:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for seen in (self._whole, *self._keys.values()):
+        for seen in (self._whole, *self._keys.values(), *self._values.values()):
             seen.close()
         if self._spill is not None:
             self._spill.cleanup()
@@ -58,47 +61,55 @@ class Repeats:
         """
         rows = batch.frame.filter(~skipped)
         fields = [name for name in rows.columns if name != ROW]
-        table = self._table(batch.origin.file, batch.origin.sheet)
+        start = self._places.start(batch.origin)
         if not fields or not rows.height:
             return batch
-        found = list(self._repeated_rows(rows, fields, table))
+        found = list(self._repeated_rows(rows, fields, start))
         whole = {one.row for one in found}
         for unique in self._resource.unique:
             if unique.path in fields:
-                cells = rows.filter(pl.col(unique.path).is_not_null())
-                earlier = self._keys[unique.path].add(_marks(cells, [unique.path], table))
-                again = cells.select(ROW, unique.path, place=earlier).filter(pl.col("place").is_not_null())
-                for row, value, place in again.iter_rows():
+                column = next(iter(columns.get(unique.path, ())), None)
+                severity = Severity.ERROR if unique.refused else self._severity
+                for row, value, place, others in self._repeated_keys(rows, unique.path, fields, start):
                     if row not in whole or unique.refused:
-                        column = next(iter(columns.get(unique.path, ())), None)
-                        sentence = self._say_key(unique.path, value, place, table, refused=unique.refused)
-                        severity = Severity.ERROR if unique.refused else self._severity
+                        sentence = self._say_key(unique, value, self._places.say(place, start), others)
                         cell, shown = batch.origin.cell(column, row), show_value(unique.path, value)
                         code = Code.REPEATED_KEY.value
                         found.append(Problem(row, severity.value, code, unique.path, column, cell, shown, sentence))
         return batch.with_problems(problem.frame_of(found)) if found else batch
 
-    def _repeated_rows(self, rows: pl.DataFrame, fields: Sequence[str], table: int) -> Iterator[Problem]:
+    def _repeated_keys(
+        self, rows: pl.DataFrame, path: str, fields: Sequence[str], start: int
+    ) -> Iterator[tuple[int, str, int, list[str]]]:
+        """Rows with a key that an earlier row has: number, key, place of the first, fields with another value there."""
+        cells = rows.filter(pl.col(path).is_not_null())
+        told = cells.select(ROW, path, place=self._keys[path].add(_marks(cells, [path], start)))
+        others: dict[tuple[int, int], list[str]] = {}
+        for name in fields:
+            if name != path:
+                filled = cells.filter(pl.col(name).is_not_null())
+                of_field = filled.select(ROW, path, name, field=pl.lit(name))
+                had = self._values[path].add(_marks(of_field, [path, "field"], start))
+                same = self._values[path].add(_marks(of_field, [path, "field", name], start))
+                for row, place in (
+                    filled.select(ROW, had=had).filter(had.is_not_null() & had.ne_missing(same)).iter_rows()
+                ):
+                    others.setdefault((row, place), []).append(name)
+        for row, key, place in told.filter(pl.col("place").is_not_null()).iter_rows():
+            yield row, key, place, others.get((row, place), [])
+
+    def _repeated_rows(self, rows: pl.DataFrame, fields: Sequence[str], start: int) -> Iterator[Problem]:
         noun = self._resource.singular.replace("_", " ")
-        earlier = self._whole.add(_marks(rows, fields, table))
+        earlier = self._whole.add(_marks(rows, fields, start))
         for row, place in rows.select(ROW, place=earlier).filter(pl.col("place").is_not_null()).iter_rows():
-            sentence = f"the same {noun} as in {self._where(place, table)}; both are sent, each once"
+            sentence = f"the same {noun} as in {self._places.say(place, start)}; both are sent, each once"
             yield Problem(row, self._severity.value, Code.REPEATED_ROW.value, None, None, None, None, sentence)
 
-    def _say_key(self, path: str, value: str, place: int, table: int, *, refused: bool) -> str:
-        where = self._where(place, table)
-        end = "the API takes each only once" if refused else "it will be hard to tell them apart"
-        return f"{path} is {quote_value(path, value)} in {where} too; {end}"
-
-    def _where(self, place: int, table: int) -> str:
-        there, row = divmod(place, _ROWS_A_TABLE)
-        return f"row {row}" if there == table else f"row {row} of {self._tables[there]}"
-
-    def _table(self, file: str, sheet: str | None) -> int:
-        name = f"{file}, sheet {sheet}" if sheet else file
-        if name not in self._tables:
-            self._tables.append(name)
-        return self._tables.index(name)
+    def _say_key(self, unique: Unique, key: str, where: str, others: Sequence[str]) -> str:
+        end = "the API takes each only once" if unique.refused else "it will be hard to tell them apart"
+        said = " and ".join([*others[:_NAMED], *([f"{len(others) - _NAMED} more"] if len(others) > _NAMED else [])])
+        conflict = f", with another {said}" if others else ""
+        return f"{unique.path} is {quote_value(unique.path, key)} in {where} too{conflict}; {end}"
 
     def _folder(self) -> Path:
         if self._spill is None:
@@ -106,8 +117,8 @@ class Repeats:
         return Path(self._spill.name)
 
 
-def _marks(rows: pl.DataFrame, fields: Sequence[str], table: int) -> pl.DataFrame:
+def _marks(rows: pl.DataFrame, fields: Sequence[str], start: int) -> pl.DataFrame:
     """What rows say in some fields, as marks."""
     said = rows.select(fields)
     mark, proof = (said.hash_rows(seed) for seed in _SEEDS)
-    return pl.DataFrame({MARK: mark, PROOF: proof, PLACE: rows[ROW] + table * _ROWS_A_TABLE})
+    return pl.DataFrame({MARK: mark, PROOF: proof, PLACE: rows[ROW] + start})

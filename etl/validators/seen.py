@@ -1,7 +1,7 @@
-"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond a quarter of a million.
+"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond half a million.
 
-Must never know what a mark stands for. Of marks on disk a filter of two bytes each stays in memory; only what passes it
-is looked for in the file, so that memory stays nearly flat.
+Must never know what a mark stands for. A filter of about four bytes a mark stays in memory; only what passes it is
+looked for, so that new marks cost little and memory stays nearly flat.
 """
 
 import mmap
@@ -16,12 +16,58 @@ import polars as pl
 
 MARK, PROOF, PLACE = "mark", "proof", "place"
 """A mark (UInt64), what proves it (UInt64), and where it stood first (Int64)."""
-_HELD_ROWS = 250_000
+_HELD_ROWS = 500_000
 _WRITTEN_ROWS = 20_000
-_BITS_A_ROW = 16
-_PROBES = (0, 21)
-"""Each looks at another part of the mark."""
 _WORD_BITS = 64
+_FIRST_WORDS, _GROWTH = 1 << 17, 4
+"""How many words of 64 bits the first part of a filter has, and how many times as many each further part."""
+_MARKS_A_WORD = 2
+"""In a full part less than one new mark in a hundred is taken for one that may be there."""
+_POWERS = pl.Series([1 << bit for bit in range(_WORD_BITS)], dtype=pl.UInt64)
+
+
+def _word(words: pl.Series) -> pl.Expr:
+    """The word of each mark, by its first bits; there are a power of two."""
+    return (pl.col(MARK) // ((1 << _WORD_BITS) // words.len())).cast(pl.UInt32)
+
+
+def _bit(part: pl.Expr) -> pl.Expr:
+    return pl.lit(_POWERS).gather((part & (_WORD_BITS - 1)).cast(pl.UInt32))
+
+
+_BITS = _bit(pl.col(MARK)) | _bit(pl.col(MARK) // _WORD_BITS)
+"""The two bits of each mark in its word."""
+
+
+class _Filter:
+    """Which marks are certainly new: of each that is not, two bits of one word are set. It grows by larger parts."""
+
+    def __init__(self) -> None:
+        self._parts: list[pl.Series] = []
+        self._room = 0
+
+    def may_have(self, marks: pl.Series) -> pl.Series:
+        """Which marks may have been taken."""
+        held = [(pl.lit(words).gather(_word(words)) & _BITS) == _BITS for words in self._parts]
+        return marks.alias(MARK).to_frame().select(pl.any_horizontal(pl.lit(value=False), *held)).to_series()
+
+    def take(self, marks: pl.Series) -> None:
+        """Have these from now on, which are in order: so are their words, and memory is gone through once."""
+        if self._room < marks.len():
+            size = self._parts[-1].len() * _GROWTH if self._parts else _FIRST_WORDS
+            while size * _MARKS_A_WORD < marks.len():
+                size *= _GROWTH
+            self._parts.append(pl.repeat(0, size, dtype=pl.UInt64, eager=True))
+            self._room = size * _MARKS_A_WORD
+        self._room -= marks.len()
+        words = self._parts.pop()
+        left = marks.alias(MARK).to_frame().select(at=_word(words), bits=_BITS)
+        while left.height:  # a word that several marks share is set once for each of them
+            first = left["at"].ne_missing(left["at"].shift())
+            now = left if first.all() else left.filter(first)
+            words = words.scatter(now["at"], words.gather(now["at"]) | now["bits"])
+            left = left.clear() if now is left else left.filter(~first)
+        self._parts.append(words)
 
 
 @dataclass(slots=True)
@@ -31,18 +77,19 @@ class Seen:
     folder: Callable[[], Path]
     _runs: list[pl.DataFrame] = field(default_factory=list)
     _files: list["_File"] = field(default_factory=list)
+    _filter: _Filter = field(default_factory=_Filter)
 
     def add(self, marks: pl.DataFrame) -> pl.Series:
         """Take marks in; for each the place of the first that was equal (Int64; null where it is the first itself)."""
         firsts = marks.sort(MARK)
         if (firsts[MARK] == firsts[MARK].shift()).any():
             firsts = marks.group_by(MARK, PROOF).agg(pl.col(PLACE).min()).sort(MARK)
-        before = [_find(run, firsts) for run in self._runs] + [file.find(firsts) for file in self._files]
-        nothing = pl.Series([None] * firsts.height, dtype=pl.Int64)
-        earlier = pl.select(pl.coalesce([*before, nothing])).to_series()
-        if firsts.height == marks.height and earlier.null_count() == firsts.height:  # the usual case: all are new
+        earlier = self._find(firsts)
+        nothing = pl.repeat(None, marks.height, dtype=pl.Int64, eager=True)
+        if firsts.height == marks.height and earlier is None:  # the usual case: all are new
             self._keep(firsts)
             return nothing
+        earlier = pl.repeat(None, firsts.height, dtype=pl.Int64, eager=True) if earlier is None else earlier
         self._keep(firsts.filter(earlier.is_null()))
         known = firsts.with_columns(first=earlier.fill_null(firsts[PLACE])).drop(PLACE)
         found = marks.join(known, [MARK, PROOF], how="left", maintain_order="left")
@@ -53,10 +100,23 @@ class Seen:
         for file in self._files:
             file.close()
 
+    def _find(self, firsts: pl.DataFrame) -> pl.Series | None:
+        """The place of each mark that is here (null: it is not); None where all are new."""
+        at = self._filter.may_have(firsts[MARK]).arg_true()
+        if not at.len():
+            return None
+        wanted = firsts[at]
+        places = [_find(run, wanted) for run in self._runs] + [file.find(wanted) for file in self._files]
+        found = pl.select(pl.coalesce(places)).to_series()
+        if found.null_count() == found.len():
+            return None
+        return pl.repeat(None, firsts.height, dtype=pl.Int64, eager=True).scatter(at, found)
+
     def _keep(self, firsts: pl.DataFrame) -> None:
         """Runs in memory double in size as they are merged, so that there are few; a large one goes to disk."""
         if firsts.is_empty():
             return
+        self._filter.take(firsts[MARK])
         self._runs.append(firsts)
         while len(self._runs) > 1 and self._runs[-2].height <= 2 * self._runs[-1].height:
             last, before = self._runs.pop(), self._runs.pop()
@@ -85,23 +145,21 @@ class _File:
         self._marks = whole[:size].cast("Q")
         self._proofs = whole[size : 2 * size].cast("Q")
         self._places = whole[2 * size :].cast("q")
-        self._filter = _Filter(run[MARK])
 
     def find(self, wanted: pl.DataFrame) -> pl.Series:
         """The place of each mark; null where it is not here."""
-        maybe = self._filter.may_have(wanted[MARK])
-        places = pl.Series([None] * wanted.height, dtype=pl.Int64)
-        rows = wanted.with_row_index("at").filter(maybe)
-        found = [(at, place) for at, place in self._look_up(rows) if place is not None]
+        places = pl.Series(self._look_up(wanted), dtype=pl.Int64)
         if hasattr(mmap, "MADV_DONTNEED"):  # what was looked at stays with the system, and is no memory of ours
             self._map.madvise(mmap.MADV_DONTNEED)
-        return places.scatter([at for at, _ in found], [place for _, place in found]) if found else places
+        return places
 
-    def _look_up(self, rows: pl.DataFrame) -> Iterator[tuple[int, int | None]]:
-        for at, mark, proof in rows.select("at", MARK, PROOF).iter_rows():
-            place = bisect_left(self._marks, mark)
+    def _look_up(self, wanted: pl.DataFrame) -> Iterator[int | None]:
+        """Both are sorted: each search begins where the one before it ended."""
+        place = 0
+        for mark, proof in wanted.select(MARK, PROOF).iter_rows():
+            place = bisect_left(self._marks, mark, place)
             here = place < len(self._marks) and self._marks[place] == mark and self._proofs[place] == proof
-            yield at, self._places[place] if here else None
+            yield self._places[place] if here else None
 
     def close(self) -> None:
         for view in (self._marks, self._proofs, self._places):
@@ -109,32 +167,3 @@ class _File:
         with suppress(BufferError):
             self._map.close()
         self._file.close()
-
-
-class _Filter:
-    """Which marks are certainly not in a run: two bits for each that is."""
-
-    def __init__(self, marks: pl.Series) -> None:
-        self._size = max(1, marks.len() * _BITS_A_ROW // _WORD_BITS)
-        bits = pl.concat([self._bits(marks, probe) for probe in _PROBES])
-        words = bits.group_by("word").agg(pl.col("bit").bitwise_or())
-        empty = pl.repeat(0, self._size, dtype=pl.UInt64, eager=True)
-        self._words = empty.scatter(words["word"], words["bit"])
-
-    def may_have(self, marks: pl.Series) -> pl.Series:
-        """Which marks may be in the run."""
-        answers = [self._bits(marks, probe) for probe in _PROBES]
-        first, second = ((self._words.gather(one["word"]) & one["bit"]) != 0 for one in answers)
-        return first & second
-
-    def _bits(self, marks: pl.Series, probe: int) -> pl.DataFrame:
-        """For each mark a word of the filter, and the bit in it."""
-        turned = pl.col("mark") // (1 << probe)
-        return (
-            marks.alias("mark")
-            .to_frame()
-            .select(
-                word=((turned // _WORD_BITS) % self._size).cast(pl.UInt32),
-                bit=pl.lit(1, dtype=pl.UInt64) * pl.lit(2, dtype=pl.UInt64).pow(turned % _WORD_BITS),
-            )
-        )

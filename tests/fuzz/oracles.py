@@ -67,11 +67,12 @@ def _check_json_lines(content: bytes, origin: Origin, rows: pl.DataFrame, bad: s
 
 
 def _check_json(content: bytes, origin: Origin, rows: pl.DataFrame, bad: set[int]) -> None:
-    """The array that was taken for the rows is not known here: one in the document must be it."""
+    """What was taken for the rows is not known here: an array in the document must be it, or the document one row."""
     document = json.loads(
         content.decode(origin.dialect.get("encoding", "utf-8-sig")), parse_float=_Number, parse_int=_Number
     )
     arrays = [document] if isinstance(document, list) else [one for one in document.values() if isinstance(one, list)]
+    arrays += [[document]] if isinstance(document, dict) else []
     fitting = [array for array in arrays if len(array) == rows.height]
     assert fitting, f"{rows.height} rows were read, the arrays have {[len(array) for array in arrays]}"
     faults = [list(_other_rows(rows, array, bad)) for array in fitting]

@@ -5,6 +5,7 @@ Functions on whole columns. Must never know which field the items are for.
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import polars as pl
 
@@ -21,7 +22,9 @@ LOOKS_LIKE_JSON = r"""^\s*\[\s*(?:["'{\[]|\]\s*$|(?:-?\d[\d.eE+-]*|true|false|nu
 SEPARATOR = "\x1e"
 """Stands between items while a text is being cut: the ASCII record separator, which no cell should hold."""
 
-_BULLETS = r"(?m)^[ \t]*[-*\x{2013}\x{2014}·][ \t]+|[ \t]*[•‣◦▪▫●○►][ \t]*"
+_DASHES, _DOTS = "-*\u2013\u2014·", "•‣◦▪▫●○►"
+_BULLET_SIGNS = _DASHES + _DOTS
+_BULLETS = rf"(?m)^[ \t]*[{_DASHES}][ \t]+|[ \t]*[{_DOTS}][ \t]*"
 """Marks that prose does not use stand for an item anywhere; a dash only at the start of a line, before a space."""
 _FIRST_NUMBER = r"(?m)^[ \t]*\(?1[.)][ \t]+\S"
 _NUMBERS = r"(?m)^[ \t]*\(?\d{1,3}[.)][ \t]+"
@@ -32,18 +35,31 @@ _LINE_END = r"\r\n|\r|\n"
 
 def split_texts(texts: pl.Series, on: Sequence[str]) -> pl.Series:
     """Texts as lists, cut at `on`: names of `NAMED`, or separators as they are written. Blank items are left out."""
+    if not found_in(texts, _divided_by(tuple(on))).any():
+        return drop_blank(wrap(texts))
     if BULLET in on:
         texts = _replaced(texts, _BULLETS, SEPARATOR, found_in(texts, _BULLETS))
     if NUMBERED in on and (likely := texts.str.contains_any(["1.", "1)"]).fill_null(value=False)).any():
         texts = _replaced(texts, _NUMBERS, SEPARATOR, likely & found_in(only_where(texts, likely), _FIRST_NUMBER))
     marked = texts.str.contains(SEPARATOR, literal=True).fill_null(value=False)
     texts = _replaced(texts, _CONTINUATION, " ", marked)
-    patterns = [_LINE_END] * (NEWLINE in on) + [re.escape(mark) for mark in on if mark not in NAMED]
+    marks = [mark for mark in on if mark not in NAMED and texts.str.contains(mark, literal=True).any()]
+    patterns = [_LINE_END] * (NEWLINE in on) + [re.escape(mark) for mark in marks]
     if patterns == [_LINE_END] and not marked.any() and not texts.str.contains("\r", literal=True).any():
         return drop_blank(texts.str.split("\n"))
     if patterns:
         texts = texts.str.replace_all("|".join(patterns), SEPARATOR)
     return drop_blank(texts.str.split(SEPARATOR))
+
+
+@cache
+def _divided_by(on: tuple[str, ...]) -> str:
+    """A pattern without which no text is cut: a sign of every separator, so that it is looked for once."""
+    signs = {"\n", "\r", SEPARATOR, *(mark[0] for mark in on if mark not in NAMED)}
+    if BULLET in on:
+        signs |= set(_BULLET_SIGNS)
+    numbers = "|1[.)]" if NUMBERED in on else ""
+    return "".join(["[", *(rf"\x{{{ord(sign):X}}}" for sign in sorted(signs)), "]", numbers])
 
 
 def _replaced(texts: pl.Series, pattern: str, to: str, where: pl.Series) -> pl.Series:

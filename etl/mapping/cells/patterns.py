@@ -71,7 +71,7 @@ def said_of_each(pattern: str, cell: str) -> list[str] | None:
 
 def _say(pattern: str, item: bytes) -> str:
     pieces = parse_pattern(pattern)
-    return "".join(text + (_shown(look(item, _way(name)) or "") if name else "") for text, name in pieces)
+    return "".join(text + (_shown(look(item, way_to(name)) or "") if name else "") for text, name in pieces)
 
 
 def _shown(value: str) -> str:
@@ -83,6 +83,7 @@ def _shown(value: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _way(name: str) -> Way:
+def way_to(name: str) -> Way:
+    """The way that a name in braces stands for."""
     way = parse_way(f".{name}")
     return way if way is not None else Way(name, ())

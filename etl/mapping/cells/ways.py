@@ -116,17 +116,12 @@ def reach_all(cells: pl.Series, way: Way) -> pl.Series:
     return pl.Series(cells.name, found, dtype=pl.List(pl.String))
 
 
-def keys_of(cell: str) -> list[str]:
-    """The keys of a cell that is a JSON object which have a value that says anything; none of any other cell."""
-    return [key for key, raw in (_members(cell.encode()) or {}).items() if bytes(raw) not in _NOTHING]
-
-
 def items_of(cell: str) -> list[bytes] | None:
     """The items of a cell that is a JSON array, a lone object as one item; None for any other cell."""
     raw = cell.strip().encode()
     if raw[:1] == b"{":
-        return [raw] if _members(raw) is not None else None
-    return _items(raw)
+        return [raw] if members_in(raw) is not None else None
+    return pieces_in(raw)
 
 
 class Left(NamedTuple):
@@ -139,12 +134,12 @@ class Left(NamedTuple):
 def left_by(cell: str, ways: Sequence[Way]) -> Left | None:
     """What ways into a cell leave behind; None where they take what is there.
 
-    Only the shape matters: keys that no way names are not asked for (`keys_of`), nor is an object without any key that
-    one names.
+    Only the shape matters: keys that no way names are not asked for (`keys_left` does), nor is an object without any
+    key that one names.
     """
     raw = cell.strip().encode()
     parts = [way.parts for way in ways]
-    members = _members(raw) if raw[:1] == b"{" else None
+    members = members_in(raw) if raw[:1] == b"{" else None
     if members is not None and not any(part[0].only or part[0].key in members for part in parts):
         return None
     items, value = _left(raw, parts)
@@ -174,6 +169,11 @@ def shown(raw: bytes) -> str:
 _NOTHING = frozenset({b"null", b'""', b"{}", b"[]"})
 
 
+def is_nothing(raw: bytes) -> bool:
+    """Whether a JSON value says nothing: null, or empty."""
+    return raw.strip() in _NOTHING
+
+
 def _follow(raw: bytes, parts: tuple[Part, ...]) -> Iterator[bytes]:
     """The values at the ends of a way that are not null."""
     if not parts:
@@ -182,15 +182,15 @@ def _follow(raw: bytes, parts: tuple[Part, ...]) -> Iterator[bytes]:
         return
     part, rest = parts[0], parts[1:]
     if part.every:
-        for item in _items(raw) or ():
+        for item in pieces_in(raw) or ():
             if part.key is None or _says(item, part.key, part.equals):
                 yield from _follow(item, rest)
     elif part.place is not None:
-        items = _items(raw) or []
+        items = pieces_in(raw) or []
         if part.place < len(items):
             yield from _follow(items[part.place], rest)
     else:
-        for member in _of_key(_members(raw) or {}, part):
+        for member in _of_key(members_in(raw) or {}, part):
             yield from _follow(bytes(member), rest)
 
 
@@ -198,8 +198,8 @@ def _left(raw: bytes, ways: Sequence[tuple[Part, ...]]) -> tuple[int, bytes | No
     """How many items of arrays no way takes, and the first value that no way can go into."""
     if not all(ways) or _is_empty(raw):
         return 0, None
-    members = _members(raw)
-    items = None if members is not None else _items(raw)
+    members = members_in(raw)
+    items = None if members is not None else pieces_in(raw)
     inside = members is not None and any(_goes_by_key(parts[0]) for parts in ways)
     if not inside and (items is None or all(_goes_by_key(parts[0]) for parts in ways)):
         return 0, (raw if _is_sound(raw) else None)
@@ -227,9 +227,9 @@ def _is_empty(raw: bytes, depth: int = 9) -> bool:
     raw = raw.strip()
     if raw in _NOTHING or not raw:
         return True
-    members = _members(raw) if raw[:1] == b"{" else None
+    members = members_in(raw) if raw[:1] == b"{" else None
     inside = [bytes(one) for one in members.values()] if members is not None else None
-    inside = _items(raw) if raw[:1] == b"[" else inside
+    inside = pieces_in(raw) if raw[:1] == b"[" else inside
     return inside is not None and depth > 0 and all(_is_empty(one, depth - 1) for one in inside)
 
 
@@ -250,18 +250,20 @@ def _of_key(members: dict[str, msgspec.Raw], part: Part) -> list[msgspec.Raw]:
 
 
 def _says(item: bytes, key: str, wanted: str | None) -> bool:
-    member = (_members(item) or {}).get(key)
+    member = (members_in(item) or {}).get(key)
     return member is not None and _is_sound(bytes(member)) and shown(bytes(member)) == wanted
 
 
-def _members(raw: bytes) -> dict[str, msgspec.Raw] | None:
+def members_in(raw: bytes) -> dict[str, msgspec.Raw] | None:
+    """The values of a JSON object by key; None for anything else."""
     try:
         return _OBJECT.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _items(raw: bytes) -> list[bytes] | None:
+def pieces_in(raw: bytes) -> list[bytes] | None:
+    """The items of a JSON array; None for anything else."""
     try:
         return [bytes(item) for item in _ARRAY.decode(raw)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -175,7 +175,7 @@ def _is_own_name(path: str, column: str) -> bool:
 
 def _use(mapping: Mapping, rule: Rule, path: str, column: str, values: Sequence[str]) -> Use:
     finding = _weigh(mapping, rule, path, values)
-    why = _why(rule, path, column) or "numbered"
+    why = _why(rule, path, column) or ("numbered" if rule.from_pattern else "a part of it")
     sure = _confidence(rule, path, column)
     if finding.weight is Weight.FOR:
         return Use(path, f"{why}; {finding.words}", round(min(1.0, sure + 0.05), 2))

@@ -4,7 +4,7 @@ Must never know how a mapping is applied.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from etl.mapping.cells.names import fold
 from etl.mapping.cells.ways import parse_name, reach_all
 from etl.mapping.detection.columns import Use, settle, uses_of
 from etl.mapping.detection.evidence import values_by_column
+from etl.mapping.detection.perhaps import perhaps
 from etl.mapping.language.presets import presets
 from etl.mapping.language.spec import Mapping
 from etl.resources import RESOURCES, Contract
@@ -44,13 +45,16 @@ class Guess:
     """A mapping, how well it fits (0 to 1; below `FITS` it does not), and the field of each column that it uses.
 
     `uses` says why, column by column; `doubts` names the columns that are not used, though a name points to a field,
-    because their values are of another kind.
+    because their values are of another kind. `perhaps` names columns that are not used, though a field that matters and
+    has none may be meant: somebody should say. `lacks` are the fields that the mapping requires and that nothing fills.
     """
 
     mapping: Mapping
     score: float
     uses: dict[str, Use] = field(default_factory=dict)
     doubts: dict[str, Use] = field(default_factory=dict)
+    perhaps: dict[str, Use] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, str]:
@@ -61,6 +65,17 @@ class Guess:
     def settled(self) -> Mapping:
         """The mapping for this table alone: names to choose from are replaced by the columns that were chosen."""
         return settle(self.mapping, self.uses)
+
+    def taking(self, *columns: str) -> "Guess":
+        """The guess of somebody who has said which columns of `perhaps` are meant; the others are not."""
+        meant = {column: replace(self.perhaps[column], confidence=1.0) for column in columns}
+        return replace(self, uses=meant | self.uses, perhaps={})
+
+    @property
+    def likeliest(self) -> tuple[str, ...]:
+        """For each field that `perhaps` has columns for, the first of them."""
+        first = {use.path: column for column, use in reversed(self.perhaps.items())}
+        return tuple(reversed(first.values()))
 
 
 def guess(
@@ -118,15 +133,16 @@ def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: boo
     share = sum(use.confidence for use in uses.values()) / len(table.filled) if table.filled else 0.0
     needs_columns = any(rule.takes_columns for rule in mapping.fields.values())
     is_for = _is_for(mapping, table, chosen=chosen) and (chosen or _has_required(mapping, table))
-    if not is_for or (needs_columns and not found.uses and not given):
-        return Guess(mapping, 0.0, found.uses, found.doubts)
     filled = found.paths
     demanded = [path for path, rule in mapping.fields.items() if rule.required and rule.takes_columns]
-    lacking = sum(path not in filled and path not in given for path in demanded)
+    lacking = tuple(path for path in demanded if path not in filled and path not in given)
+    if not is_for or (needs_columns and not found.uses and not given):
+        return Guess(mapping, 0.0, found.uses, found.doubts, {}, lacking)
     vague = not (told or _is_telling(mapping, found.uses, demanded, given))
-    if lacking or vague:
-        return Guess(mapping, round(0.45 * share / (1 + lacking + vague), 3), found.uses, found.doubts)
-    return Guess(mapping, _score(mapping, filled, share), found.uses, found.doubts)
+    free = [column for column in table.filled if column not in found.uses and column not in found.doubts]
+    asked = {} if chosen else perhaps(mapping, {*filled, *given}, free, table.values)
+    score = round(0.45 * share / (1 + len(lacking) + vague), 3) if lacking or vague else _score(mapping, filled, share)
+    return Guess(mapping, score, found.uses, found.doubts, asked, lacking)
 
 
 def _is_telling(mapping: Mapping, uses: dict[str, Use], demanded: Collection[str], given: Collection[str]) -> bool:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping as Pairs
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -31,8 +32,12 @@ def write_mapping(
 
     `file` is the name or file of the mapping that was found, `name` what the new one is called (made fit to be one),
     `title` a line that says what it was made from, `source` how the table is read, `unused` the columns that become
-    nothing.
+    nothing. A column that may be meant for a field is taken, and a comment says so. What the mapping requires and has
+    no column for stands there without one: the check of the file names the place.
     """
+    asked = guess.likeliest
+    others = [column for column in guess.perhaps if column not in asked]
+    guess = replace(guess.taking(*asked), doubts=guess.doubts | {column: guess.perhaps[column] for column in others})
     found: dict[str, Any] = plain(read_yaml(mapping_text(file)))
     root = CommentedMap()
     root.yaml_set_start_comment(_line(title))
@@ -42,15 +47,7 @@ def write_mapping(
     kept = {key: value for key, value in (found.get("source") or {}).items() if key not in _OF_DETECTION} | {**source}
     if kept:
         root["source"] = kept
-    fields = CommentedMap()
-    for path, rule in found["fields"].items():
-        entry = _rule(rule, path, guess)
-        if entry is not None:
-            fields[path] = entry
-            why = next((use.evidence for use in guess.uses.values() if use.path == path), "same name")
-            if why != "same name":
-                fields.yaml_add_eol_comment(_line(why), path)
-    root["fields"] = fields
+    root["fields"] = _fields(found["fields"], guess, asked)
     for key, value in found.items():
         if key not in {"version", "name", "resource", "description", "source", "fields"}:
             root[key] = value
@@ -61,6 +58,24 @@ def write_mapping(
     yaml.dump(root, text)
     doubts = [f"{column} ({guess.doubts[column].evidence})" if column in guess.doubts else column for column in unused]
     return text.getvalue() + "".join(f"# Not used: {_line(column)}\n" for column in doubts)
+
+
+def _fields(written: dict[str, Any], guess: Guess, asked: Sequence[str]) -> CommentedMap:
+    """Each field with its columns, and why they are its in a comment."""
+    fields = CommentedMap()
+    for path, rule in written.items():
+        entry = _rule(rule, path, guess)
+        if path in guess.lacks:
+            fields[path] = _flow({"required": True})
+            fields.yaml_add_eol_comment("no column is known for it: write {from: COLUMN, required: true}", path)
+        elif entry is not None:
+            fields[path] = entry
+            column, use = next(((name, use) for name, use in guess.uses.items() if use.path == path), (None, None))
+            if column in asked and use is not None:
+                fields.yaml_add_eol_comment(f"not sure ({_line(use.evidence)}): take it out if it is not meant", path)
+            elif use is not None and use.evidence != "same name":
+                fields.yaml_add_eol_comment(_line(use.evidence), path)
+    return fields
 
 
 def _rule(written: dict[str, Any], path: str, guess: Guess) -> CommentedMap | None:

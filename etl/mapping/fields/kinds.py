@@ -164,6 +164,15 @@ def convert_text(kind: Kind, text: str, options: Sequence[str] = ()) -> tuple[st
 def _recall(text: pl.Expr, known: dict[str, str], *, keep: bool) -> pl.Expr:
     """Words found in any spelling, as `known` has them; others kept or null."""
     folded = {re.sub(_IGNORED, "", word.lower()): meant for word, meant in known.items()}
-    words = text.str.to_lowercase().str.replace_all(_IGNORED, "")
-    found = words.replace_strict(folded, default=None, return_dtype=pl.String)
-    return pl.coalesce(found, text) if keep else found
+    same = [word for word, meant in known.items() if word == meant]
+
+    def recall(texts: pl.Series) -> pl.Series:
+        other = ~texts.is_in(same) & texts.is_not_null()
+        if not other.any():
+            return texts
+        odd = texts.filter(other)
+        found = odd.str.to_lowercase().str.replace_all(_IGNORED, "")
+        found = found.replace_strict(folded, default=None, return_dtype=pl.String)
+        return texts.scatter(other.arg_true(), found.zip_with(found.is_not_null(), odd) if keep else found)
+
+    return by_column(text, recall, pl.String)

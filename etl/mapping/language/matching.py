@@ -113,11 +113,13 @@ def _nearest(rules: dict[str, Rule], columns: Sequence[str], folded: dict[str, s
     chosen: dict[str, str] = {}
     for column in columns:
         scores = {
-            path: max(likeness(folded[column], fold(name)) for name in rule.from_one_of or [""])
+            path: max((likeness(folded[column], fold(name)), fold(name)) for name in rule.from_one_of or [""])
             for path, rule in rules.items()
             if path not in chosen
         }
-        best, *others = sorted(scores, key=scores.__getitem__, reverse=True) or [""]
-        if best and scores[best] and all(scores[best] - scores[other] >= LEAD for other in others[:1]):
+        best, *others = sorted(scores, key=lambda path: scores[path][0], reverse=True) or [""]
+        # the same name in two fields is no tie: as with names that are exact, the first field has it
+        others = [other for other in others if scores[other] != scores[best]]
+        if best and scores[best][0] and all(scores[best][0] - scores[other][0] >= LEAD for other in others[:1]):
             chosen[best] = column
     return chosen

@@ -3,29 +3,21 @@
 Must never know whether a value is one that the API takes: that is for the rules.
 """
 
-import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 import polars as pl
 
 from etl import problems as problem
-from etl.batch import MEMBERS, RECORD, ROW, TYPES, Batch
-from etl.mapping.cells.jsoncells import look_up, quoted, take_out
-from etl.mapping.cells.jsonmending import TRY
-from etl.mapping.cells.names import spelled
+from etl.batch import ROW, Batch
+from etl.mapping.cells.jsoncells import quoted, take_out
 from etl.mapping.cells.series import found_in, only_where
-from etl.mapping.cells.transcripts import as_messages, explain
-from etl.mapping.cells.ways import keys_of, left_by, reach, reach_all
-from etl.mapping.fields.dialects import TRANSCRIPTS, Lift, Shape
+from etl.mapping.cells.transcripts import as_messages
+from etl.mapping.cells.ways import reach, reach_all
+from etl.mapping.fields.dialects import TRANSCRIPTS, Lift
+from etl.mapping.rows.absence import json_types, without_nulls
 from etl.mapping.rows.binding import Bound
-from etl.mapping.rows.collecting import spoken_by
-from etl.mapping.rows.feeds import Feed
-from etl.mapping.rows.planning import Check, Loss, Plan, Rivalry
-from etl.problems import Code, Problem, Severity
-from etl.quoting import HIDDEN, count_words, quote_value, show_value
-from etl.resources import Kind
+from etl.mapping.rows.finding import Finder
+from etl.mapping.rows.planning import Plan
 
 
 def apply(bound: Bound, batch: Batch) -> Batch:
@@ -34,22 +26,26 @@ def apply(bound: Bound, batch: Batch) -> Batch:
     Reads `batch.source`. Problems are added with field, column, cell and value; a cell with a problem is null in the
     frame. Raises nothing for a cell.
     """
-    types = _json_types(batch.source)
+    types = json_types(batch.source)
     plan = bound.plan(typed=types is not None)
+    cells = without_nulls(batch.source) if plan.expressions or bound.rules else batch.source
     working = _working_frame(plan, batch.source, types)
+    if plan.expressions:
+        working = working.hstack(cells.select(plan.expressions))
     for layer in plan.layers:
         working = working.with_columns(layer)
     frame = working.select(ROW, *plan.outputs)
-    found = _Finder(bound, batch, working)
+    found = Finder(bound, batch, working)
     frame, untold = _transcribe(frame, bound)
     problems = [
         *found.mistakes(plan.checks),
+        *found.miscast(cells),
         *found.losses(plan.losses),
         *found.untold(untold),
         *found.lost(batch.source),
         *found.unused_keys(batch.source),
         *found.left_behind(batch.source),
-        *found.own_rules(batch.source),
+        *found.own_rules(cells),
         *found.uncollected(batch),
         *found.rivals(plan.rivalries),
         *found.unknown_fields(plan.refused),
@@ -60,13 +56,6 @@ def apply(bound: Bound, batch: Batch) -> Batch:
         frame = _lift(frame, lift)
     mapped = batch.with_frame(frame)
     return mapped.with_problems(problem.frame_of(problems)) if problems else mapped
-
-
-def _json_types(source: pl.DataFrame) -> pl.Series | None:
-    """The `_types` column where any row has an entry."""
-    if TYPES not in source.columns or not (source[TYPES].drop_nulls() != "{}").any():
-        return None
-    return source[TYPES]
 
 
 def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) -> pl.DataFrame:
@@ -95,7 +84,6 @@ def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) ->
         columns.append(value.alias(name))
         if one in plan.types:
             columns.append(kind.alias(plan.types[one]))
-    columns += source.select(plan.expressions).get_columns() if plan.expressions else []
     return pl.DataFrame(columns)
 
 
@@ -128,244 +116,3 @@ def _transcribe(frame: pl.DataFrame, bound: Bound) -> tuple[pl.DataFrame, pl.Dat
     messages = as_messages(only_where(texts, rows)).zip_with(rows, texts)
     odd = frame.select(ROW, texts.alias("found")).filter(texts.is_not_null() & messages.is_null())
     return frame.with_columns(messages.alias(where.path)), odd
-
-
-_Item = TypeVar("_Item")
-
-
-class _Finder:
-    """Looks for problems in a working frame, and puts them into words."""
-
-    def __init__(self, bound: Bound, batch: Batch, working: pl.DataFrame) -> None:
-        self._bound = bound
-        self._origin = batch.origin
-        self._working = working
-
-    def mistakes(self, checks: Iterable[Check]) -> Iterator[Problem]:
-        """Cells that a step could not change."""
-        pairs = [(check, pl.col(check.before).is_not_null() & pl.col(check.after).is_null()) for check in checks]
-        for check, rows in self._where_any(pairs):
-            for row, found, type_ in rows.select(ROW, check.before, pl.col(check.type_).alias("type")).iter_rows():
-                text = found if isinstance(found, str) else ", ".join(found)
-                code, takes = check.explain(text, type_)
-                yield self._problem(row, code, check.feed, text, _say_mistake(check, text, takes))
-
-    def losses(self, losses: Iterable[Loss]) -> Iterator[Problem]:
-        """What steps leave out because nothing of the API's, or of the contract's, stands for it."""
-        for loss in losses:
-            said = loss.find(self._working[loss.before])
-            rows = pl.DataFrame([self._working[ROW], said.alias("said")]).filter(pl.col("said").is_not_null())
-            for row, what in rows.iter_rows():
-                if loss.refused:
-                    sentence = (
-                        f"{loss.feed.subject}: {what}, and contract {self._bound.contract} has spoken lines only;"
-                        " write it as speech, or use --contract 2026-10"
-                    )
-                    yield self._problem(row, Code.NOT_IN_CONTRACT, loss.feed, what, sentence)
-                else:
-                    sentence = f"{loss.feed.subject} has what cannot be converted: {what}"
-                    yield self._problem(row, Code.NOT_CONVERTIBLE, loss.feed, what, sentence, Severity.WARNING)
-
-    def untold(self, rows: pl.DataFrame) -> Iterator[Problem]:
-        """Transcripts with lines of others than the user and the assistant."""
-        if rows.is_empty():
-            return
-        path = TRANSCRIPTS[self._bound.mapping.resource].path
-        feed = next(feed for feed in self._bound.feeds if feed.target.path == path)
-        for row, found in rows.iter_rows():
-            code, takes = explain(found)
-            yield self._problem(row, code, feed, found, f"{path} takes, as a transcript, {takes}")
-
-    def lost(self, source: pl.DataFrame) -> Iterator[Problem]:
-        """Rows that have a value in a column, or inside one, that the API has nothing for."""
-        for one, reason in self._bound.lost.items():
-            cells = source[one.column]
-            if one.way is not None:
-                cells = reach_all(cells, one.way).list.join("; ")
-            filled = source.select(ROW, cells.alias("cell")).filter(found_in(cells, r"\S"))
-            for row, found in filled.filter(~pl.col("cell").is_in(["null", "{}", "[]"])).iter_rows():
-                sentence = f"{one} has a value that is not sent: {reason}"
-                value = show_value(None, found)
-                where = self._origin.cell(one.column, row)
-                code = Code.NOT_CONVERTIBLE.value
-                yield Problem(row, Severity.WARNING.value, code, None, one.column, where, value, _writable(sentence))
-
-    def uncollected(self, batch: Batch) -> Iterator[Problem]:
-        """Rows of a record whose words no `collect` takes: they are said by somebody whom `only` does not name."""
-        collected = [leaf for feed in self._bound.feeds for leaf in feed.leaves if leaf.rule.collect is not None]
-        if not any(leaf.only for leaf in collected):
-            return
-        rows = batch.source.select(pl.col(ROW).alias(RECORD), MEMBERS).explode(MEMBERS).unnest(MEMBERS)
-        for column in dict.fromkeys(column for leaf in collected for column in leaf.columns):
-            takers = [spoken_by(leaf.only) for leaf in collected if column in leaf.columns]
-            left = rows.filter(found_in(rows[column], r"\S"), ~pl.any_horizontal(takers))
-            for row, record, words in left.select(ROW, RECORD, column).iter_rows():
-                value, where = show_value(column, words), self._origin.cell(column, row)
-                sentence = (
-                    f"no field takes {column} of row {row}; name who speaks there in only, or collect it elsewhere"
-                )
-                code = Code.NOT_CONVERTIBLE.value
-                yield Problem(record, Severity.WARNING.value, code, None, column, where, value, sentence)
-
-    def own_rules(self, source: pl.DataFrame) -> Iterator[Problem]:
-        """Rows in which a rule of the mapping does not hold."""
-        code = Code.CUSTOM_RULE.value
-        source = source.with_columns(pl.col(pl.String).fill_null("")) if self._bound.rules else source
-        for rule, condition in self._bound.rules:
-            column = next(iter(self._bound.columns.get(rule.field or "", ())), None)
-            column = column or next(iter(condition.meta.root_names()), None)
-            broken = source.filter(~condition)
-            found = (
-                broken[column] if column is not None else pl.repeat(None, broken.height, dtype=pl.String, eager=True)
-            )
-            for row, cell in zip(broken[ROW], found, strict=True):
-                where, value = self._origin.cell(column, row), show_value(column, cell or None)
-                yield Problem(row, rule.severity, code, rule.field, column, where, value, _writable(rule.message))
-
-    def unused_keys(self, source: pl.DataFrame) -> Iterator[Problem]:
-        """Rows with keys in an object of which only other keys are used."""
-        severity = Severity.ERROR if self._bound.mapping.unmapped == "error" else Severity.WARNING
-        code = Code.UNMAPPED_COLUMN.value
-        for column, used in self._bound.keys.items():
-            objects = source.select(ROW, pl.col(column).alias("cell")).filter(found_in(source[column], r"^\s*\{"))
-            for row, cell in objects.iter_rows():
-                left = [key for key in keys_of(cell) if key not in used]
-                if left:
-                    noun = "the key" if len(left) == 1 else "the keys"
-                    sentence = f"{column} also has {noun} {spelled(left)}, which nothing uses; map it, or say lost"
-                    where = self._origin.cell(column, row)
-                    yield Problem(row, severity.value, code, None, column, where, None, _writable(sentence))
-
-    def left_behind(self, source: pl.DataFrame) -> Iterator[Problem]:
-        """Rows with values, or items, that no way into their column takes: the cell has another shape."""
-        code = Code.NOT_CONVERTIBLE.value
-        for column, ways in self._bound.ways.items():
-            flat = all(len(way.parts) == 1 and way.key is not None for way in ways)
-            asked = found_in(source[column], r"^\s*[^\s{]" if flat else r"\S")
-            for row, cell in source.select(ROW, pl.col(column).alias("cell")).filter(asked).iter_rows():
-                left = left_by(cell, ways)
-                if left is None:
-                    continue
-                parts = [f"{count_words(left.items, 'item')} that no field takes"] if left.items else []
-                where, value = self._origin.cell(column, row), show_value(column, cell)
-                if left.value is not None:
-                    quote = HIDDEN if value == HIDDEN else quote_value(column, _writable(left.value))
-                    parts.append(f"a value that no field takes: {quote}")
-                sentence = f"{column} has {', and '.join(parts)}"
-                yield Problem(row, Severity.WARNING.value, code, None, column, where, value, _writable(sentence))
-
-    def rivals(self, rivalries: Iterable[Rivalry]) -> Iterator[Problem]:
-        """Rows in which two columns say different things about one field."""
-        pairs = [(rivalry, self._differ(rivalry)) for rivalry in rivalries]
-        for rivalry, rows in self._where_any(pairs):
-            field, column = rivalry.feed.target.path, rivalry.feed.subject
-            for row, lost in rows.select(ROW, self._as_text(rivalry.loser)).iter_rows():
-                sentence = (
-                    f"{column} says {quote_value(field, lost)}, and {rivalry.winner_name} says something else;"
-                    f" {rivalry.winner_name} is sent"
-                )
-                yield self._problem(row, Code.CONFLICTING_FIELDS, rivalry.feed, lost, sentence, Severity.WARNING)
-
-    def unknown_fields(self, refused: Iterable[tuple[Feed, str]]) -> Iterator[Problem]:
-        """Values for fields that the contract does not have."""
-        pairs = [((feed, name), pl.col(name).str.strip_chars() != "") for feed, name in refused]
-        for (feed, name), rows in self._where_any(pairs):
-            field, contract = feed.target.path, self._bound.contract
-            for row, found in rows.select(ROW, name).iter_rows():
-                sentence = (
-                    f"{feed.column} has a value, and contract {contract} has no field {field}; leave the cell empty or"
-                    " use the other --contract"
-                )
-                yield self._problem(row, Code.NOT_IN_CONTRACT, feed, found, sentence)
-
-    def lacking(self, demanded: Iterable[tuple[Feed, pl.Expr]]) -> Iterator[Problem]:
-        """Rows without a value that the mapping requires."""
-        for feed, rows in self._where_any(demanded):
-            field = feed.target.path
-            sentence = f"{feed.column} is empty, and the mapping requires {field}; fill it in"
-            for row in rows[ROW]:
-                yield self._problem(row, Code.REQUIRED, feed, None, sentence)
-
-    def covered_keys(self, frame: pl.DataFrame) -> Iterator[Problem]:
-        """Rows in which an object given whole already has a key that another column gives."""
-        fields = self._bound.fields
-        inside = [
-            (path, child, child.removeprefix(f"{path}."))
-            for path, spec in fields.items()
-            for child in fields
-            if child.startswith(f"{path}.") and spec.kind in {Kind.OBJECT, Kind.JSON}
-        ]
-        inside += [(lift.parent, lift.path, lift.key) for lift in self._bound.lifts if lift.path in frame.columns]
-        for path, child, keys in inside:
-            both = frame.filter(pl.col(path).is_not_null() & pl.col(child).is_not_null())
-            for row, whole, value in both.select(ROW, path, child).iter_rows():
-                yield from self._covered(row, path, child, look_up(whole, tuple(keys.split("."))), value)
-
-    def _covered(self, row: int, path: str, child: str, there: str | None, value: str | list[str]) -> Iterator[Problem]:
-        given = _json_text(value, self._bound.fields[child].kind)
-        if there is None or json.loads(there) == json.loads(given):
-            return
-        feed = next(feed for feed in self._bound.feeds if feed.target.path == child)
-        whole_from = next(iter(self._bound.columns[path]), path)
-        sentence = (
-            f"{feed.subject} says {quote_value(child, given)}, and {whole_from} already has another value for"
-            f" {child}; that of {whole_from} is sent"
-        )
-        yield self._problem(row, Code.CONFLICTING_FIELDS, feed, given, sentence, Severity.WARNING)
-
-    def _differ(self, rivalry: Rivalry) -> pl.Expr:
-        one, other = (
-            self._as_text(name).str.replace_all(r"\s+", " ").str.strip_chars()
-            for name in (rivalry.winner, rivalry.loser)
-        )
-        if rivalry.feed.target.shape is Shape.ONE_TO_LIST:  # what is an item of the list already is no other thing
-            loser = pl.col(rivalry.loser).list
-            return (one != other) & ~((loser.len() == 1) & pl.col(rivalry.winner).list.contains(loser.first()))
-        return one != other
-
-    def _as_text(self, name: str) -> pl.Expr:
-        column = pl.col(name)
-        return column.list.join("\n") if isinstance(self._working.schema[name], pl.List) else column
-
-    def _where_any(self, pairs: Iterable[tuple[_Item, pl.Expr]]) -> Iterator[tuple[_Item, pl.DataFrame]]:
-        """Each item with the rows for which its condition holds, where there are any."""
-        asked = list(pairs)
-        if not asked:
-            return
-        answers = self._working.select(
-            condition.any().alias(str(place)) for place, (_, condition) in enumerate(asked)
-        ).row(0)
-        for (item, condition), answer in zip(asked, answers, strict=True):
-            if answer:
-                yield item, self._working.filter(condition)
-
-    def _problem(
-        self, row: int, code: Code, feed: Feed, found: str | None, sentence: str, severity: Severity = Severity.ERROR
-    ) -> Problem:
-        field = feed.target.path
-        value = show_value(field, None if found is None else _writable(found))
-        value = HIDDEN if show_value(feed.column, value) == HIDDEN else value
-        cell = self._origin.cell(feed.column, row)
-        return Problem(row, severity.value, code.value, field, feed.column, cell, value, _writable(sentence))
-
-
-def _say_mistake(check: Check, text: str, takes: str) -> str:
-    field = check.feed.target.path
-    subject = check.feed.subject
-    shown = HIDDEN if show_value(subject, text) == HIDDEN else quote_value(field, text)
-    if check.type_ != check.before and shown != HIDDEN:
-        shown = shown.strip('"')  # no string of JSON's: a number in quotes would be misleading
-    if shown == HIDDEN:
-        takes = takes.partition(TRY)[0]
-    return f"{subject} is {shown}; {'it' if subject == field else field} takes {takes}"
-
-
-def _writable(text: str) -> str:
-    """Half a surrogate pair, which JSON can spell and no file can hold, as a question mark."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _json_text(value: str | list[str], kind: Kind) -> str:
-    if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False)
-    return quoted(value) if kind is Kind.TEXT else value

@@ -13,10 +13,11 @@ import polars as pl
 
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
-from etl.expressions import ExpressionError, compile_condition, compile_expression
+from etl.expressions import ExpressionError, compile_condition, compile_expression, find_casts
+from etl.mapping.cells.keys import Keys, tree_of
 from etl.mapping.cells.names import fold, likeness, spelled, suggest
 from etl.mapping.cells.patterns import names_in, parse_pattern
-from etl.mapping.cells.ways import Input, Way
+from etl.mapping.cells.ways import Input, Part, Way
 from etl.mapping.fields.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
 from etl.mapping.fields.kinds import constant, convert_text
 from etl.mapping.fields.lookups import NameBook
@@ -36,7 +37,7 @@ class Bound:
 
     `fields` are the fields of the body in use, by dotted path, parents before children; `columns` the columns that feed
     each, the preferred one first; `unmapped` the columns that nothing uses (empty where the mapping says
-    `unmapped: ignore`); `keys` the keys in use of columns of which only the inside is used; `lost` what the API has
+    `unmapped: ignore`); `keys` what is used of columns of which only some of the inside is; `lost` what the API has
     nothing for, and why; `grouping` how rows make records (None: each is one); `where` a Boolean expression over the
     frame as read: the other rows are to be skipped.
     """
@@ -46,7 +47,7 @@ class Bound:
     fields: dict[str, FieldSpec]
     columns: dict[str, tuple[str, ...]]
     unmapped: tuple[str, ...]
-    keys: dict[str, frozenset[str]]
+    keys: dict[str, Keys]
     ways: dict[str, tuple[Way, ...]]
     """The ways into columns of which only the inside is used."""
     lost: dict[Input, str]
@@ -95,12 +96,13 @@ def bind(
     feeds = binder.feeds(overrides or {})
     where = binder.where()
     lost = binder.lost()
-    inputs = {one for feed in feeds for one in feed.inputs} | lost.keys()
-    inputs |= {Input(name) for name in where.meta.root_names()} if where is not None else set()
+    others = {*lost}
+    others |= {Input(name) for name in where.meta.root_names()} if where is not None else set()
     grouping = binder.grouping(feeds)
     rules = binder.rules()
-    inputs |= {Input(name) for _, condition in rules for name in condition.meta.root_names()}
-    inputs |= {Input(name) for name in binder.read_for_groups(grouping)}
+    others |= {Input(name) for _, condition in rules for name in condition.meta.root_names()}
+    others |= {Input(name) for name in binder.read_for_groups(grouping)}
+    inputs = {one for feed in feeds for one in feed.inputs} | others
     unmapped = binder.unmapped({one.column for one in inputs} | binder.ignored())
     if grouping is not None and isinstance(mapping.unmapped, Into):
         grouping = replace(grouping, singles=(*grouping.singles, *unmapped))
@@ -117,7 +119,7 @@ def bind(
         fields=fields,
         columns={path: tuple(dict.fromkeys(chain.from_iterable(found))) for path, found in by_field.items()},
         unmapped=() if isinstance(mapping.unmapped, Into) else unmapped,
-        keys={} if mapping.unmapped == "ignore" else _keys_in_use(inputs),
+        keys={} if mapping.unmapped == "ignore" else _keys_in_use(feeds, others | binder.ignored_inputs()),
         ways=_ways_in_use(inputs, binder.ignored()),
         lost=lost,
         grouping=grouping,
@@ -130,14 +132,17 @@ def bind(
     )
 
 
-def _keys_in_use(inputs: Iterable[Input]) -> dict[str, frozenset[str]]:
-    """Of the columns that are never used whole, but always by a key: the keys."""
-    keys: dict[str, set[str | None]] = {}
-    for one in inputs:
-        keys.setdefault(one.column, set()).add(one.way.key if one.way else None)
-    return {
-        column: frozenset(key for key in used if key is not None) for column, used in keys.items() if None not in used
-    }
+def _keys_in_use(feeds: Iterable[Feed], others: Iterable[Input]) -> dict[str, Keys]:
+    """Of the columns that are never used whole: which keys are. `others` are what is used beside the fields."""
+    ways: dict[str, list[tuple[Part, ...]]] = {}
+    for feed in feeds:
+        for leaf in feed.leaves:
+            for one in leaf.inputs:
+                ways.setdefault(one.column, []).extend(leaf.ways_from(one, feed))
+    for one in others:
+        ways.setdefault(one.column, []).append(one.way.parts if one.way else ())
+    found = {column: tree_of(parts) for column, parts in ways.items() if parts}
+    return {column: keys for column, keys in found.items() if not keys.whole}
 
 
 def _ways_in_use(inputs: Iterable[Input], ignored: set[str]) -> dict[str, tuple[Way, ...]]:
@@ -279,8 +284,12 @@ class _Binder:
 
     def ignored(self) -> set[str]:
         """The columns that are left out on purpose."""
+        return {one.column for one in self.ignored_inputs() if one.way is None}
+
+    def ignored_inputs(self) -> set[Input]:
+        """The columns, and what is inside columns, that are left out on purpose."""
         found = {find_input(name, self.columns) for name in self.mapping.ignored}
-        return {one.column for one in found if one is not None}
+        return {one for one in found if one is not None}
 
     def rest(self, unmapped: tuple[str, ...]) -> Iterator[Feed]:
         """What the columns that nothing uses go into, where the mapping says so."""
@@ -311,7 +320,9 @@ class _Binder:
         if rule.expr is not None:
             with self._located("fields", path, "expr"):
                 expression = compile_expression(rule.expr, self.columns)
-            yield Feed(target, rule, tuple(map(Input, expression.meta.root_names())), expression=expression)
+                casts = find_casts(rule.expr, self.columns)
+            inputs = tuple(map(Input, expression.meta.root_names()))
+            yield Feed(target, rule, inputs, expression=expression, casts=casts)
 
     def _from_constants(self, path: str, rule: Rule) -> Iterator[Feed]:
         target = self._target(path)

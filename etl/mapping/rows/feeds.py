@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl.mapping.cells.ways import Input
+from etl.expressions import Cast
+from etl.mapping.cells.ways import Input, Part
 from etl.mapping.fields.dialects import Target
 from etl.mapping.fields.lookups import NameBook
 from etl.mapping.language.spec import Rule
-from etl.mapping.steps import Form
+from etl.mapping.steps import Each, Form, Keep
 
 Cell = str | list[str]
 """A value as a frame holds it: plain text, JSON text, or a list of texts."""
@@ -33,6 +34,8 @@ class Feed:
     is_part: bool = False
     """Whether it is one of another's `parts`: it stays a list, whatever the field is sent as."""
     expression: pl.Expr | None = None
+    casts: tuple[Cast, ...] = ()
+    """What of the expression can fail on a cell."""
     only: Pairs[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Of the rows of a record, those that have one of these words in these columns."""
     gives: Form = Form.TEXT
@@ -66,3 +69,24 @@ class Feed:
     def leaves(self) -> tuple["Feed", ...]:
         """The feeds that take something from the table themselves."""
         return tuple(feed for part in self.parts for feed in part) or (self,)
+
+    def ways_from(self, one: Input, whole: "Feed") -> list[tuple[Part, ...]]:
+        """The ways into a column at whose ends everything is used. `whole` is the feed that this is a leaf of: a
+        pattern of `each` uses the keys that it names, and no others.
+        """
+        start = one.way.parts if one.way else ()
+        own = self.rule.steps if self.is_from_columns else ()
+        steps = [*own, *(whole.rule.steps if self.is_from_columns and whole is not self else ())]
+        for step in steps:
+            if isinstance(step, Each):
+                ends = [(*start, *way.parts) for way in step.ways]
+                return [*ends, *((*start, Part(every=True), *way.parts) for way in step.ways)]
+            if isinstance(step, Keep) and step.kinds == ["text"] and one.way is None:
+                return []
+            if step.step not in _PASSING:
+                break
+        return [start]
+
+
+_PASSING = frozenset({"strip", "nfc", "blank_to_null", "drop_empty", "keep", "json"})
+"""Steps that leave the keys of a JSON object as they are."""

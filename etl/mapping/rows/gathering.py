@@ -12,6 +12,7 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import MEMBERS, RAW, RECORD, ROW, TYPES, Batch, Origin
 from etl.errors import FileError
+from etl.mapping.rows.absence import without_nulls
 from etl.problems import Code, Problem, Severity
 from etl.quoting import quote_value, show_value
 
@@ -61,7 +62,7 @@ class _Gathering:
         if not len(batch):
             return
         held = batch if self._open is None else _joined(self._open, batch)
-        keys = _keys(held.source, self.grouping.by)
+        keys = _keys(without_nulls(held.source), self.grouping.by)
         starts = (keys.ne_missing(keys.shift()) | keys.is_null()).to_list()
         starts[0] = True
         last = len(starts) - 1 - starts[::-1].index(True)
@@ -77,7 +78,7 @@ class _Gathering:
 
     def end(self) -> Iterator[Batch]:
         if self._open is not None:
-            keys = _keys(self._open.source, self.grouping.by)
+            keys = _keys(without_nulls(self._open.source), self.grouping.by)
             starts = pl.Series([True] + [False] * (len(self._open) - 1))
             yield self._records(self._open, keys, starts)
 
@@ -85,7 +86,7 @@ class _Gathering:
         """Whole records: each begins where `starts` is true."""
         first = pl.when(starts).then(rows.source[ROW]).otherwise(None).alias(RECORD)
         members = rows.source.with_columns(first).with_columns(pl.col(RECORD).forward_fill())
-        taken = self._taken(members)
+        taken = self._taken(without_nulls(members))
         ordered, found = self._ordered(rows.origin, taken)
         found += self._split(rows.origin, members, keys, starts)
         found += self._conflicts(rows.origin, taken)

@@ -16,6 +16,7 @@ from etl.mapping.cells.ways import Input
 from etl.mapping.fields.dialects import Shape, Target
 from etl.mapping.fields.kinds import explain_type, from_json, into_kind, map_words
 from etl.mapping.rows.feeds import Cell, Feed
+from etl.mapping.rows.keeping import Keeping, kept_first
 from etl.mapping.steps import ENTRIES, KINDS, SPEECH, UNMARKED, BlankToNull, Form, Keep, Operation, Wrap
 from etl.problems import Code
 from etl.resources import Kind
@@ -120,9 +121,7 @@ class _Maker:
         self._steps = {(step.step, one) for feed in every for step in feed.rule.steps for one in feed.inputs}
         """Each step of a mapping with what it works on."""
         self._typed = typed
-        self._leaves = [leaf for feed in feeds for leaf in feed.leaves]
-        self._told = set(told)
-        """Columns of which nothing is to be said when a step keeps some kinds of values only."""
+        self._keeping = Keeping([leaf for feed in feeds for leaf in feed.leaves], told)
         self._names = 0
 
     def refuse(self, feeds: Sequence[Feed]) -> None:
@@ -155,7 +154,7 @@ class _Maker:
         value, form = self._start(feed)
         if rivals and form is Form.TEXT:
             value = self._change(feed, value, _NO_BLANKS, blank=False)
-        value = self._let_go(feed, value) if form is Form.TEXT else value
+        value = self._let_go(feed, value)
         for operation, before in _operations(feed, form):
             value = self._change(feed, value, operation, blank=before is Form.TEXT)
         if feed.is_from_columns:
@@ -169,19 +168,12 @@ class _Maker:
         return self._place(value)
 
     def _let_go(self, feed: Feed, value: _Value) -> _Value:
-        """Kinds of values that this feed's `keep` leaves out, and that no feed takes from the column, are losses."""
-        kept = _kept(feed)
-        if kept is None:
+        """Kinds of values that this feed's `keep` leaves out, and that no feed takes, are losses."""
+        say = self._keeping.let_go(feed)
+        if say is None:
             return value
-        column, way = feed.inputs[0]
-        if way is not None or column in self._told:
-            return value
-        gone = KINDS.difference(*(_kinds_taken(leaf, column) for leaf in self._leaves if column in leaf.columns))
-        if not gone:
-            return value
-        self._told.add(column)
         value = self._place(value)
-        self.plan.losses.append(Loss(feed, _name(value), kept.let_go(gone, feed.subject)))
+        self.plan.losses.append(Loss(feed, _name(value), say))
         return value
 
     def _start(self, feed: Feed) -> tuple[_Value, Form]:
@@ -316,8 +308,12 @@ def _operations(feed: Feed, form: Form) -> list[tuple[Operation, Form]]:
     found: list[tuple[Operation, Form]] = []
     steps = feed.rule.steps
     turns = feed.target.turns and bool(feed.parts) and all(step.gives is None for step in steps)
+    kept = kept_first(feed)
     for place, step in enumerate(steps, start=1):
-        found.append((step.operation(form), form))
+        operation = step.operation(form)
+        if isinstance(step, Keep) and step is not kept:  # of what other steps made, no other field takes a part
+            operation = replace(operation, lost=step.let_go(KINDS.difference(step.kinds), feed.subject))
+        found.append((operation, form))
         form = step.gives or form
         if step.marks:
             turns = feed.target.turns and all(later.gives is None for later in steps[place:])
@@ -335,20 +331,6 @@ def _operations(feed: Feed, form: Form) -> list[tuple[Operation, Form]]:
     elif entries:
         found.append((Operation(encode), Form.LIST))
     return found
-
-
-def _kept(feed: Feed) -> Keep | None:
-    """The step that begins with asking what kind of value a column has."""
-    first = feed.rule.steps[0] if feed.rule.steps and feed.is_from_columns else None
-    return first if isinstance(first, Keep) else None
-
-
-def _kinds_taken(feed: Feed, column: str) -> Collection[str]:
-    """The kinds of values of a column that a feed takes something of."""
-    if any(one.way is not None for one in feed.inputs if one.column == column):
-        return KINDS - {"text"}
-    kept = _kept(feed)
-    return KINDS if kept is None else kept.kinds
 
 
 def _as_part(feed: Feed) -> Feed:

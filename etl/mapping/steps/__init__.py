@@ -21,6 +21,7 @@ __all__ = [
     "AnyStep",
     "BlankToNull",
     "Boolean",
+    "Each",
     "Form",
     "Integer",
     "Keep",

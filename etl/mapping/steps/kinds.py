@@ -17,6 +17,8 @@ from etl.quoting import quote_value
 _OPENING = {"object": "{", "array": "["}
 _CALLED = {"text": "a text", "object": "an object", "array": "an array"}
 KINDS = frozenset(_CALLED)
+_SHOWN = 3
+"""Items of one list that a sentence shows."""
 
 
 class Keep(Step):
@@ -42,14 +44,20 @@ class Keep(Step):
         return pl.when((kept.list.len() > 0) | (items.list.len() == 0)).then(kept)
 
     def let_go(self, kinds: Collection[str], name: str) -> Callable[[pl.Series], pl.Series]:
-        """What is said of cells of these kinds, where nothing else takes them from the column `name`."""
+        """What is said of cells, or items of lists, of these kinds, where nothing else takes them from `name`."""
 
         def say(cell: str) -> str | None:
             kind = _kind_of(cell)
             said = kind in kinds and cell.strip() not in {"", "{}", "[]"}
             return f"{_CALLED[kind]} that no field takes: {quote_value(name, cell)}" if said else None
 
-        return lambda cells: pl.Series([None if cell is None else say(cell) for cell in cells], dtype=pl.String)
+        def say_all(cell: str | list[str] | None) -> str | None:
+            items = [cell] if isinstance(cell, str) else cell or []
+            said = [text for text in map(say, items) if text is not None]
+            more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+            return "; ".join(said[:_SHOWN]) + more or None
+
+        return lambda cells: pl.Series([say_all(cell) for cell in cells.to_list()], dtype=pl.String)
 
     def _is_wanted(self, cell: str) -> bool:
         return _kind_of(cell) in self.kinds

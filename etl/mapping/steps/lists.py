@@ -13,8 +13,9 @@ from pydantic_core import PydanticCustomError
 from etl.mapping.cells import jsoncells, lists
 from etl.mapping.cells.jsoncells import Mistake
 from etl.mapping.cells.names import suggest
-from etl.mapping.cells.patterns import known_pattern, said_of_each
+from etl.mapping.cells.patterns import known_pattern, names_in, said_of_each, way_to
 from etl.mapping.cells.series import by_cell, by_column
+from etl.mapping.cells.ways import Way
 from etl.mapping.steps.step import TEXTS, Form, Step, listed
 from etl.problems import Code
 
@@ -83,6 +84,11 @@ class Each(Step):
     shorthand = "pattern"
 
     pattern: Annotated[str, AfterValidator(known_pattern)]
+
+    @property
+    def ways(self) -> list[Way]:
+        """What the pattern names in each object."""
+        return [way_to(name) for name in names_in(self.pattern)]
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
         return by_cell(text, partial(said_of_each, self.pattern), TEXTS)

@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from etl.mapping.cells.series import by_column, found_in, only_where
 from etl.mapping.steps.step import TEXT_OR_LIST, Form, Step
 
 _SHOWN_CHARACTERS = 60
@@ -59,7 +60,13 @@ class BlankToNull(Step):
     step: Literal["blank_to_null"] = "blank_to_null"
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
-        return pl.when(text.str.strip_chars() != "").then(text)
+        return by_column(text, _blank_to_null, pl.String)
+
+
+def _blank_to_null(texts: pl.Series) -> pl.Series:
+    """What is not blank ends this search at its first character; most columns have no blank cell."""
+    blank = found_in(texts, r"^\s*$")
+    return only_where(texts, ~blank) if blank.any() else texts
 
 
 class Nfc(Wording):

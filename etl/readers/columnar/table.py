@@ -16,9 +16,10 @@ import polars as pl
 from etl.batch import TYPES, Batch, Certainty, Decision, Origin
 from etl.formats import RecordFormat
 from etl.problems import Code, Problem
-from etl.readers.assembly import SAMPLE_ROWS, assemble, cell_problem
+from etl.readers.assembly import SAMPLE_ROWS, assemble, cell_problem, spoken
 from etl.readers.columnar.typed_text import Flaw
 from etl.readers.confined import Limits, Plain, confined
+from etl.readers.damage import find_mojibake
 from etl.readers.options import ReadOptions
 from etl.readers.sources.source import Source
 
@@ -112,7 +113,8 @@ def _batch(origin: Origin, words: bytes, first: int) -> Batch:
     frame = pl.read_ipc_stream(words)
     rows = pl.int_range(first, first + frame.height, eager=True)
     texts = [frame.get_column(str(at)) for at in range(len(origin.columns))]
-    return assemble(origin, rows, {TYPES: frame.get_column(TYPES)}, texts, _problems(origin, frame, rows))
+    batch = assemble(origin, rows, {TYPES: frame.get_column(TYPES)}, texts, _problems(origin, frame, rows))
+    return batch.with_problems(find_mojibake(batch.source, origin))
 
 
 def _problems(origin: Origin, frame: pl.DataFrame, rows: pl.Series) -> Iterator[Problem]:
@@ -122,4 +124,4 @@ def _problems(origin: Origin, frame: pl.DataFrame, rows: pl.Series) -> Iterator[
         flaws = frame.get_column(f"flaw {at}")
         for row, flaw in zip(rows.filter(flaws.is_not_null()), flaws.drop_nulls(), strict=True):
             code, message = _FLAWS[Flaw(flaw)]
-            yield cell_problem(origin, row, name, code, f"{name} {message}", None)
+            yield cell_problem(origin, row, name, code, f"{spoken(name)} {message}", None)

@@ -40,10 +40,11 @@ _UNPROVEN = r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}\x{FEFF}"
 
 class Part(NamedTuple):
     """Some of the records, in order by number: `frame` has `_row` and the cells by position, from "0" (null: empty),
-    or is None; `records` are those that `records` has read, perhaps in between."""
+    or is None; `records` are those that `records` has read, perhaps in between. `is_ascii`: all of them surely are."""
 
     frame: pl.DataFrame | None
     records: list[Record]
+    is_ascii: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ class Grammar:
         frame = self._parse(block, ends, row)  # on the other core, and for nothing where the proof fails
         if not proof.result()[0]:
             return self._split_pieces(text, row)
-        return None if frame is None else Proven(Part(frame, []), frame.height, _count_lines(block, ends), len(block))
+        if frame is None:
+            return None
+        return Proven(Part(frame, [], block.isascii()), frame.height, _count_lines(block, ends), len(block))
 
     def _split_pieces(self, text: pl.Series, row: int) -> Proven | None:
         """Runs of proven records are split together; a record between them leaves its mark, so that numbers stay."""

@@ -35,6 +35,7 @@ from etl.readers.texts.encoding import decode_head, find_encoding
 
 _HEAD_RECORDS = 10_000
 """The header and the sample must be found among so many records, blank ones counted."""
+_BLANK_START = f"^[{BLANKS}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class DelimitedTable:
                 for at, name in zip(self.header.positions, self.header.names, strict=True)
             ),
         )
-        problems = joined([error_texts(frame, self.origin), find_damage(frame, self.origin)])
+        problems = joined([error_texts(frame, self.origin), find_damage(frame, self.origin, is_ascii=part.is_ascii)])
         if records:
             others = _assemble(self.origin, self.header, self.width, records)
             frame = pl.concat([frame, others.source]).sort(ROW)
@@ -86,15 +87,18 @@ class DelimitedTable:
 
 def _in_slices(batch: Batch) -> Iterator[Batch]:
     for frame in batch.source.iter_slices(BATCH_ROWS):
-        first, last = frame[ROW][0], frame[ROW][-1]
-        problems = batch.problems.filter(pl.col("row").is_between(first, last))
+        problems = batch.problems
+        if problems.height:
+            problems = problems.filter(pl.col("row").is_between(frame[ROW][0], frame[ROW][-1]))
         yield Batch(batch.origin, frame, frame, problems)
 
 
 def _without_blank(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows that hold anything. Few rows begin with a blank cell, and only those are looked at whole."""
+    suspects = rows.filter(pl.col("0").is_null() | pl.col("0").str.contains(_BLANK_START))
+    if suspects.is_empty():
+        return rows
     blank = pl.all().exclude(ROW).str.strip_chars(BLANKS).fill_null("") == ""
-    suspects = rows.filter(pl.col("0").str.strip_chars(BLANKS).fill_null("") == "")
     blanks = suspects.filter(pl.all_horizontal(blank))[ROW]
     return rows.filter(~pl.col(ROW).is_in(blanks.implode())) if blanks.len() else rows
 

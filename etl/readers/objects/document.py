@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from etl.batch import Certainty, Decision
+from etl.batch import BESIDE, Certainty, Decision
 from etl.errors import FileError
 from etl.readers.objects.file import ObjectFile
 from etl.readers.objects.json_text import What
@@ -31,6 +31,15 @@ _DEEPEST = 4
 _MOST_KEYS = 100_000
 """An object of more keys is no document round a list, and they would have to be held."""
 _MOST_LISTS = 20
+_MOST_NAMED = 1_000
+"""Keys beside the records that are remembered."""
+_OF_LISTINGS = frozenset(
+    (
+        *("next_page_token", "page_token", "page", "page_size", "total", "total_count", "count", "has_more", "next"),
+        *("previous", "first_id", "last_id", "object", "links", "meta", "version", "$schema", "_id"),
+    )
+)
+"""Keys of an API's answer, or of a format, that say nothing about any record."""
 _LOOKED_AT = 1_000
 """Values of a list after which it is clear that it holds no objects; and records that a glance looks at."""
 _GLANCE_BYTES = 4 << 20
@@ -131,7 +140,8 @@ def survey_document(kind: Documents, options: ReadOptions) -> ObjectTable:
 
     Raises FileError: not of its format, several lists that could be meant or none, no record with keys.
     """
-    lists = _find_lists(kind, options)
+    keys: list[str] = []
+    lists = _find_lists(kind, options, keys)
     chosen, decision = _choose(lists, kind, options.records)
     if chosen is None:
         read = partial(_read_whole, kind)
@@ -141,15 +151,26 @@ def survey_document(kind: Documents, options: ReadOptions) -> ObjectTable:
                 survey.take(block)
         return kind.file.table(survey, (decision,), read)
     _refuse_without_objects(chosen, kind)
-    return kind.file.table(chosen.survey, (decision,), partial(_read_list, kind, chosen.path))
+    decisions = (decision, *_beside(chosen.path, keys))
+    return kind.file.table(chosen.survey, decisions, partial(_read_list, kind, chosen.path))
 
 
-def _find_lists(kind: Documents, options: ReadOptions) -> list[_List]:
-    """The lists of a document. Of those not asked for, only the path is known."""
+def _beside(path: str, keys: Sequence[str]) -> Iterator[Decision]:
+    """What stands in the document beside the records, as far as it was looked at: nobody reads it."""
+    inside = {"", *(path[:at] for at, sign in enumerate(path) if sign == ".")}
+    left = [key for key in keys if key.rpartition(".")[0] in inside and key not in {*inside, path}]
+    left = [key for key in left if key.rpartition(".")[2] not in _OF_LISTINGS]
+    if left:
+        shown = ", ".join(left[:_MOST_LISTS]) + (", …" if len(left) > _MOST_LISTS else "")
+        yield Decision(BESIDE, shown, f"beside {path}: only the records are read", Certainty.CERTAIN)
+
+
+def _find_lists(kind: Documents, options: ReadOptions, keys: list[str]) -> list[_List]:
+    """The lists of a document. Of those not asked for, only the path is known. The ways to all keys go into `keys`."""
     found: list[_List] = []
     with kind.file.open() as blocks:
         document = kind.document(blocks, kind.label)
-        for path, depth, texts in _lists(document, kind):
+        for path, depth, texts in _lists(document, kind, keys):
             one = _List(path, depth, KeySurvey(kind.label, kind.what))
             if options.records in {None, path} or path == ITSELF:
                 whole = one.take(texts, glance=options.glance)
@@ -168,7 +189,7 @@ _Found = tuple[str, int, Iterator[list[bytes]]]
 """A list's path and depth, and its values."""
 
 
-def _lists(document: Document, kind: Documents) -> Generator[_Found]:
+def _lists(document: Document, kind: Documents, keys: list[str] | None = None) -> Generator[_Found]:
     """The lists of a document in the order in which they come; what is not read of one is stepped over."""
     step = document.open(stepping=True)
     if step is None:
@@ -176,10 +197,10 @@ def _lists(document: Document, kind: Documents) -> Generator[_Found]:
             f"{kind.label} is a single value, not a list of objects.",
             f"Write each row as {kind.what.object}: {kind.what.form}",
         )
-    yield from _walk(document, kind, step, "", 0)
+    yield from _walk(document, kind, step, "", 0, [] if keys is None else keys)
 
 
-def _walk(document: Document, kind: Documents, step: Step, path: str, depth: int) -> Generator[_Found]:
+def _walk(document: Document, kind: Documents, step: Step, path: str, depth: int, keys: list[str]) -> Generator[_Found]:
     if isinstance(step, Items):
         yield path or ITSELF, depth, step.texts
         deque(step.texts, maxlen=0)
@@ -191,8 +212,11 @@ def _walk(document: Document, kind: Documents, step: Step, path: str, depth: int
             if len(seen) == _MOST_KEYS:
                 raise document.refuse(f"an object of more than {_MOST_KEYS:,} keys is no list of rows")
             seen.add(key)
+            inner = f"{path}.{key}" if path else key
+            if len(keys) < _MOST_NAMED:
+                keys.append(inner)
             value = step.open_value(stepping=depth + 1 < _DEEPEST)
-            yield from _walk(document, kind, value, f"{path}.{key}" if path else key, depth + 1)
+            yield from _walk(document, kind, value, inner, depth + 1, keys)
     elif kind.prefers and path == PREFERRED:
         raise FileError(
             f"{kind.label}: {PREFERRED!r} is no list here.",

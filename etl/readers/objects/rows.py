@@ -17,6 +17,7 @@ from etl.batch import ERROR_COLUMN, LINE_KEY, RAW, ROW, TYPES, Batch, Decision, 
 from etl.errors import FileError
 from etl.problems import Code, Problem
 from etl.readers.assembly import BATCH_CHARACTERS, BATCH_ROWS, SAMPLE_ROWS, assemble_frame, cell_problem
+from etl.readers.damage import find_mojibake
 from etl.readers.header import MOST_COLUMNS
 from etl.readers.objects import json_slices as slices
 from etl.readers.objects.json_slices import Column, Slices
@@ -277,8 +278,10 @@ class BatchMaker:
         )
         found = [self._problem(record, fault) for record in odd.values() for fault in record.faults]
         if all(column.is_clean for column in columns):
-            return Batch(self._origin, frame, frame, problem.frame_of(found))  # no control characters to look for
-        return assemble_frame(self._origin, frame, found)
+            batch = Batch(self._origin, frame, frame, problem.frame_of(found))  # no control characters to look for
+        else:
+            batch = assemble_frame(self._origin, frame, found)
+        return batch.with_problems(find_mojibake(frame, self._origin))
 
     def _problem(self, record: Record, fault: Fault) -> Problem:
         column = fault.key if fault.key in self._origin.columns else None

@@ -16,7 +16,7 @@ from etl.batch import LIST_COLUMN, Batch, Decision, Origin, column_letters
 from etl.errors import FileError
 from etl.problems import Code, Problem, Severity
 from etl.quoting import shorten, show_value
-from etl.readers.assembly import BATCH_ROWS, BLANKS, SAMPLE_ROWS, assemble, cell_problem
+from etl.readers.assembly import BATCH_ROWS, BLANKS, SAMPLE_ROWS, assemble, cell_problem, spoken
 from etl.readers.damage import find_damage
 from etl.readers.header import SEARCHED_ROWS, Header, Line, find_header, header_decision
 from etl.readers.options import ReadOptions
@@ -250,7 +250,7 @@ def _say(origin: Origin, name: str | None, cell: Cell) -> Problem:
     letters = column_letters(cell.column)
     address, shown = f"{origin.sheet}!{letters}", show_value(name, cell.text)
     if name is not None and cell.fault is not None:
-        message = f"{name} {cell.fault.message}"
+        message = f"{spoken(name)} {cell.fault.message}"
         return Problem(0, cell.fault.severity, cell.fault.code, None, name, address, shown, message)
     where = f"in the header (row {origin.header_row})" if origin.header_row else "among those that were given"
     message = f"column {letters} holds data but has no name {where}; name the column or empty it"
@@ -260,7 +260,7 @@ def _say(origin: Origin, name: str | None, cell: Cell) -> Problem:
 def _merged(origin: Origin, row: int, column: str, area: Area) -> Problem:
     first = f"{column_letters(area.left)}{area.top}"
     message = (
-        f"{column} is covered by the merged area {first}:{column_letters(area.right)}{area.bottom}, "
+        f"{spoken(column)} is covered by the merged area {first}:{column_letters(area.right)}{area.bottom}, "
         f"whose value is only in {first}; unmerge the cells and fill in the value where it is meant, "
         "or give it to all of them with --fill-merged"
     )

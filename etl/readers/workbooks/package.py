@@ -4,12 +4,9 @@ It must never know sheets or cells, and never inflates more than the archive has
 """
 
 import codecs
-import lzma
 import posixpath
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from etl.errors import FileError
-from etl.readers.sources.archive import SAVE_ANEW, words_of
+from etl.readers.sources.archive import DAMAGE, SAVE_ANEW, words_of
 from etl.readers.sources.source import Source
 from etl.readers.workbooks.xml_stream import Tag, UnsafeXmlError, read_tags
 
@@ -52,18 +49,6 @@ _OTHERS = (
     ("ppt/presentation.xml", "a presentation"),
     ("index/document.iwa", "a document of Apple iWork"),
 )
-
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    OSError,
-    EOFError,
-    NotImplementedError,
-    UnicodeError,
-)
-"""What Python's zipfile is known to raise for archives that are not as they claim."""
 
 
 class Relation(NamedTuple):
@@ -164,7 +149,7 @@ def open_package(source: Source, *, checked: bool = False) -> Iterator[Package]:
         raise FileError(
             f"{source.label} is refused: {error}, which no spreadsheet program writes.", SAVE_ANEW
         ) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise FileError(
             f"{source.label} is damaged: {words_of(error)}.", "Open it in a spreadsheet program and save it."
         ) from error

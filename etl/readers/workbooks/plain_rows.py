@@ -25,6 +25,11 @@ _CELL = (
     rf"(?:{_FORMULA})?(?:<v>{CHARACTERS}</v>)?|<is><t{_SPACE}>{CHARACTERS}</t></is>"
     r")</c>)$"
 )
+_HOLLOW = r'(?:<c r="[A-Z]{1,3}[1-9][0-9]{0,6}"(?: s="[0-9]{1,6}")?/>)+'
+"""Cells that hold nothing: they are left out in any case, and where they are many, beforehand."""
+_HOLLOW_SIGN = b"/><c "
+_HOLLOW_SHARE = 500
+"""So many bytes of a block for each such cell, at most: taking them out takes some time of its own."""
 _LETTERS = pl.Series([column_letters(position) for position in range(1, MOST_SHEET_COLUMNS + 1)])
 _POSITIONS = pl.Series(range(1, MOST_SHEET_COLUMNS + 1), dtype=pl.Int32)
 
@@ -52,6 +57,8 @@ def read_plain_rows(content: bytes, prefix: str, tags: PlainTags, above: int) ->
     """What is in whole rows, below the row `above`; None where it could not be proven that nothing else is there."""
     block = _without_prefix(content, prefix) if prefix else content
     text = decoded(block) if block is not None else None
+    if text is not None and content.count(_HOLLOW_SIGN) > len(content) // _HOLLOW_SHARE:
+        text = text.str.replace_all(_HOLLOW, "")
     rows = _split_rows(text, tags, above) if text is not None else None
     cells = _split_cells(rows) if rows is not None else None
     if rows is None or cells is None:

@@ -21,6 +21,8 @@ _FIRST_TEXTS = 1 << 14
 _MOST_PLAIN_BYTES = 1 << 26
 """A table of more that may be packed is."""
 _UNPACKED_PIECES = 8
+_PLACES = 1 << 32
+"""No place is as high: they are UInt32."""
 
 
 class SharedTexts(Sequence[str]):
@@ -105,7 +107,7 @@ class SharedTexts(Sequence[str]):
     def __getitem__(self, place: slice) -> Sequence[str]: ...
     def __getitem__(self, place: int | slice) -> str | Sequence[str]:
         places = range(*place.indices(len(self))) if isinstance(place, slice) else [place]
-        if any(one < 0 for one in places):
+        if any(not 0 <= one < _PLACES for one in places):
             raise IndexError(place)
         texts = self.gather(pl.Series(places, dtype=pl.UInt32))
         if isinstance(place, slice):

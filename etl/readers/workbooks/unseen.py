@@ -16,13 +16,15 @@ _WHY = "read like all others"
 
 class SheetFacts(NamedTuple):
     """`areas`: merged ones of more than one cell, by their first row. `hidden_rows`: how many that have cells.
-    `hidden_columns`: from and to, 1-based. `filtered`: whether a filter is set.
+    `hidden_columns`: from and to, 1-based. `filtered`: whether a filter is set. `end`: the byte of the sheet from which
+    on no cell holds anything, where that leaves much out.
     """
 
     areas: list[Area]
     hidden_rows: int
     hidden_columns: list[tuple[int, int]]
     filtered: bool
+    end: int | None = None
 
 
 def unseen(facts: SheetFacts) -> list[Decision]:

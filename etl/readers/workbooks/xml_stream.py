@@ -59,7 +59,9 @@ def feed(parser: expat.XMLParserType, chunks: Iterable[bytes]) -> Iterator[None]
 class XmlFeed:
     """A parser and the bytes on their way to it. Its methods raise UnsafeXmlError and expat's own error."""
 
-    def __init__(self, parser: expat.XMLParserType) -> None:
+    def __init__(self, parser: expat.XMLParserType, *, is_whole: bool = True) -> None:
+        """`is_whole`: the bytes are all of a part, not only its beginning."""
+        self._is_whole = is_whole
         self.is_utf8 = True
         """Whether its bytes are UTF-8, for all that it says."""
         self._parser = parser
@@ -78,7 +80,8 @@ class XmlFeed:
     def close(self) -> None:
         """Nothing more comes."""
         is_final = True
-        self._parser.Parse(b"", is_final)
+        if self._is_whole:
+            self._parser.Parse(b"", is_final)
 
     def _see_declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         self.is_utf8 = _read_encoding(version, encoding, standalone) == "utf-8"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from etl.readers.workbooks.merged import Area
 from etl.readers.workbooks.unseen import SheetFacts, refuse_many_areas
+from etl.readers.workbooks.xlsx.hollow import Hollow
 from etl.readers.workbooks.xlsx.sheet import column_number
 
 _HIDDEN = (b'hidden="1"', b'hidden="true"', b"hidden='")
@@ -20,12 +21,16 @@ _LONGEST_TAG_BYTES = 1 << 12
 
 
 def scan_sheet(chunks: Iterable[bytes], label: str) -> SheetFacts:
-    """Look a part through. Raises FileError for more than `MOST_MERGES` merged areas."""
+    """Look a part through. Raises FileError for more than `MOST_MERGES` merged areas, and for a hollow part."""
     areas: list[Area] = []
     columns: list[tuple[int, int]] = []
     hidden_rows = 0
     filtered = False
+    hollow = Hollow(label)
     for text in _whole_tags(chunks):
+        hollow.see(text)
+        if b"n" not in text and b"m" not in text:
+            continue  # so none of what follows, and many times as fast
         if b"hidden=" in text and any(sign in text for sign in _HIDDEN):
             hidden_rows += sum(1 for _ in _ROW.finditer(text))
             columns += [_span(found.group()) for found in _COLUMN.finditer(text)]
@@ -33,7 +38,7 @@ def scan_sheet(chunks: Iterable[bytes], label: str) -> SheetFacts:
             areas += [area for found in _MERGE.finditer(text) for area in _area(found.group(1).decode("ascii"))]
             refuse_many_areas(areas, label)
         filtered = filtered or b"filterColumn " in text
-    return SheetFacts(sorted(areas), hidden_rows, columns, filtered)
+    return SheetFacts(sorted(areas), hidden_rows, columns, filtered, hollow.end)
 
 
 def _whole_tags(chunks: Iterable[bytes]) -> Iterator[bytes]:

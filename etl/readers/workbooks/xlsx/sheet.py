@@ -6,7 +6,7 @@ second way is the one that says what a sheet means, the first must say the same.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import lru_cache
 
 from etl.errors import FileError
@@ -16,6 +16,7 @@ from etl.readers.workbooks.plain_rows import MOST_ROWS, MOST_SHEET_COLUMNS, read
 from etl.readers.workbooks.plain_tags import PlainTags
 from etl.readers.workbooks.stretch import Cell, Row, Stretch, stretch_of
 from etl.readers.workbooks.xlsx.cell_columns import ColumnReader
+from etl.readers.workbooks.xlsx.hollow import hollow_error
 from etl.readers.workbooks.xml_list import BLOCK_BYTES, ItemList, read_list
 from etl.readers.workbooks.xml_stream import MOST_DEPTH, XmlFeed, feed, open_parser, refuse_depth, refuse_length
 
@@ -27,11 +28,17 @@ _CELL_BYTES = 25
 """What a cell that names a text takes in the part."""
 _MOST_UNPACKED_BYTES = 1 << 25
 _LEAST_BLOCK_BYTES = 1 << 16
+_MOST_HOLLOW = 1_000_000
+_HOLLOW_TO_FILLED = 1_000
+"""Cells that hold nothing to those that hold something: more are refused where they are read one by one."""
 _ROWS = ItemList(item="row ", name="sheetData")
 
 
-def read_stretches(chunks: Iterable[bytes], columns: ColumnReader) -> Generator[Stretch]:
-    """The rows that hold anything, rising. Raises FileError where the part contradicts itself."""
+def read_stretches(chunks: Iterable[bytes], columns: ColumnReader, end: int | None = None) -> Generator[Stretch]:
+    """The rows that hold anything, rising. Raises FileError where the part contradicts itself.
+
+    `end`: the byte from which on no cell holds anything, between two rows or in an empty one.
+    """
     collector = _Collector(columns.reader)
     parser = open_parser(collector.start, collector.end, collector.text.append)
     tags = PlainTags()
@@ -46,7 +53,12 @@ def read_stretches(chunks: Iterable[bytes], columns: ColumnReader) -> Generator[
 
     weight = columns.texts.unpacked_bytes
     block_bytes = max(_LEAST_BLOCK_BYTES, _MOST_UNPACKED_BYTES // weight * _CELL_BYTES) if weight else BLOCK_BYTES
-    return read_list(chunks, _ROWS, XmlFeed(parser), collector, prove, min(block_bytes, BLOCK_BYTES))
+    block_bytes = min(block_bytes, BLOCK_BYTES)
+    if end is None:
+        yield from read_list(chunks, _ROWS, XmlFeed(parser), collector, prove, block_bytes)
+        return
+    yield from read_list(_until(end, chunks), _ROWS, XmlFeed(parser, is_whole=False), collector, prove, block_bytes)
+    collector.refuse_open_row()
 
 
 def read_rows(chunks: Iterable[bytes], reader: CellReader) -> Generator[Row]:
@@ -55,6 +67,14 @@ def read_rows(chunks: Iterable[bytes], reader: CellReader) -> Generator[Row]:
     parser = open_parser(collector.start, collector.end, collector.text.append)
     for _ in feed(parser, chunks):
         yield from collector.take_rows()
+
+
+def _until(end: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:end]
+        end -= len(chunk)
+        if end <= 0:
+            break
 
 
 @lru_cache(maxsize=MOST_SHEET_COLUMNS)
@@ -85,6 +105,8 @@ class _Collector:
         self._kind = "n"
         self._style = 0
         self._value: str | None = None
+        self._hollow = self._filled = 0
+        """How many cells hold nothing, and something."""
         self._runs: list[str] = []
         self._formula = False
         self._phonetic = False
@@ -154,6 +176,12 @@ class _Collector:
     def _end_row(self) -> None:
         if self._cells:
             self._done.append((self.row, list(self._cells.values())))
+            self._cells = {}
+
+    def refuse_open_row(self) -> None:
+        """Raises FileError where a row that holds something has not ended."""
+        if self._cells:
+            raise self._damaged(f"row {self.row} has no end")
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
@@ -177,7 +205,11 @@ class _Collector:
         if self._kind == "inlineStr" and self._runs:
             self._value = "".join(self._runs)
         if self._value is None and not self._formula:
+            self._hollow += 1
+            if self._hollow > _MOST_HOLLOW and self._hollow > _HOLLOW_TO_FILLED * self._filled:
+                raise hollow_error(self._reader.label)
             return
+        self._filled += 1
         text, fault = self._reader.read(StoredCell(self._kind, self._value, self._style, self._formula))
         if text is not None or fault is not None:
             self._cells[self._column] = Cell(self._column, text, fault)

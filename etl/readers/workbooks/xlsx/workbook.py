@@ -165,7 +165,7 @@ def _open_sheet(
     def read() -> Generator[Stretch]:
         with (
             reopen_package(source, package) as opened,
-            closing(read_stretches(opened.stream(sheet.part), columns)) as found,
+            closing(read_stretches(opened.stream(sheet.part), columns, facts.end if facts else None)) as found,
         ):
             yield from _bounded(found, stored_bytes, f"{source.label}, sheet {shorten(sheet.name)}")
 
