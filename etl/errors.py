@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     KEY_REFUSED = 3
     """The API refused the key; nothing more was sent."""
     STOPPED = 4
-    """Stopped before the end; the same command typed again carries on."""
+    """Stopped before the end; `resume` carries on."""
     UNREACHABLE = 5
     """The API could not be reached, or TLS failed."""
     BUG = 70

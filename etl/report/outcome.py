@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     """Left out on purpose."""
     PENDING = "pending"
-    """Not stored, and free to be sent when the import is typed again."""
+    """Not stored, and free to be sent: `resume` does."""
     IN_DOUBT = "in_doubt"
     """Sent, and not known whether it was stored."""
     VALID = "valid"
