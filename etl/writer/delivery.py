@@ -14,10 +14,7 @@ from etl.api import Api
 from etl.crashpoints import reach
 from etl.errors import (
     EtlError,
-    KeyRefusedError,
-    LedgerError,
     StoppedError,
-    TlsError,
     UnexpectedAnswerError,
     UnreachableError,
 )
@@ -266,14 +263,14 @@ class Delivery:
             try:
                 await self._look(told)
                 failing_since_s = None
-            except (KeyRefusedError, TlsError, LedgerError) as error:
-                self.stop(error)
             except (UnreachableError, UnexpectedAnswerError) as error:
                 now_s = self._clock.monotonic_s()
                 failing_since_s = now_s if failing_since_s is None else failing_since_s
-                if now_s - failing_since_s > PATIENCE_S:
+                if self._pace.gave_up is not None or now_s - failing_since_s > PATIENCE_S:
                     self.stop(error)
                 await self._pace.pause(self._clock.backoff_s(5))
+            except EtlError as error:
+                self.stop(error)
 
     async def _look(self, told: _Told) -> None:
         """One look at everything in doubt; nothing is in flight meanwhile. None once the job has stopped."""
