@@ -13,6 +13,7 @@ from etl.resources import AGENTS, TEST_CASES, Contract, Resource
 from tests.simulation.checker import Told, judge
 from tests.simulation.echo import content, echoed
 from tests.simulation.loop import Process, SimulatedLoop
+from tests.simulation.plan import draw_plan
 from tests.simulation.server import Server
 from tests.simulation.weather import Echo, Outage, Weather
 
@@ -205,8 +206,15 @@ def test_the_judge_finds_each_kind_of_wrong() -> None:
         6: Told(Outcome.PENDING),
     }
     found = judge(wanted, told, server, concurrency=8)
-    assert [len(found.doubled), len(found.wrongly_adopted)] == [1, 1]
+    assert [len(found.doubled), len(found.wrongly_adopted)] == [2, 1]
     assert len(found.lost) == 3  # the one that was adopted, and the one that is not there, by its id and by its words
     assert len(found.unexpected) == 2  # what was told to be failed, and what no row says
     assert judge({1: wanted[1]}, {1: told[1]}, server, concurrency=8).lost == []
     assert judge(wanted, {}, server, concurrency=8).unaccounted
+
+
+def test_rows_of_simulated_jobs_are_rows_that_the_api_takes() -> None:
+    for seed in range(200):
+        plan = draw_plan(seed)
+        for body in plan.bodies:
+            plan.resource.create[plan.contract].model_validate(body)

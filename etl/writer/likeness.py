@@ -23,24 +23,26 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 class Likeness:
     """Compares what was sent with what is listed, for one resource.
 
-    What the API does not give back is found out by `learn`, and leaves the comparison.
+    What the API does not give back, and what it adds by itself, is found out by `learn`, and leaves the comparison.
     """
 
     def __init__(self, resource: Resource, contract: Contract) -> None:
         self._resource = resource
         models = resource.create[contract].model_fields
+        self._names = {info.alias or name for name, info in models.items()} | {*_MANY.values(), "script_turns"}
         self._defaults = {
             info.alias or name: info.default
             for name, info in models.items()
             if not info.is_required() and isinstance(info.default, (str, int, float))
         }
+        self._seen: set[str] = set()
         self._unseen: set[str] = set()
-        self._learned = False
+        self._added: dict[str, str] = {}
 
     @property
     def learned(self) -> bool:
         """Whether a resource of ours was looked at, so that it is known what comes back."""
-        return self._learned
+        return bool(self._seen or self._unseen)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Likeness:
     def trusted(self) -> bool:
         """Whether the fields come back without which nothing can be known again."""
         essential = _ESSENTIAL.get(self._resource.name, (self._resource.label,))
-        return self._learned and not self._unseen.intersection(essential)
+        return self.learned and not self._unseen.intersection(essential)
 
     def fields(self, body: Mapping[str, Any]) -> Fields:
         """The canonical content of a request body or of an item."""
@@ -66,19 +68,24 @@ class Likeness:
         return {name: _text(value) for name, value in filled.items()}
 
     def learn(self, sent: Mapping[str, Any], item: Mapping[str, Any]) -> None:
-        """A row that is known to have become this item: what of it does not come back leaves the comparison."""
-        found = self.fields(item)
-        self._unseen |= {name for name, text in self.fields(sent).items() if found.get(name) != text}
-        self._learned = True
+        """A row that is known to have become this item shows what comes back, and what the API adds by itself."""
+        wanted, found = self.fields(sent), self.fields(item)
+        for name, text in wanted.items():
+            (self._seen if found.get(name) == text else self._unseen).add(name)
+        self._added |= {name: text for name, text in found.items() if name in self._names and name not in wanted}
 
-    def same(self, sent: Fields, found: Fields) -> bool:
-        """Whether all that was sent came back, but for what never does. Of something else it is false."""
-        return all(found.get(name) == text for name, text in sent.items() if name not in self._unseen)
+    def key(self, fields: Fields) -> tuple[tuple[str, str], ...]:
+        """What is compared of a row or of an item: equal for those that nobody could tell apart.
 
-    def key(self, sent: Fields) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The names and the texts that are compared: equal for rows that nobody could tell apart."""
-        names = tuple(sorted(name for name in sent if name not in self._unseen))
-        return names, tuple(sent[name] for name in names)
+        What only one of them has tells them apart as well: a row without expectations is not one with some.
+        """
+        return tuple(
+            sorted(
+                (name, text)
+                for name, text in fields.items()
+                if name in self._names and name not in self._unseen and self._added.get(name) != text
+            )
+        )
 
     def resembles(self, sent: Fields, found: Fields) -> bool:
         """Whether it could be the same after changes that nobody told us of: the name, but for blanks and its form.
@@ -134,4 +141,5 @@ def _plain(value: Any) -> Any:
 
 
 def _loose(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text.replace("\\r", " ").replace("\\n", " ")).split()).casefold()
+    value = json.loads(text) if text else ""
+    return " ".join(unicodedata.normalize("NFKC", value if isinstance(value, str) else text).split()).casefold()

@@ -24,48 +24,51 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What was found. `found`: the item of each row that is there. `left`: the items that no row explains."""
+    """What was found. `found`: the item of each row that is there. `left`: the items that no row explains.
+
+    `unclear`: rows of which some are there, but which ones cannot be told: they differ only in what does not come back.
+    """
 
     found: Mapping[RowKey, Mapping[str, Any]]
     left: Sequence[Mapping[str, Any]]
+    unclear: frozenset[RowKey] = frozenset()
 
 
 def match(
     wanted: Sequence[Wanted], items: Sequence[Mapping[str, Any]], likeness: Likeness, resource: Resource
 ) -> Matches:
-    """By mark where both have one, else by content as a multiset; of rows with more fields first.
+    """By mark where both have one, else by content as a multiset.
 
     `items` newest first: of several that are alike the oldest are taken.
     """
     free = dict(enumerate(reversed(items)))
     found: dict[RowKey, Mapping[str, Any]] = {}
     by_mark = {mark: at for at, item in free.items() if (mark := mark_of(resource, item))}
-    unmarked = []
+    groups: dict[object, list[tuple[RowKey, Fields]]] = defaultdict(list)
     for one in wanted:
         mark = mark_of(resource, one.body)
         at = by_mark.pop(mark, None) if mark else None
         if at is None:
-            unmarked.append(one)
+            fields = likeness.fields(one.body)
+            groups[likeness.key(fields)].append((one.key, fields))
         else:
             found[one.key] = free.pop(at)
-    contents = {at: likeness.fields(item) for at, item in free.items()}
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Wanted]] = defaultdict(list)
-    for one in unmarked:
-        groups[likeness.key(likeness.fields(one.body))].append(one)
-    indexes: dict[tuple[str, ...], dict[tuple[str | None, ...], list[int]]] = {}
-    for names, texts in sorted(groups, key=lambda key: -len(key[0])):
-        index = indexes.setdefault(names, _index(contents, names))
-        alike = [at for at in index.get(texts, []) if at in free and not _marked_otherwise(free[at], resource)]
-        for one, at in zip(groups[names, texts], alike, strict=False):
-            found[one.key] = free.pop(at)
-    return Matches(found, list(free.values()))
-
-
-def _index(contents: Mapping[int, Fields], names: tuple[str, ...]) -> dict[tuple[str | None, ...], list[int]]:
-    index: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
-    for at, fields in contents.items():
-        index[tuple(fields.get(name) for name in names)].append(at)
-    return index
+    alike: dict[object, list[int]] = defaultdict(list)
+    for at, item in free.items():
+        if not _marked_otherwise(item, resource):
+            alike[likeness.key(likeness.fields(item))].append(at)
+    unclear: set[RowKey] = set()
+    for key, rows in groups.items():
+        there = alike.get(key, [])
+        if there and any(fields != rows[0][1] for _, fields in rows):
+            unclear.update(row for row, _ in rows)
+            there = there[: len(rows)]
+            for at in there:
+                del free[at]
+            continue
+        for (row, _), at in zip(rows, there, strict=False):
+            found[row] = free.pop(at)
+    return Matches(found, list(free.values()), frozenset(unclear))
 
 
 def _marked_otherwise(item: Mapping[str, Any], resource: Resource) -> bool:

@@ -78,7 +78,8 @@ class Reconciler:
         self._clock = clock
         self._settle_s = settle_s
         self._doubts: list[Doubt] = []
-        self._sample: tuple[Mapping[str, Any], str] | None = None
+        self._samples: list[tuple[Mapping[str, Any], str]] = []
+        self._sampled: set[str] = set()
         self.likeness = Likeness(resource, contract)
 
     @property
@@ -100,21 +101,23 @@ class Reconciler:
         return max((doubt.due_s(self._settle_s) for doubt in self._doubts), default=None)
 
     def remember(self, body: bytes, id_: str) -> bool:
-        """A row that is known to have become this resource shows what comes back. Whether it is the first."""
-        if self._sample is not None:
-            return False
-        self._sample = (json.loads(body), id_)
-        return True
+        """A row that is known to have become this resource shows what comes back. Whether it shows something new."""
+        fields: dict[str, Any] = json.loads(body)
+        new = self.likeness.fields(fields).keys() - self._sampled
+        if new:
+            self._sampled |= new
+            self._samples.append((fields, id_))
+        return bool(new)
 
     async def learn(self) -> None:
-        """Look at the resource that was remembered, once. Raises what `Api.get` raises."""
-        if self._sample is None or self.likeness.learned:
-            return
-        body, id_ = self._sample
-        answer = await self._api.get(f"{self._resource.path}/{id_}")
-        item = answer.body.get(self._resource.singular) if isinstance(answer.body, dict) else None
-        if answer.status == 200 and isinstance(item, dict) and not self.likeness.learned:
-            self.likeness.learn(body, item)
+        """Look at the resources that were remembered, once. Raises what `Api.get` raises."""
+        for sample in list(self._samples):
+            body, id_ = sample
+            answer = await self._api.get(f"{self._resource.path}/{id_}")
+            item = answer.body.get(self._resource.singular) if isinstance(answer.body, dict) else None
+            if answer.status == 200 and isinstance(item, dict) and sample in self._samples:
+                self._samples.remove(sample)
+                self.likeness.learn(body, item)
 
     async def look(self) -> list[Verdict]:
         """List every scope in which something is in doubt; what is known now.
@@ -141,7 +144,9 @@ class Reconciler:
         if listing is None:
             words = "It is not known what was there before the import, so what is there now cannot be told apart."
             return [Verdict(doubt, Finding.UNKNOWN, None, words) for doubt in doubts]
-        wanted = [Wanted(doubt.row.key, json.loads(doubt.body)) for doubt in doubts]
+        # Of rows that are alike, those come first of which it is known that they are there.
+        first = sorted(doubts, key=lambda doubt: not doubt.stored)
+        wanted = [Wanted(doubt.row.key, json.loads(doubt.body)) for doubt in first]
         matches = match(wanted, listing.items, self.likeness, self._resource)
         verdicts = []
         for doubt in doubts:
@@ -162,6 +167,9 @@ class Reconciler:
         """Why a row that two complete lists do not have may be there all the same; empty: it is not."""
         if doubt.stored:
             return "The API said that it was stored, but two complete lists do not have it."
+        if doubt.row.key in matches.unclear:
+            missing = ", ".join(self.likeness.missing)
+            return f"Some rows that differ only in {missing} are there, but the API does not give that back."
         if self._resource is RUNS:
             return "Two complete lists do not have it, but a run is never launched again by itself."
         return self._may_be_among(doubt, matches.left) if matches.left else ""

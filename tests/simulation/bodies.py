@@ -21,7 +21,7 @@ def draw_body(random: Random, resource: Resource, contract: Contract, number: in
     if resource is TEST_CASES:
         return _test_case(random, contract, words)
     if resource is AGENTS:
-        return _agent(random, words, number)
+        return _agent(random, contract, words, number)
     if resource is RUN_TEMPLATES:
         return _template(random, contract, words)
     if resource is RUNS:
@@ -64,13 +64,13 @@ def _test_case(random: Random, contract: Contract, words: str) -> dict[str, Any]
     return body
 
 
-def _agent(random: Random, words: str, number: int) -> dict[str, Any]:
+def _agent(random: Random, contract: Contract, words: str, number: int) -> dict[str, Any]:
     body: dict[str, Any] = {
         "display_name": words,
         "model_type": "MODEL_TYPE_CHAT",
         "metadata": {"chat_endpoint": "https://chat.example/v1"},
     }
-    if random.random() < 0.7:
+    if contract is Contract.V2026_10 and random.random() < 0.7:
         body["customer_agent_id"] = f"agent-{number}"
     if random.random() < 0.4:
         body["prompt"] = f"You are {random.randrange(3)}."

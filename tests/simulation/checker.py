@@ -51,9 +51,8 @@ def judge(
     server: Server,
     *,
     concurrency: int,
-    distinct_texts: bool = False,
 ) -> Judgement:
-    """`wanted`: the body of each row. `distinct_texts`: no two rows were sent in the same bytes."""
+    """`wanted`: the body of each row."""
     found = Judgement()
     server.finish()
     if set(wanted) != set(told):
@@ -62,8 +61,7 @@ def judge(
     contents = {row: _content(body) for row, body in wanted.items()}
     _judge_ids(contents, told, server, found)
     _judge_counts(contents, told, server, found)
-    if distinct_texts:
-        _judge_repeats(server, found)
+    _judge_effects(contents, server, found)
     for name, traffic in server.traffic.items():
         if traffic.most_in_flight > concurrency:
             found.manners.append(f"{name} had {traffic.most_in_flight} requests in flight, {concurrency} were allowed")
@@ -113,12 +111,13 @@ def _judge_counts(contents: Mapping[int, str], told: Mapping[int, Told], server:
             found.unexpected.append(f"{there - possible} of {words}, told to be failed or pending")
 
 
-def _judge_repeats(server: Server, found: Judgement) -> None:
-    """The same bytes took effect at most once."""
-    made = Counter(one.text for one in server.attempts if one.item is not None)
-    for text, times in made.items():
-        if times > 1:
-            found.doubled.append(f"{text.decode().strip()} took effect {times} times")
+def _judge_effects(contents: Mapping[int, str], server: Server, found: Judgement) -> None:
+    """Of each content no more requests took effect than there are rows that say it, whatever was told or deleted."""
+    rows = Counter(contents.values())
+    made = Counter(_content(one.body) for one in server.attempts if one.item is not None)
+    for words, times in sorted(made.items()):
+        if words in rows and times > rows[words]:
+            found.doubled.append(f"{words} took effect {times} times for {rows[words]} rows")
 
 
 def _content(body: Mapping[str, Any]) -> str:

@@ -57,7 +57,6 @@ class Record:
             self.told,
             self.server,
             concurrency=self.plan.concurrency,
-            distinct_texts=self.plan.distinct_texts,
         )
         found.unaccounted += self.crashes
         if not self.ended:
