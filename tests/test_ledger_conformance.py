@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -76,13 +75,13 @@ def test_a_row_has_its_last_state_and_keeps_the_hash_of_its_intent(ledger: Ledge
     outcome = Change(key, State.CREATED, None, "x" * 22, 2, "as told", 201, "a-code", "a_field", "2026-11-22T04:00:00Z")
     ledger.record("a", [Change(key, State.SENDING, body_sha256=b"h" * 32)])
     ledger.record("a", [outcome])
-    assert list(ledger.rows("a", State.CREATED)) == [replace(outcome, body_sha256=b"h" * 32)]
+    assert list(ledger.rows("a", State.CREATED)) == [outcome._replace(body_sha256=b"h" * 32)]
     assert list(ledger.rows("a", State.SENDING)) == []
 
 
 def test_a_row_that_changes_twice_in_one_commit_has_its_last_state_and_its_hash(ledger: Ledger) -> None:
     ledger.record("a", [*sending(1), *created(1), *sending(2)])
-    assert all_rows(ledger)[RowKey(TABLE, 1)] == replace(created(1)[0], body_sha256=b"h" * 32)
+    assert all_rows(ledger)[RowKey(TABLE, 1)] == created(1)[0]._replace(body_sha256=b"h" * 32)
     assert ledger.count("a") == {State.CREATED: 1, State.SENDING: 1}
 
 
@@ -94,16 +93,16 @@ def test_texts_that_a_database_does_not_take_are_kept_as_well_as_can_be(ledger: 
 
 
 def test_one_resource_cannot_belong_to_two_rows_of_a_job(ledger: Ledger) -> None:
-    ledger.record("a", [replace(created(1)[0], resource_id="same")])
+    ledger.record("a", [created(1)[0]._replace(resource_id="same")])
     with pytest.raises(LedgerError, match="same resource"):
-        ledger.record("a", [replace(created(2, table=OTHER)[0], resource_id="same")])
+        ledger.record("a", [created(2, table=OTHER)[0]._replace(resource_id="same")])
     ledger.open_job(job("b"))
-    ledger.record("b", [replace(created(1)[0], resource_id="same")])
+    ledger.record("b", [created(1)[0]._replace(resource_id="same")])
 
 
 def test_changes_are_recorded_all_or_none(ledger: Ledger) -> None:
     with pytest.raises(LedgerError):
-        ledger.record("a", [replace(change, resource_id="same") for change in created(1, 2, 3)])
+        ledger.record("a", [change._replace(resource_id="same") for change in created(1, 2, 3)])
     assert all_rows(ledger) == {}
     ledger.record("a", created(1))
     assert list(all_rows(ledger)) == [RowKey(TABLE, 1)]
@@ -127,7 +126,7 @@ def test_known_rows_come_by_job_the_oldest_first(ledger: Ledger) -> None:
     assert [(known.job_id, known.change.key.row) for known in found] == [
         ("early", 2), ("early", 3), ("late", 2), ("late", 3)
     ]  # fmt: skip
-    assert found[1] == Known("early", replace(created(3)[0], body_sha256=b"h" * 32))
+    assert found[1] == Known("early", created(3)[0]._replace(body_sha256=b"h" * 32))
     assert list(ledger.known("c" * 40, 0, 100)) == []
 
 
@@ -166,7 +165,7 @@ def test_the_first_a_middle_and_the_last_created_row_are_asked_for(ledger: Ledge
     ledger.record("b", created(100, 52, 3))
     ledger.record("a", [*sending(1, 200), Change(RowKey(TABLE, 300), State.FAILED)])
     assert list(ledger.created_ids(TABLE)) == ["id-3", "id-52", "id-100"]
-    ledger.record("b", [replace(change, state=State.UNDONE) for change in created(3)])
+    ledger.record("b", [change._replace(state=State.UNDONE) for change in created(3)])
     assert next(iter(ledger.created_ids(TABLE))) == "id-7"
 
 
@@ -195,7 +194,7 @@ def test_a_baseline_is_kept_once_even_when_it_is_empty(place: Place, ledger: Led
 def test_a_job_is_forgotten_with_all_it_had_and_nothing_else(place: Place, ledger: Ledger) -> None:
     for name in ("b", "c"):
         ledger.open_job(job(name))
-        ledger.record(name, [replace(change, resource_id=f"{name}{change.key.row}") for change in created(1, 2)])
+        ledger.record(name, [change._replace(resource_id=f"{name}{change.key.row}") for change in created(1, 2)])
         ledger.keep_baseline(name, "set", Baseline(["x"]))
     ledger.forget("b")
     assert [record.facts.id for record in ledger.jobs()] == ["c", "a"]

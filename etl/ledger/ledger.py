@@ -67,8 +67,7 @@ class JobRecord:
     held_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A row's new state.
 
     `body_sha256` (32 bytes) is written with the intent and kept by later changes that have none. The rest is written
@@ -88,8 +87,7 @@ class Change:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What a job did with a row."""
 
     job_id: str

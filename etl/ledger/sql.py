@@ -5,7 +5,6 @@ It must never know which database that is, nor what a row is sent for.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -27,18 +26,11 @@ ASKED: Final = 500
 """So many ids are asked for at a time."""
 _OPEN_STATES: Final = (State.SENDING, State.IN_DOUBT, State.PENDING)
 _IS_OPEN: Final[sa.ColumnElement[bool]] = sa.literal_column(OPEN, sa.Boolean)
-_OUTCOME: Final = (
-    rows.c.row,
-    rows.c.state,
-    rows.c.body_sha256,
-    rows.c.resource_id,
-    rows.c.attempts,
-    rows.c.evidence,
-    rows.c.http_status,
-    rows.c.code,
-    rows.c.field,
-    rows.c.version,
+_OUTCOME: Final[tuple[sa.ColumnElement[Any], ...]] = tuple(
+    sa.literal_column(name) for name in ("row", "state", *Change._fields[2:])
 )
+"""The columns of a row, in the order of `Change`. Untyped, so that a million values are not looked at one by one."""
+_STATES: Final = {state.value: state for state in State}
 
 
 class SqlLedger:
@@ -143,11 +135,15 @@ class SqlLedger:
             found: list[Known] = []
             table_no = self._table_number(connection, table)
             for job_no, job_id in _jobs_of(connection, table_no):
-                asked = sa.select(*_OUTCOME).where(
-                    rows.c.job_no == job_no, rows.c.table_no == table_no, rows.c.row.between(first_row, last_row)
+                asked = (
+                    sa.select(*_OUTCOME)
+                    .select_from(rows)
+                    .where(
+                        rows.c.job_no == job_no, rows.c.table_no == table_no, rows.c.row.between(first_row, last_row)
+                    )
                 )
                 of_job = connection.execute(asked.order_by(rows.c.row))
-                found.extend(Known(job_id, _change(table, row)) for row in of_job)
+                found += [Known(job_id, _change(table, row)) for row in of_job]
             return found
 
         return iter(self._store.run(work))
@@ -197,9 +193,12 @@ class SqlLedger:
         return self._store.run(work)
 
     def rows(self, job_id: str, state: State) -> Iterator[Change]:
-        where: list[sa.ColumnExpressionArgument[bool]] = [rows.c.state == state.value]
-        if state in _OPEN_STATES:
-            where.append(_IS_OPEN)
+        def where(job_no: int, table_no: int) -> list[sa.ColumnElement[bool]]:
+            of_table = [rows.c.table_no == table_no, rows.c.state == state.value]
+            if state not in _OPEN_STATES:
+                return [rows.c.job_no == job_no, *of_table]
+            # The plus keeps SQLite from going through every row of the job: it takes the index of the open ones.
+            return [sa.literal_column("+job_no") == job_no, *of_table, _IS_OPEN]
 
         def tables_of_job(connection: sa.Connection) -> tuple[int, list[tuple[int, str]]]:
             job_no = self._number_of(connection, job_id)
@@ -211,14 +210,10 @@ class SqlLedger:
         for table_no, key in keys:
             after: int | None = None
             while True:
-                here: list[sa.ColumnExpressionArgument[bool]] = [
-                    rows.c.job_no == job_no,
-                    rows.c.table_no == table_no,
-                    *where,
-                ]
+                here = where(job_no, table_no)
                 if after is not None:
                     here.append(rows.c.row > after)
-                asked = sa.select(*_OUTCOME).where(*here).order_by(rows.c.row).limit(CHUNK)
+                asked = sa.select(*_OUTCOME).select_from(rows).where(*here).order_by(rows.c.row).limit(CHUNK)
                 # A part at a time, so that what is recorded meanwhile does not wait for whoever reads.
                 some = self._read(asked)
                 yield from (_change(key, row) for row in some)
@@ -320,7 +315,7 @@ def _last_of_each(changes: Sequence[Change]) -> list[Change]:
     for change in changes:
         before = last.get(change.key)
         if before is not None and change.body_sha256 is None and before.body_sha256 is not None:
-            change = replace(change, body_sha256=before.body_sha256)  # noqa: PLW2901
+            change = change._replace(body_sha256=before.body_sha256)  # noqa: PLW2901
         last[change.key] = change
     return list(last.values())
 
@@ -370,7 +365,7 @@ def _baseline(connection: sa.Connection, job_no: int, scope: str) -> tuple[int, 
 
 def _change(table: str, row: AnyRow) -> Change:
     number, state, *rest = row
-    return Change(RowKey(table, number), State(state), *rest)
+    return Change(RowKey(table, number), _STATES[state], *rest)
 
 
 def _record(row: AnyRow, at_work: Mapping[str, Holder]) -> JobRecord:

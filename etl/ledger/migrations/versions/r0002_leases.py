@@ -102,7 +102,7 @@ def _make_rows() -> None:
         unique=True,
         sqlite_where=sa.text("resource_id IS NOT NULL"),
     )
-    op.create_index("open_rows", "source_row", ["state", "table_no", "job_no", "row"], sqlite_where=_OPEN)
+    op.create_index("open_rows", "source_row", ["state", "table_no", "row", "job_no"], sqlite_where=_OPEN)
 
 
 def _make_baselines() -> None:
