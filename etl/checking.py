@@ -21,7 +21,7 @@ from etl.errors import UsageError
 from etl.expressions import ExpressionError, compile_condition
 from etl.mapping import Bound, Guess
 from etl.problems import Code, Problem, Severity
-from etl.readers import ReadOptions, Skipped, Survey, open_source
+from etl.readers import KeptCopy, ReadOptions, Skipped, Survey, open_source
 from etl.report import Outcome, Report, Source
 from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
 from etl.validators import Nearness, Repeats, check
@@ -71,6 +71,21 @@ class Inputs:
     left_out: list[Skipped] = field(default_factory=list)
     _open: ExitStack = field(default_factory=ExitStack)
 
+    def keep(self, folder: Path) -> dict[str, KeptCopy]:
+        """Copy what can be read only once (standard input, what was downloaded) into a folder, private to the user.
+
+        By the name of the file as it is shown. Nothing is made where there is nothing to keep. Raises FileError.
+        """
+        kept: dict[str, KeptCopy] = {}
+        for number, survey in enumerate(self.surveys):
+            if (survey.source.packed or survey.source).spool is None:
+                continue
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            copy = survey.source.keep(folder / str(number))
+            if copy is not None:
+                kept[survey.file] = copy
+        return kept
+
     def __enter__(self) -> Self:
         return self
 
@@ -80,8 +95,15 @@ class Inputs:
         self._open.close()
 
 
-def open_inputs(files: Sequence[str], options: ReadOptions | None = None, mapping: str | None = None) -> Inputs:
+def open_inputs(
+    files: Sequence[str],
+    options: ReadOptions | None = None,
+    mapping: str | None = None,
+    kept: Mapping[str, KeptCopy] | None = None,
+) -> Inputs:
     """Open and survey every file. Where `options` say nothing of how it is read, the mapping's `source` counts.
+
+    `kept`: copies from before, by what was typed, that are read instead (see `Inputs.keep`).
 
     Raises FileError for one that cannot be read, UsageError for the same one twice, MappingError for the mapping.
     """
@@ -90,7 +112,9 @@ def open_inputs(files: Sequence[str], options: ReadOptions | None = None, mappin
     opened = ExitStack()
     with ExitStack() as guard:
         guard.push(opened)
-        surveys = tuple(opened.enter_context(open_source(file, options, fallback)) for file in files)
+        surveys = tuple(
+            opened.enter_context(open_source(file, options, fallback, (kept or {}).get(file))) for file in files
+        )
         _refuse_twins(surveys)
         guard.pop_all()
     return Inputs(surveys, [skipped for survey in surveys for skipped in survey.skipped], opened)

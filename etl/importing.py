@@ -84,13 +84,16 @@ class Importer:
         confirm: Callable[[str], bool] = lambda _question: False,
         choose: Choose | None = None,
         resumption: Resumption | None = None,
+        keep: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         """`observe` is told how far the job is; `confirm` is asked before runs are launched, `choose` where it is not
-        clear which mapping is meant. `resumption`: the job is carried on, not begun.
+        clear which mapping is meant. `resumption`: the job is carried on, not begun. `keep` is
+        called once the job is sure to begin, to copy what can be read only once; what it gives joins the settings.
         """
         self.job = job
         self.id = resumption.record.facts.id if resumption else new_job_id()
         self._resumption = resumption
+        self._keep = keep
         self._started = datetime.now(UTC)
         self._api = api
         self._preparation = Preparation(job, inputs, api, choose)
@@ -182,7 +185,7 @@ class Importer:
             return ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
         if not self.job.again:
             refuse_twin(facts, ledger)
-        ledger.open_job(facts)
+        ledger.open_job(replace(facts, settings={**facts.settings, **self._keep()}))
         reach("job-opened")
         try:
             held = ledger.hold(self.id, [*tables.values(), parents_table(self.id)])

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.cli.options import Output, output_options
-from etl.cli.running import opened_ledger
+from etl.cli.running import forget_copies, opened_ledger
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import stdout
 from etl.errors import UsageError
@@ -58,6 +58,7 @@ def prune(*, ledger: str | None, days: int, unfinished: bool, output: Output) ->
         for one in old:
             if one not in kept:
                 opened.forget(one.facts.id)
+                forget_copies(one.facts.id)
     if not output.quiet and not output.as_json:
         left = f" {len(kept)} unfinished ones were kept (--unfinished forgets them too)." if kept else ""
         write_out(f"{len(old) - len(kept)} jobs were forgotten.{left}\n")

@@ -92,7 +92,9 @@ def command(  # noqa: PLR0913  # one for each flag
     screen.say(f"Resuming job {record.facts.id}, begun {record.facts.started:%Y-%m-%d %H:%M} UTC.")
     folder = Path(report_folder or record.report or typed.report or f"coval-etl-report-{record.facts.id}")
     resumption = Resumption(record, decision, new_key)
-    run = ImportRun(typed.files, typed.opening, typed.target, screen, folder, yes, None, resumption=resumption)
+    run = ImportRun(
+        typed.files, typed.opening, typed.target, screen, folder, yes, None, resumption=resumption, kept=typed.kept
+    )
     summary, stopped = run.run(again)
     screen.show_outcome(summary, stopped)
     return int(summary.exit_code)

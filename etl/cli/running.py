@@ -4,10 +4,11 @@ It must never know which command asked for it.
 """
 
 import asyncio
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import rich_click as click
@@ -18,12 +19,13 @@ from etl.choosing import Choose
 from etl.cli.options import Opening, TargetFlags
 from etl.cli.screen import Screen
 from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
-from etl.cli.target import ledger_at, opened_target
+from etl.cli.target import ledger_at, opened_target, state_folder
 from etl.errors import EtlError
 from etl.importing import Importer, Progress, Resumption
-from etl.jobs import ImportJob
+from etl.jobs import ImportJob, is_unfinished
 from etl.ledger import Ledger, open_ledger
 from etl.mapping import Guess
+from etl.readers import KeptCopy
 from etl.report import Summary
 from etl.resources import Contract
 
@@ -44,13 +46,14 @@ class ImportRun:
     choose: Choose | None
     dry_run: bool = False
     resumption: Resumption | None = None
+    kept: Mapping[str, KeptCopy] = field(default_factory=dict)
 
     def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
         """Plan or import. The summary, and why it ended early."""
         return asyncio.run(self._run(job))
 
     async def _run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
-        with open_inputs(self.files, self.opening.options(), job.mapping) as inputs:
+        with open_inputs(self.files, self.opening.options(), job.mapping, self.kept) as inputs:
             async with (
                 leaving_on_term(),
                 opened_target(self.flags, job.contract) as (target, contract),
@@ -66,6 +69,7 @@ class ImportRun:
                     confirm=self._confirm,
                     choose=self._choose,
                     resumption=self.resumption,
+                    keep=lambda: {"kept": _as_json(inputs.keep(spool_folder(importer.id)))},
                 )
                 form, fitted = await importer.prepare()
                 self.screen.say_what_is_read(fitted, inputs.left_out)
@@ -83,7 +87,11 @@ class ImportRun:
     async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted]) -> Summary:
         folder = self.folder or Path(f"coval-etl-report-{importer.id}")
         with closing(opened_ledger(self.flags.ledger)) as ledger:
-            return await importer.run(contract, fitted, ledger, folder)
+            summary = await importer.run(contract, fitted, ledger, folder)
+            record = ledger.job(importer.id)
+        if record is not None and not is_unfinished(record):
+            forget_copies(importer.id)
+        return summary
 
     def _confirm(self, question: str) -> bool:
         """Answered by --yes, by the person at the terminal, else no. Against the sandbox nothing is asked."""
@@ -104,6 +112,20 @@ class ImportRun:
 def opened_ledger(where: str | None) -> Ledger:
     """The ledger that a flag or the environment names, else the one in the state folder. Raises UsageError."""
     return open_ledger(ledger_at(where))
+
+
+def spool_folder(job_id: str) -> Path:
+    """Where copies of what can be read only once are kept until a job is done."""
+    return state_folder() / "spool" / job_id
+
+
+def _as_json(kept: Mapping[str, KeptCopy]) -> dict[str, list[str]]:
+    return {file: list(copy) for file, copy in kept.items()}
+
+
+def forget_copies(job_id: str) -> None:
+    """Remove what was kept for a job."""
+    shutil.rmtree(spool_folder(job_id), ignore_errors=True)
 
 
 class Meter:

@@ -1,6 +1,7 @@
 """What was typed for an import, kept in the ledger so that `resume` needs no flags. It must never hold a secret."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from etl.cli.options import Opening, TargetFlags
 from etl.errors import UsageError
 from etl.jobs import ImportJob
 from etl.ledger import JobFacts
+from etl.readers import KeptCopy
 from etl.resources import Contract
 
 _SECRET = re.compile(r"auth|header|token|secret|password|api_?key|credential", re.IGNORECASE)
@@ -19,7 +21,9 @@ _NOT_KEPT = frozenset({"target", "contract", "typed", "values"})
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Typed:
-    """What an import was called with. `to_give`: fields that `--set` must give once more."""
+    """What an import was called with. `to_give`: fields that `--set` must give once more. `kept`: copies
+    of what can be read only once.
+    """
 
     folder: Path
     files: tuple[str, ...]
@@ -28,6 +32,7 @@ class Typed:
     target: TargetFlags
     report: str | None
     to_give: tuple[str, ...]
+    kept: Mapping[str, KeptCopy]
 
 
 def typed_settings(
@@ -35,7 +40,7 @@ def typed_settings(
 ) -> dict[str, object]:
     """The call as JSON."""
     kept = {name: value for name, value in dataclasses.asdict(job).items() if name not in _NOT_KEPT}
-    return {
+    settings: dict[str, object] = {
         "folder": str(Path.cwd()),
         "files": [_without_query(file) for file in files],
         "opening": dataclasses.asdict(opening),
@@ -49,6 +54,7 @@ def typed_settings(
         },
         "report": report,
     }
+    return dict(json.loads(json.dumps(settings)))  # as the ledger gives it back
 
 
 def typed_before(facts: JobFacts, *, api_key: str | None, api_key_file: str | None, ledger: str | None) -> Typed:
@@ -57,8 +63,11 @@ def typed_before(facts: JobFacts, *, api_key: str | None, api_key_file: str | No
     if not kept:
         raise UsageError(f"Job {facts.id} was begun by an older version, which kept too little.", _ANEW)
     files = tuple(kept["files"])
+    copies = {name: KeptCopy(*copy) for name, copy in dict(kept.get("kept") or {}).items()}
     for file in files:
-        if file == "-" or "://" in file:
+        if file in copies and not Path(copies[file].path).exists():
+            raise UsageError(f"The copy of {copies[file].label} that job {facts.id} kept is gone.", _ANEW)
+        if file not in copies and (file == "-" or "://" in file):
             where = "standard input" if file == "-" else file
             raise UsageError(f"Job {facts.id} read {where}, which is not kept.", _ANEW)
     target = TargetFlags(
@@ -71,7 +80,7 @@ def typed_before(facts: JobFacts, *, api_key: str | None, api_key_file: str | No
     columns = kept["opening"]["columns"]
     opening = Opening(**{**kept["opening"], "columns": None if columns is None else tuple(columns)})
     job = ImportJob(**kept["job"], contract=Contract(facts.contract), typed=kept)
-    return Typed(Path(kept["folder"]), files, opening, job, target, kept["report"], tuple(kept["to_give"]))
+    return Typed(Path(kept["folder"]), files, opening, job, target, kept["report"], tuple(kept["to_give"]), copies)
 
 
 _ANEW = "Import it anew: rows that were created are known again and are not sent twice."

@@ -13,10 +13,10 @@ from etl.readers.options import ReadOptions, settle_options
 from etl.readers.sniff import SPOKEN, sniff_format
 from etl.readers.sources.archive import inflated_bytes
 from etl.readers.sources.opening import open_input
-from etl.readers.sources.source import Source
+from etl.readers.sources.source import KeptCopy, Source
 from etl.readers.survey import Skipped, Survey
 
-__all__ = ["READ_WHOLE_BYTES", "ReadOptions", "Skipped", "Survey", "open_source"]
+__all__ = ["READ_WHOLE_BYTES", "KeptCopy", "ReadOptions", "Skipped", "Survey", "open_source"]
 
 _ALL_FOUND_OUT = ReadOptions()
 READ_WHOLE_BYTES = 64 << 20
@@ -26,18 +26,23 @@ late.
 _IN_PARTS = frozenset({"xlsx", "xlsb", "ods"})
 
 
-def open_source(file: str, options: ReadOptions = _ALL_FOUND_OUT, fallback: ReadOptions = _ALL_FOUND_OUT) -> Survey:
+def open_source(
+    file: str,
+    options: ReadOptions = _ALL_FOUND_OUT,
+    fallback: ReadOptions = _ALL_FOUND_OUT,
+    kept: KeptCopy | None = None,
+) -> Survey:
     """Survey a file: its format, its tables, their columns and first rows.
 
     `file` is a path, `-` for standard input, or an http(s)://, s3://, gs:// or az:// address; what is compressed is
     unpacked.
 
-    `options` are what the user said, `fallback` what a mapping says where the user says nothing and the format has
-    such a thing. Raises FileError for a file that cannot be read exactly, UsageError for an option that does not go
-    with it.
+    `kept`: a copy of it from before, which is read instead. `options` are what the user said, `fallback` what a mapping
+    says where the user says nothing and the format has such a thing. Raises FileError for a file that cannot be read
+    exactly, UsageError for an option that does not go with it.
     """
     with ExitStack() as undo:
-        source = open_input(file, options.member, fallback.member)
+        source = open_input(file, options.member, fallback.member, kept)
         undo.callback(source.close)
         format_, decision = sniff_format(source, options, fallback)
         settled = settle_options(options, fallback, format_, source.label, lenient=source.is_rejects)

@@ -4,20 +4,24 @@ It must never know what the content means.
 """
 
 from contextlib import ExitStack
+from pathlib import Path
 
 from etl.readers.sources.addresses import CLOUD_SCHEMES, is_address, read_address
-from etl.readers.sources.source import Source, find_file, read_standard_input
+from etl.readers.sources.source import KeptCopy, Source, find_file, found, read_standard_input
 from etl.readers.sources.unpack import unpack
 
 
-def open_input(typed: str, member: str | None = None, fallback: str | None = None) -> Source:
+def open_input(
+    typed: str, member: str | None = None, fallback: str | None = None, kept: KeptCopy | None = None
+) -> Source:
     """The content of a file on this machine, of standard input (`-`) or behind an address, unpacked where it is packed.
 
-    `member` chooses a file of a zip archive, else `fallback` does. Raises FileError where it cannot be read whole,
-    UsageError for an address or a `member` that mean nothing. Close the source: that removes its private copies.
+    `kept`: a copy of it from before, which is read instead. `member` chooses a file of a zip archive, else `fallback`
+    does. Raises FileError where it cannot be read whole, UsageError for an address or a `member` that mean nothing.
+    Close the source: that removes its private copies.
     """
     with ExitStack() as undo:
-        source = _as_it_comes(typed)
+        source = _as_it_comes(typed) if kept is None else found(typed, kept.label, kept.name, Path(kept.path))
         undo.callback(source.close)
         content = unpack(source, member, fallback)
         undo.pop_all()

@@ -6,12 +6,13 @@ It must never know what the bytes mean: that is for `sniff` and the readers.
 import hashlib
 import io
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -28,6 +29,14 @@ _CHUNK_BYTES = 1 << 20
 _BUFFER_BYTES = 1 << 17
 _NEAR = 70
 """From this likeness (0 to 100) on, a name is offered as "did you mean"."""
+
+
+class KeptCopy(NamedTuple):
+    """A copy of what can be read only once, and what the input was called: `label` and `name` as in `Source`."""
+
+    path: str
+    label: str
+    name: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +91,25 @@ class Source:
                     digest.update(chunk)
             self._content_sha256 = digest.hexdigest()
         return self._content_sha256
+
+    def keep(self, path: Path) -> KeptCopy | None:
+        """Copy what came to `path`, where it can be read only once; None where it lies in a file of the user's.
+
+        Raises FileError where there is no room.
+        """
+        came = self.packed or self
+        if came.spool is None:
+            return None
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with came.open() as stream, os.fdopen(descriptor, "wb") as copy:
+                shutil.copyfileobj(stream, copy, _CHUNK_BYTES)
+                copy.flush()
+                os.fsync(copy.fileno())
+        except OSError as error:
+            words = f"{self.label} cannot be kept until the import is done: {error.strerror or error}."
+            raise FileError(words, "Save it to a file and import that.") from error
+        return KeptCopy(str(path), came.label, came.name)
 
     def open(self) -> BinaryIO:
         """The bytes from the start.
