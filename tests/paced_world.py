@@ -1,6 +1,7 @@
 """A world on virtual time for the pace: APIs that allow so much and no more, and workers that want all of it."""
 
 import asyncio
+import contextlib
 import math
 import random
 import selectors
@@ -119,8 +120,10 @@ class World:
         self.early += sent_s < self._closed_until_s - 1e-9
         self._flying += 1
         self.most = max(self.most, self._flying)
-        outcome = await self._work(sent_s)
-        self._flying -= 1
+        try:
+            outcome = await self._work(sent_s)
+        finally:
+            self._flying -= 1
         if isinstance(outcome, Answer) and (asked_s := asked_wait_s(outcome.headers, START)) is not None:
             self._closed_until_s = max(self._closed_until_s, loop.time() + asked_s)
         self.replies[str(outcome.status) if isinstance(outcome, Answer) else outcome.cause.value] += 1
@@ -130,8 +133,9 @@ class World:
         loop = asyncio.get_running_loop()
         trouble = self.trouble(sent_s)
         if isinstance(trouble, NoAnswer):
-            await asyncio.sleep(0.001)
-            return NoAnswer(trouble.sent, trouble.cause, trouble.explanation, 0.001)
+            took_s = 5.0 if trouble.sent else 0.001
+            await asyncio.sleep(took_s)
+            return NoAnswer(trouble.sent, trouble.cause, trouble.explanation, took_s)
         half_s = self.latency_s * self._dice.uniform(0.4, 0.6)
         await asyncio.sleep(half_s)
         if trouble is None:
@@ -167,25 +171,21 @@ class World:
 REFUSED = NoAnswer(sent=False, cause=Cause.CONNECT, explanation="No connection to the API: Connection refused.")
 
 
-async def work(world: World, pace: Pace, workers: int, until_s: float) -> None:
-    """So many workers send all they may, until then or until the pace gives up."""
+async def work_for(world: World, pace: Pace, workers: int, seconds: float) -> None:
+    """So many workers send all they may for so long; what is in flight then is dropped."""
     loop = asyncio.get_running_loop()
+    until_s = loop.time() + seconds
 
     async def one() -> None:
         while loop.time() < until_s and (place := await pace.enter()) is not None:
             outcome = None
-            await asyncio.sleep(0.003)  # the intent is written down
-            if await pace.clear(place):
-                outcome = await world.answer()
-            pace.leave(place, outcome)
+            try:
+                await asyncio.sleep(0.003)  # the intent is written down
+                if await pace.clear(place):
+                    outcome = await world.answer()
+            finally:
+                pace.leave(place, outcome)
 
-    async with asyncio.timeout(until_s + 1):
-        await asyncio.gather(*(one() for _ in range(workers)))
-
-
-async def work_for(world: World, pace: Pace, workers: int, seconds: float) -> None:
-    """As `work`, and whoever still waits then is let go."""
-    try:
-        await work(world, pace, workers, asyncio.get_running_loop().time() + seconds)
-    except TimeoutError:
-        pace.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(until_s):
+            await asyncio.gather(*(one() for _ in range(workers)))

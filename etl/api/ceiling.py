@@ -16,13 +16,14 @@ SHORTEST_MEASURE_S = 1.0
 LONG_MEASURE_S = 10.0
 """What was accepted in less than a second says nothing about a rate, and what was accepted in ten says most."""
 SHORTEST_RETURN_S = 30.0
-LONGEST_RETURN_S = 300.0
+LONGEST_RETURN_S = 120.0
 RETURN_REQUESTS = 300
 RETURN_WAITS = 30
 """The rate is back where it was refused after 30 s, or 300 requests, or 30 times the wait that the refusal cost."""
 MOST_CERTAIN = 8
 NEWS = 1.2
-"""What is refused again is asked for half as often, down to an eighth, until a fifth more was let through."""
+"""What is refused again is asked for half as often, until a fifth more was let through: then the limit was lifted."""
+LIFTED_DOUBLING_S = 10.0
 
 
 class Ceiling:
@@ -45,7 +46,11 @@ class Ceiling:
         running_s = max(0.0, now_s - self._from_s)
         if self._searching:
             return self._bottom * math.exp2(min(running_s / SEARCH_DOUBLING_S, 64.0))
-        return self._top + (self._top - self._bottom) * (running_s / self._return_s - 1) ** 3
+        rate = self._top + (self._top - self._bottom) * (running_s / self._return_s - 1) ** 3
+        if rate <= NEWS * self._top:
+            return rate
+        lifted_s = self._return_s * (1 + ((NEWS - 1) * self._top / (self._top - self._bottom)) ** (1 / 3))
+        return NEWS * self._top * math.exp2(min((running_s - lifted_s) / LIFTED_DOUBLING_S, 64.0))
 
     def accepted(self) -> None:
         """A request was not refused."""

@@ -9,6 +9,7 @@ from collections import deque
 SAMPLES = 10
 MEDIANS = 200
 """How many medians are remembered: the best of them is what the API can do; an API that became slow is forgiven."""
+GOOD = 1.5
 FACTOR = 3.0
 SLACK_S = 0.2
 """Three times as long, and longer by a fifth of a second: below that it is noise."""
@@ -31,9 +32,10 @@ class Latency:
             return False
         median_s = statistics.median(self._samples)
         self._samples.clear()
-        best_s, window_then = min(self._medians, default=(median_s, window))
         self._medians.append((median_s, window))
-        return window > window_then and median_s > FACTOR * best_s and median_s - best_s > SLACK_S
+        best_s, _ = min(self._medians)
+        good_window = max(one for when_s, one in self._medians if when_s <= GOOD * best_s)
+        return window > good_window and median_s > max(FACTOR * best_s, best_s + SLACK_S)
 
     def forget(self) -> None:
         """Begin a new median: the window has changed at once."""

@@ -49,11 +49,16 @@ MEASURED_S = 1.0
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """The right to one request. `read`: its answer changes nothing, so it passes where writing is paused."""
+    """The right to one request. `read`: its answer changes nothing, so it passes where writing is paused.
+
+    `probe`: it finds out whether an outage is over. `sent_s`: not sent before these seconds of the monotonic clock.
+    `beside`: how many were in flight then, this one among them.
+    """
 
     read: bool
     probe: bool
     sent_s: float
+    beside: int
 
 
 class Waiting(NamedTuple):
@@ -233,10 +238,9 @@ class Pace:
         return self._open_s - self.clock.monotonic_s()
 
     def _take_place(self, waiter: _Waiter) -> Place:
-        now_s = self.clock.monotonic_s()
-        place = Place(waiter.read, self._outage.down, now_s)
-        self._probing = self._probing or place.probe
         self._in_flight += 1
+        place = Place(waiter.read, self._outage.down, self.clock.monotonic_s(), self._in_flight)
+        self._probing = self._probing or place.probe
         self._writing += not place.read
         self._take_token()
         return place
@@ -299,7 +303,7 @@ class Pace:
         self._ceiling.accepted()
         if place.sent_s >= self._cut_s:
             self._throttles = 0
-        if 2 * (self._in_flight + 1) >= self._limit:
+        if 2 * max(place.beside, self._in_flight + 1) >= self._limit:
             step = 1.0 if self._limit < self._threshold else 1 / self._limit
             self._limit = min(float(self._concurrency), self._limit + step)
         if not place.read and self._latency.collapsed(outcome.elapsed_s, self._limit):
