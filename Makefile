@@ -1,6 +1,6 @@
 # The one entrance for people and for CI. Everything is installed into .venv from uv.lock.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check format lock wheel setup-ci clean
+.PHONY: help install demo test fuzz bench check format lock wheel setup-ci clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,10 @@ SECONDS_EACH ?= 600
 fuzz: $(STAMP) ## Read damaged files of every format, 10 minutes each (KINDS="csv xlsx" SECONDS_EACH=60 for less)
 	$(BIN)/python -m tests.fuzz $(KINDS) --seconds $(SECONDS_EACH)
 
+ROUNDS ?= 5
+bench: $(STAMP) ## Measure reading and checking beside peers (KINDS="csv jsonl xlsx" ROUNDS=5)
+	sh tools/bench.sh $(KINDS) --rounds $(ROUNDS) --json bench.json
+
 check: $(STAMP) ## Lint, types, fences, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -48,4 +52,4 @@ setup-ci: ## Install what only Debian has (needs root): browser, office
 	sh tools/setup-ci.sh
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
+	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench.json
