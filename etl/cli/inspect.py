@@ -228,6 +228,6 @@ def _next_step(facts: Inspection, typed: Sequence[str], written: str | None) -> 
         said = f"Next: an import asks about {visible(doubt)}; --write-mapping my.yaml saves a mapping that takes it."
         return Text(said, style="dim")
     said = (
-        "Next: save the nearest guess with --write-mapping my.yaml, name the columns in it, and give it with --mapping."
+        "Next: save the nearest guess with --write-mapping my.yaml, name the columns in it, and use --mapping my.yaml."
     )
     return Text(said, style="dim")
