@@ -1,6 +1,6 @@
 # The one entrance for people and for CI. Everything is installed into .venv from uv.lock.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz soak check format lock wheel setup-ci clean
+.PHONY: help install demo test fuzz soak bench check format lock wheel setup-ci clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -32,6 +32,10 @@ FROM ?= 0
 soak: $(STAMP) ## Simulate whole jobs against an API that fails in every way (SEEDS=100000 FROM=0)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
 
+ROUNDS ?= 5
+bench: $(STAMP) ## Measure reading and checking beside peers (KINDS="csv jsonl xlsx" ROUNDS=5)
+	sh tools/bench.sh $(KINDS) --rounds $(ROUNDS) --json bench.json
+
 check: $(STAMP) ## Lint, types, fences, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,4 +57,4 @@ setup-ci: ## Install what only Debian has (needs root): browser, office
 	sh tools/setup-ci.sh
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
+	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench.json

@@ -11,9 +11,9 @@ from etl.version import __version__
 
 if TYPE_CHECKING:
     from etl.api import Api, Target
-    from etl.checking import open_inputs
     from etl.errors import EtlError
     from etl.importing import Importer
+    from etl.inputs import open_inputs
     from etl.jobs import ImportJob
     from etl.mapping import load_mapping
     from etl.readers import open_source

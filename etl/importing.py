@@ -13,16 +13,11 @@ from itertools import groupby
 from pathlib import Path
 
 from etl.api import Api, Waiting
-from etl.checking import (
-    Checked,
-    Fitted,
-    Inputs,
-    check_rows,
-    report_of,
-)
+from etl.checking import Checked, Fitted, check_rows, report_of
 from etl.choosing import Choose
 from etl.crashpoints import reach
 from etl.errors import EtlError, JobHeldError, StoppedError, UsageError
+from etl.inputs import Inputs
 from etl.jobs import (
     ImportJob,
     facts_of,

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from etl.api import Api
 from etl.api.contract import detect_contract
-from etl.checking import Fitted, Inputs, choose_mappings, lacks_test_set, names_in, with_books, with_test_set
+from etl.checking import Fitted, choose_mappings, lacks_test_set, names_in, with_books, with_test_set
 from etl.choosing import Choose
 from etl.errors import UsageError
+from etl.inputs import Inputs
 from etl.jobs import ImportJob
 from etl.mapping import NameBook
 from etl.parents import create_test_set, find_test_set, read_book

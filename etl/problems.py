@@ -77,6 +77,8 @@ class Code(StrEnum):
     """Something that the file's format has and the API has not: it is left out."""
     NOT_IN_CONTRACT = "not_in_contract"
     """The API's contract in use has no such field, or only a narrower one."""
+    CUT_SENTENCE = "cut_sentence"
+    """A text that is cut at its commas, though it reads like a sentence."""
     # rules of the reference pages
     REQUIRED = "required"
     TOO_SHORT = "too_short"

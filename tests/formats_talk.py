@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from etl.batch import ROW
-from etl.checking import Fitted, body_maker, check_rows, choose_mappings, open_inputs
+from etl.checking import Fitted, body_maker, check_rows, choose_mappings
+from etl.inputs import open_inputs
 from etl.problems import Severity
 from etl.resources import Contract
 

@@ -13,11 +13,11 @@ from etl.checking import (
     choose_mappings,
     lacks_test_set,
     missing_test_set,
-    open_inputs,
     table_problems,
     with_books,
     with_test_set,
 )
+from etl.inputs import open_inputs
 from etl.mapping import NameBook
 from etl.problems import Code, Problem
 from etl.resources import Contract

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from etl.batch import Certainty
-from etl.checking import open_inputs
 from etl.errors import EtlError, FileError, UsageError
+from etl.inputs import open_inputs
 from etl.readers import ReadOptions, open_source
 from etl.readers.sources.addresses import read_address
 from etl.readers.sources.download import download

@@ -26,8 +26,9 @@ from hypothesis import strategies as st
 
 from etl.api import Target
 from etl.batch import Certainty
-from etl.checking import choose_mappings, open_inputs
+from etl.checking import choose_mappings
 from etl.errors import EtlError, FileError, UsageError
+from etl.inputs import open_inputs
 from etl.jobs import ImportJob, table_key
 from etl.readers import ReadOptions, open_source
 from etl.readers.sources import unpack

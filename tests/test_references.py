@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from etl.api import Api, Target
-from etl.checking import check_rows, choose_mappings, open_inputs
+from etl.checking import check_rows, choose_mappings
 from etl.errors import KeyRefusedError
+from etl.inputs import open_inputs
 from etl.references import References, with_names
 from etl.resources import Contract
 from etl.sandbox import RunningSandbox

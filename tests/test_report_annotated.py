@@ -18,7 +18,8 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.worksheet import Worksheet
 
 from etl.batch import ERROR_COLUMN, LIST_COLUMN
-from etl.checking import check_rows, choose_mappings, open_inputs, report_of
+from etl.checking import check_rows, choose_mappings, report_of
+from etl.inputs import open_inputs
 from etl.report import OF_VALIDATE, Outcome, Summary, annotated
 from etl.resources import Contract
 from etl.tables.marked.notes import NOTE_CHARACTERS

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import rich_click as click
 
-from etl.checking import Fitted, Inputs, choose_mappings, with_test_set
+from etl.checking import Fitted, choose_mappings, with_test_set
 from etl.choosing import Choose
 from etl.cli.options import Checking, Opening, Output, Reading
 from etl.cli.saying import visible
+from etl.inputs import Inputs
 from etl.mapping import Guess
 from etl.resources import TEST_SETS, Contract
 

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.batch import Certainty, Decision
-from etl.checking import open_inputs
 from etl.cli.options import Opening, Output, mapping_option, opening_options, output_options, resource_option
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import problem_lines, stdout
 from etl.errors import UsageError
+from etl.inputs import open_inputs
 from etl.inspecting import ColumnFacts, Inspection, TableFacts, inspect_file
 from etl.mapping import write_mapping
 
@@ -228,6 +228,6 @@ def _next_step(facts: Inspection, typed: Sequence[str], written: str | None) -> 
         said = f"Next: an import asks about {visible(doubt)}; --write-mapping my.yaml saves a mapping that takes it."
         return Text(said, style="dim")
     said = (
-        "Next: save the nearest guess with --write-mapping my.yaml, name the columns in it, and give it with --mapping."
+        "Next: save the nearest guess with --write-mapping my.yaml, name the columns in it, and use --mapping my.yaml."
     )
     return Text(said, style="dim")

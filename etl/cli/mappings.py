@@ -112,7 +112,7 @@ def check_mappings(
 
 def _try(mapping: "Mapping", file: str, against: str, opening: Opening, contract: Contract) -> dict[str, Any]:
     """What `--against` found. Of several sheets, those that do not fit are left out, unless none fits."""
-    from etl.checking import open_inputs
+    from etl.inputs import open_inputs
     from etl.mapping import try_mapping
 
     with open_inputs((against,), opening.options(glance=True), file) as inputs:

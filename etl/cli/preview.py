@@ -8,7 +8,7 @@ import polars as pl
 import rich_click as click
 
 from etl.batch import ROW, TYPES
-from etl.checking import Fitted, body_maker, check_rows, open_inputs
+from etl.checking import Fitted, body_maker, check_rows
 from etl.cli.fitting import fit
 from etl.cli.options import (
     Checking,
@@ -23,6 +23,7 @@ from etl.cli.options import (
 )
 from etl.cli.saying import write_out
 from etl.cli.screen import Screen
+from etl.inputs import open_inputs
 from etl.readers import Survey
 from etl.report import ProblemGroup, ProblemGroups
 from etl.resources import Contract

@@ -14,7 +14,7 @@ from pathlib import Path
 import rich_click as click
 
 from etl.api import Api, Pace
-from etl.checking import Fitted, open_inputs
+from etl.checking import Fitted
 from etl.choosing import Choose
 from etl.cli.options import Opening, TargetFlags
 from etl.cli.screen import Screen
@@ -22,6 +22,7 @@ from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signal
 from etl.cli.target import ledger_at, opened_target, state_folder
 from etl.errors import EtlError
 from etl.importing import Importer, Progress, Resumption
+from etl.inputs import open_inputs
 from etl.jobs import ImportJob, is_unfinished
 from etl.ledger import Ledger, open_ledger
 from etl.mapping import Guess

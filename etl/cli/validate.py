@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from etl.checking import Checked, Fitted, check_rows, lacks_test_set, missing_test_set, open_inputs, report_of
+from etl.checking import Checked, Fitted, check_rows, lacks_test_set, missing_test_set, report_of
 from etl.cli.fitting import fit
 from etl.cli.options import (
     Checking,
@@ -27,6 +27,7 @@ from etl.cli.options import (
     target_options,
 )
 from etl.cli.screen import Screen
+from etl.inputs import open_inputs
 from etl.report import OF_VALIDATE, Outcome, Summary
 from etl.resources import Contract
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from etl.problems import Code
+from etl.quoting import quote_value
 from etl.resources.contract import Contract
 from etl.resources.forms import (
     HTTP_URL,
@@ -209,8 +210,12 @@ def check_needs(agent: Mapping[str, Any], needs: Needs) -> None:
         if fault:
             raise PydanticCustomError(
                 Code.BAD_URL,
-                "{path} {fault}",
-                {"path": "metadata.endpoint", "fault": fault, "field": "metadata.endpoint"},
+                "metadata.endpoint is {found}; it {fault}",
+                {
+                    "found": quote_value("endpoint", _at(agent, "metadata.endpoint")),
+                    "fault": fault,
+                    "field": "metadata.endpoint",
+                },
             )
 
 

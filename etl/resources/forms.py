@@ -170,6 +170,22 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
 
 
+_JSON_FAULTS = {
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Expecting value": "a value is missing: a text in double quotes, a number, true, false, null, { or [",
+    "Expecting property name enclosed in double quotes": "a key in double quotes is missing",
+    "Illegal trailing comma before end of object": "a comma too many stands",
+    "Illegal trailing comma before end of array": "a comma too many stands",
+    "Extra data": "there is more behind the end of the JSON",
+    "Unterminated string starting at": "the closing quote of a text is missing, which begins",
+    "Invalid control character at": "a line break or another control character stands inside a text",
+    "Invalid \\escape": "a backslash stands before what needs none",
+    "Invalid \\uXXXX escape": "four digits are missing behind \\u",
+}
+"""What Python's parser says (`json.decoder`, `json.scanner`), as what to look for."""
+
+
 def json_text(*, templates: bool = False) -> AfterValidator:
     """A string that must itself be JSON. With `templates`, `{{variables}}` may stand in it, in or out of quotes."""
 
@@ -179,9 +195,25 @@ def json_text(*, templates: bool = False) -> AfterValidator:
             try:
                 json.loads(text, parse_constant=_refuse_constant)
             except (ValueError, RecursionError) as error:
+                fault = _json_fault(value, error, templates=templates)
                 raise PydanticCustomError(
-                    Code.MALFORMED_JSON, "should be JSON text: {error}", {"error": str(error)}
+                    Code.MALFORMED_JSON, "should be JSON text: {fault}", {"fault": fault}
                 ) from None
         return value
 
     return AfterValidator(check)
+
+
+def _json_fault(value: str, error: Exception, *, templates: bool) -> str:
+    """What is wrong with a text that should be JSON, and where in it, its variables counted as they are written."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    place = error.pos
+    for variable in TEMPLATE_VARIABLE.finditer(value) if templates else ():
+        if variable.start() < place:
+            place += len(variable[0]) - 1
+    line, column = value.count("\n", 0, place) + 1, place - value.rfind("\n", 0, place)
+    where = f"character {column}" if "\n" not in value else f"line {line}, character {column}"
+    return f"{_JSON_FAULTS.get(error.msg, error.msg)} at {where}"

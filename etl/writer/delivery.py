@@ -357,7 +357,8 @@ def _first_of(group: ExceptionGroup) -> Exception:
 
 def _left(doubt: Doubt, why: str) -> Delivered:
     """A row that stays in doubt, with what is known of it."""
-    words = f"{doubt.words} {why}".strip()
+    # A run before may have said it already.
+    words = doubt.words if doubt.words.endswith(why) else f"{doubt.words} {why}".strip()
     return Delivered(
         doubt.row.key, Outcome.IN_DOUBT, None, doubt.attempts, doubt.http_status, Code.IN_DOUBT, None, words
     )

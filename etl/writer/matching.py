@@ -37,7 +37,7 @@ class Matches:
 def match(
     wanted: Sequence[Wanted], items: Sequence[Mapping[str, Any]], likeness: Likeness, resource: Resource
 ) -> Matches:
-    """By mark where both have one, else by content as a multiset.
+    """By mark where both have one, else by content as a multiset, unless what comes back is known not to tell enough.
 
     `items` newest first: of several that are alike the oldest are taken.
     """
@@ -53,6 +53,8 @@ def match(
             groups[likeness.key(fields)].append((one.key, fields))
         else:
             found[one.key] = free.pop(at)
+    if likeness.learned and not likeness.trusted:
+        return Matches(found, list(free.values()))
     alike: dict[object, list[int]] = defaultdict(list)
     for at, item in free.items():
         if not _marked_otherwise(item, resource):

@@ -6,11 +6,13 @@ Functions on whole columns. Must never know which field the items are for.
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from json import dumps
 
 import polars as pl
 
 from etl.mapping.cells.jsoncells import read_texts
 from etl.mapping.cells.series import found_in, only_where
+from etl.quoting import QUOTE_LIMIT
 
 NEWLINE, BULLET, NUMBERED = "newline", "bullet", "numbered"
 NAMED = (NEWLINE, BULLET, NUMBERED)
@@ -31,6 +33,12 @@ _NUMBERS = r"(?m)^[ \t]*\(?\d{1,3}[.)][ \t]+"
 _CONTINUATION = r"[ \t]*(?:\r\n|\r|\n)[ \t]+"
 """A line that is indented and starts no item goes on with the item before it."""
 _LINE_END = r"\r\n|\r|\n"
+COMMAS = ",\uff0c\u3001"
+_SENTENCE = (
+    rf"[{COMMAS}]\s*(?i:and|or|but|then|so|if|unless|which|who|that|because|while|when|before|after|not|y|o|pero|et|ou|mais|und"
+    r"|oder|aber|dann|e|mas)\b|\S\s\S.*[.!?\x{3002}\x{FF01}\x{FF1F}]\s*$|[.!?]\s+\p{Lu}"
+)
+"""A comma before a word that goes on with a sentence, or the end of one."""
 
 
 def split_texts(texts: pl.Series, on: Sequence[str]) -> pl.Series:
@@ -72,6 +80,25 @@ def _replaced(texts: pl.Series, pattern: str, to: str, where: pl.Series) -> pl.S
 def split_or_read(texts: pl.Series, on: Sequence[str]) -> pl.Series:
     """As `split_texts`, but what looks like a JSON array is read as one: null where it is none of texts."""
     return _read_or(texts, lambda others: split_texts(others, on))
+
+
+def cut_sentences(texts: pl.Series, on: Sequence[str], *, json: bool) -> pl.Series:
+    """Which texts that read like sentences `split_texts` cuts at commas, in words (String); null for the others."""
+    asked = found_in(texts, rf"[{COMMAS}]") & found_in(texts, _SENTENCE)
+    if json:
+        asked &= ~found_in(texts, LOOKS_LIKE_JSON)
+    pieces = split_texts(only_where(texts, asked), on)
+    said = [
+        None if items is None or text is None or len(items) < 2 else _say_cut(text, len(items))
+        for text, items in zip(texts, pieces, strict=True)
+    ]
+    return pl.Series(texts.name, said, dtype=pl.String)
+
+
+def _say_cut(text: str, pieces: int) -> str:
+    shown = " ".join(text.split())
+    whole = f": {dumps([shown], ensure_ascii=False)}" if len(shown) <= QUOTE_LIMIT else ""
+    return f"is cut at its commas into {pieces}, though it reads like a sentence; write a JSON array to keep it whole{whole}"
 
 
 def wrap_or_read(texts: pl.Series) -> pl.Series:

@@ -72,6 +72,9 @@ class Finder:
                         " write it as speech, or use --contract 2026-10"
                     )
                     yield self._problem(row, Code.NOT_IN_CONTRACT, loss.feed, what, sentence)
+                elif loss.cut:
+                    sentence = f"{loss.feed.subject} {what}"
+                    yield self._problem(row, Code.CUT_SENTENCE, loss.feed, None, sentence, Severity.WARNING)
                 else:
                     sentence = f"{loss.feed.subject} has what cannot be converted: {what}"
                     yield self._problem(row, Code.NOT_CONVERTIBLE, loss.feed, what, sentence, Severity.WARNING)

@@ -55,6 +55,8 @@ class Loss:
     find: Callable[[pl.Series], pl.Series]
     refused: bool = False
     """The contract has no form for it: nothing of the cell is sent, and that is an error."""
+    cut: bool = False
+    """Nothing is left out: a text is cut in a way that a person should look at."""
 
 
 @dataclass(slots=True)
@@ -230,10 +232,12 @@ class _Maker:
         lost = operation.lost
         if operation.left_to is not None and all((operation.left_to[0], one) in self._steps for one in feed.inputs):
             lost = operation.left_to[1]
-        for find, refused in ((lost, False), (operation.refused, True)):
+        for find, refused, cut in (
+            (lost, False, False), (operation.refused, True, False), (operation.cut, False, True)
+        ):  # fmt: skip
             if find is not None:
                 value = self._place(value)
-                self.plan.losses.append(Loss(feed, _name(value), find, refused))
+                self.plan.losses.append(Loss(feed, _name(value), find, refused, cut))
         if operation.explain is None:
             return _Value(operation.change(value.expr), value.level)
         explain = operation.explain

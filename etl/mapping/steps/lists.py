@@ -3,6 +3,7 @@
 They must never know which field a list is for.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -63,6 +64,10 @@ class Split(Step):
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
         return by_column(text, partial(lists.split_or_read if self.json_ else lists.split_texts, on=self.on), TEXTS)
+
+    def _cut(self) -> Callable[[pl.Series], pl.Series] | None:
+        signs = [sign for sign in self.on if sign.strip() in lists.COMMAS]
+        return partial(lists.cut_sentences, on=self.on, json=self.json_) if signs else None
 
     def _explain(self, found: str, /) -> Mistake:
         return jsoncells.explain_texts(found)

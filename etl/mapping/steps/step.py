@@ -38,6 +38,8 @@ class Operation:
     """From the column before: what of each cell is left out, as a sentence (String); null where nothing is."""
     left_to: tuple[str, Callable[[pl.Series], pl.Series]] | None = None
     """A step that takes some of it for another field, and what is lost where the mapping has that step as well."""
+    cut: Callable[[pl.Series], pl.Series] | None = None
+    """From the column before: what a person should know of how a text is cut, as the end of a sentence about it."""
     refused: Callable[[pl.Series], pl.Series] | None = None
     """As `lost`, for what the contract has no form for: the cell is not sent."""
 
@@ -63,9 +65,12 @@ class Step(BaseModel):
     def operation(self, form: Form) -> Operation:
         """What the step does to a column that holds `form`."""
         change = self._on_items if form is Form.LIST else self._on_text
-        return Operation(change, self._explain if self.can_fail else None, self._lost(form))
+        return Operation(change, self._explain if self.can_fail else None, self._lost(form), cut=self._cut())
 
     def _lost(self, _form: Form, /) -> Callable[[pl.Series], pl.Series] | None:
+        return None
+
+    def _cut(self) -> Callable[[pl.Series], pl.Series] | None:
         return None
 
     # A step writes those of the following three that its `takes` and `can_fail` promise; the others are never asked.

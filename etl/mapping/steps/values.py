@@ -3,6 +3,7 @@
 They must never guess: what can be read in two ways is a problem.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import polars as pl
@@ -11,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from etl.mapping.cells import jsoncells
 from etl.mapping.cells.jsoncells import Mistake
+from etl.mapping.cells.series import only_where
 from etl.mapping.steps.step import Form, Step
 from etl.problems import Code
 
@@ -88,6 +90,7 @@ class Boolean(Step):
 class Date(Step):
     """A date as `2025-10-14`: from that, with a time behind it, from `14.10.2025`, or from the `format` given.
 
+    A time of day, other than midnight, is left out with a warning.
     Without a format, `10/11/2025` is a problem: nobody can tell the month.
     """
 
@@ -113,8 +116,18 @@ class Date(Step):
         read = pl.coalesce(day.str.to_date(pattern, strict=False) for pattern in forms)
         return pl.when(read.dt.year() >= _FIRST_YEAR).then(read.dt.to_string("%Y-%m-%d"))
 
+    def _lost(self, _form: Form, /) -> Callable[[pl.Series], pl.Series] | None:
+        return None if self.format is not None else _times_of_day
+
     def _explain(self, found: str, /) -> Mistake:
         if self.format is not None:
             return Code.WRONG_FORM, f"a date written as {self.format}"
         advice = ", or name the order in the mapping: date: {format: %d/%m/%Y}" if "/" in found else ""
         return Code.WRONG_FORM, f"a date such as 2025-10-14{advice}"
+
+
+def _times_of_day(cells: pl.Series) -> pl.Series:
+    """The time behind each date, in words (String); null where there is none, or it is midnight."""
+    time = cells.str.extract(r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[T ]+(\d{1,2}:\d{2}.*?)\s*$", 1)
+    midnight = time.str.contains(r"^0{1,2}:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?$").fill_null(value=False)
+    return only_where("the time of day " + time, ~midnight).alias(cells.name)

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Run the benchmarks in an environment of their own (.tools/bench), with the peers of the group "bench" in uv.lock.
+set -eu
+
+uv=.tools/bin/uv
+command -v uv >/dev/null 2>&1 && uv=uv
+UV_PROJECT_ENVIRONMENT=.tools/bench "$uv" sync --frozen --quiet --no-default-groups --group bench
+exec .tools/bench/bin/python -m benchmarks "$@"
