@@ -7,7 +7,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -168,6 +168,7 @@ def run_row(number: int, parents: dict[str, str], **more: object) -> Outgoing:
     return Outgoing(RowKey(TABLE, number), json.dumps(parents | more).encode(), tuple(parents.items()))
 
 
-def template_row(number: int, name: str, parents: dict[str, str], **more: object) -> Outgoing:
-    body = {"display_name": name} | parents | more
-    return Outgoing(RowKey(TABLE, number), json.dumps(body).encode(), tuple(parents.items()))
+def template_row(number: int, name: str, parents: Mapping[str, object], **more: object) -> Outgoing:
+    body = {"display_name": name, **parents, **more}
+    named = tuple((field, id_) for field, id_ in parents.items() if isinstance(id_, str))
+    return Outgoing(RowKey(TABLE, number), json.dumps(body).encode(), named)
