@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl.mapping.cells import lists
 from etl.mapping.cells.jsoncells import is_texts, read_texts
-from etl.mapping.steps import STEPS
+from etl.mapping.steps import STEPS, Form, Step
 from etl.resources import Contract
 from tests.mapping_talk import batch_of, mapped, mapping_of
 
@@ -266,3 +266,12 @@ def test_the_fast_way_and_the_strict_parser_agree_on_what_is_an_array_of_texts(t
 def test_splitting_loses_nothing_but_separators_and_white_space(items: list[str]) -> None:
     [made] = lists.split_texts(pl.Series(["|".join(items)]), ("|",)).to_list()
     assert "".join(made) == "".join(part for part in "|".join(items).split("|") if part.strip())
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_a_step_writes_what_it_promises(step: type[Step]) -> None:
+    promised = {"_on_text"} if step.takes & {Form.TEXT, Form.JSON} else set()
+    promised |= {"_on_items"} if Form.LIST in step.takes else set()
+    promised |= {"_explain"} if step.can_fail else set()
+    written = {name for name in ("_on_text", "_on_items", "_explain") if getattr(step, name) is not getattr(Step, name)}
+    assert written == promised

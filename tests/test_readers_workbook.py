@@ -289,6 +289,18 @@ class TestSheets:
     def test_may_be_named_also_when_hidden(self, tmp_path: Path) -> None:
         assert cells(read(self.book(tmp_path), ReadOptions(sheet="secret"))) == [("1", "Secret")]
 
+    @pytest.mark.parametrize(
+        ("told", "text"),
+        [("Data", "a"), ("Data ", "b"), ("DATA ", "b"), ("data", "a"), (" tests", "c"), ("Tests ", "c")],
+    )
+    def test_may_be_called_almost_alike(self, tmp_path: Path, told: str, text: str) -> None:
+        with xlsxwriter.Workbook(tmp_path / "cases.xlsx") as book:
+            for name, cell in (("Data", "a"), ("Data ", "b"), ("Tests ", "c")):
+                sheet = book.add_worksheet(name)
+                sheet.write_row(0, 0, ["id", "input"])
+                sheet.write_row(1, 0, ["1", cell])
+        assert cells(read(tmp_path / "cases.xlsx", ReadOptions(sheet=told))) == [("1", text)]
+
     def test_that_do_not_exist_are_refused_with_the_nearest(self, tmp_path: Path) -> None:
         error = refusal(self.book(tmp_path), ReadOptions(sheet="Casses"))
         assert error.message.endswith("has no sheet 'Casses'.")

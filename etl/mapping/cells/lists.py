@@ -98,7 +98,8 @@ def cut_sentences(texts: pl.Series, on: Sequence[str], *, json: bool) -> pl.Seri
 def _say_cut(text: str, pieces: int) -> str:
     shown = " ".join(text.split())
     whole = f": {dumps([shown], ensure_ascii=False)}" if len(shown) <= QUOTE_LIMIT else ""
-    return f"is cut at its commas into {pieces}, though it reads like a sentence; write a JSON array to keep it whole{whole}"
+    said = f"is cut at its commas into {pieces}, though it reads like a sentence"
+    return f"{said}; write a JSON array to keep it whole{whole}"
 
 
 def wrap_or_read(texts: pl.Series) -> pl.Series:

@@ -65,7 +65,7 @@ def _ready_made(file: Path) -> Mapping:
     label = f"mappings/{file.name}"
     try:
         quickly = read_sound(_text_of(file), label)
-    except _Unreadable:
+    except _UnreadableError:
         quickly = None
     return quickly or _read(file, label)
 
@@ -76,13 +76,13 @@ def check_mapping(name_or_file: str) -> tuple[Mapping | None, list[Fault]]:
     try:
         file = ready[name_or_file] if name_or_file in ready else _own_file(name_or_file)
         return lint(_text_of(file), name_or_file)
-    except _Unreadable as error:
+    except _UnreadableError as error:
         return None, [error.fault]
     except MappingError as error:
         return None, [Fault(1, 1, f"{error.message} {error.hint}")]
 
 
-class _Unreadable(ValueError):  # noqa: N818  (it never leaves this file)
+class _UnreadableError(ValueError):
     """A file without a text; `fault` says so in the words of the other faults."""
 
     def __init__(self, line: int, sentence: str) -> None:
@@ -95,15 +95,15 @@ def _text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise _Unreadable(line, "the file is not UTF-8 text; save it as UTF-8") from error
+        raise _UnreadableError(line, "the file is not UTF-8 text; save it as UTF-8") from error
     except OSError as error:
-        raise _Unreadable(1, f"the file cannot be read: {error.strerror}; name a readable YAML file") from error
+        raise _UnreadableError(1, f"the file cannot be read: {error.strerror}; name a readable YAML file") from error
 
 
 def _read(file: Path, label: str) -> Mapping:
     try:
         mapping, faults = lint(_text_of(file), label)
-    except _Unreadable as error:
+    except _UnreadableError as error:
         raise MappingError(f"{label}:{error.fault.line}: {error.fault.sentence}.") from error
     if mapping is None:
         first, *others = faults

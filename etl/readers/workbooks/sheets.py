@@ -75,15 +75,22 @@ def open_sheets(
 
 
 def _find_sheet(sheets: Sequence[ListedSheet], wanted: str, label: str) -> str:
-    """The name of the sheet that the user means; case does not count, as in spreadsheet programs."""
+    """The name of the sheet that the user means. Where none is called just so, case does not count, as in spreadsheet
+    programs, and then neither do blanks outside.
+    """
     names = [sheet.name for sheet in sheets]
-    found = next((name for name in names if name.casefold() == wanted.strip().casefold()), None)
-    if found is not None:
-        return found
+    for likeness in (str, str.casefold, _without_blanks):
+        found = next((name for name in names if likeness(name) == likeness(wanted)), None)
+        if found is not None:
+            return found
     near = nearest(wanted, names)
     meant = f"Did you mean {shorten(near)!r}? " if near else ""
     listed = shorten(", ".join(repr(name) for name in names[:20]), _MOST_LISTED)
     raise FileError(f"{label} has no sheet {shorten(wanted)!r}.", f"{meant}Its sheets are {listed}.")
+
+
+def _without_blanks(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _why_not(sheet: ListedSheet, named: str | None) -> str:
