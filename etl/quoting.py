@@ -42,6 +42,12 @@ def quote_value(name: str | None, value: Any) -> str:
     return _json(shorten(safe, QUOTE_LIMIT))
 
 
+def holds_secret(name: str | None, value: Any) -> bool:
+    """Whether a value must not be shown or kept as it is: its name tells of a secret, or it is JSON with such a key."""
+    safe: Any = _without_secrets(name, value)
+    return bool(safe != value)
+
+
 def _without_secrets(name: str | None, value: Any) -> Any:
     """The value with everything under a telling name hidden, also where it is JSON inside a string."""
     if name is not None and _SECRET.search(name):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from etl.cli.options import Opening, TargetFlags
 from etl.errors import UsageError
 from etl.jobs import ImportJob
 from etl.ledger import JobFacts
+from etl.quoting import holds_secret
 from etl.readers import KeptCopy
 from etl.resources import Contract
 
-_SECRET = re.compile(r"auth|header|token|secret|password|api_?key|credential", re.IGNORECASE)
-"""Fields whose values are not kept: who carries the job on gives them once more."""
 _NOT_KEPT = frozenset({"target", "contract", "typed", "values"})
 
 
@@ -40,12 +38,13 @@ def typed_settings(
 ) -> dict[str, object]:
     """The call as JSON."""
     kept = {name: value for name, value in dataclasses.asdict(job).items() if name not in _NOT_KEPT}
+    secrets = [name for name, text in job.values.items() if holds_secret(name, text)]
     settings: dict[str, object] = {
         "folder": str(Path.cwd()),
         "files": [_without_query(file) for file in files],
         "opening": dataclasses.asdict(opening),
-        "job": kept | {"values": {name: text for name, text in job.values.items() if not _SECRET.search(name)}},
-        "to_give": [name for name in job.values if _SECRET.search(name)],
+        "job": kept | {"values": {name: text for name, text in job.values.items() if name not in secrets}},
+        "to_give": secrets,
         "target": {
             "use_sandbox": target.use_sandbox,
             "workspace": target.workspace,
