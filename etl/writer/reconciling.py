@@ -106,9 +106,10 @@ class Reconciler:
         names = [name for name, quoted in self._unsampled.items() if quoted in body]
         if not names and self._sampled:
             return False  # nearly all rows: they are not even looked into
-        for name in names:
-            del self._unsampled[name]
         fields: dict[str, Any] = json.loads(body)
+        for name in names:
+            if fields.get(name):
+                del self._unsampled[name]
         new = self.likeness.fields(fields).keys() - self._sampled
         if new:
             self._sampled |= new
