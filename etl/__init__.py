@@ -27,7 +27,7 @@ _HOMES = {
     "Importer": "etl.importing",
     "Target": "etl.api",
     "load_mapping": "etl.mapping",
-    "open_inputs": "etl.checking",
+    "open_inputs": "etl.inputs",
     "open_source": "etl.readers",
 }
 
