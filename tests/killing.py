@@ -86,7 +86,7 @@ class World:
         flags = ("--test-set", self.test_set, "--create-missing", "--settle", str(SETTLE_S), "--concurrency", "4")
         return ("import", "rows.csv", *flags, "--report", "report", *more)
 
-    def call(self, arguments: Sequence[str], kill: Kill = Kill(), **more: Any) -> Call:  # noqa: B008  (frozen)
+    def call(self, arguments: Sequence[str], kill: Kill = Kill(), **more: Any) -> Call:
         armed = {"COVAL_ETL_CRASH_AT": kill.at} if kill.at else {}
         return Call(tuple(arguments), self.folder, self.environment | armed, dies_after=kill.calls, **more)
 
@@ -133,7 +133,7 @@ async def world(
         lines.writerows(texts)
     database = folder / "server.db"
     before = luck.sample(texts, 3) if look_alikes else []
-    name, ids = "Calls", []
+    name, ids = "Calls", list[str]()
     if look_alikes:
         async with running_sandbox(db=database, key=KEY) as quiet:
             name, ids = await _prepare(quiet, before)
@@ -151,7 +151,9 @@ async def _prepare(sandbox: RunningSandbox, texts: Sequence[Text]) -> tuple[str,
                 return str(made["id"])
 
         set_id = await make("/test-sets", {"display_name": "Calls"})
-        bodies = [{"input_str": one, "test_set_id": set_id} | ({"expected_behaviors": [e]} if e else {}) for one, e in texts]
+        bodies = [
+            {"input_str": one, "test_set_id": set_id} | ({"expected_behaviors": [e]} if e else {}) for one, e in texts
+        ]
         return set_id, [await make("/test-cases", body) for body in bodies]
 
 
@@ -199,7 +201,7 @@ async def carry_through(place: World, run: Run, kills: Sequence[Kill]) -> Round:
 
 def is_over(place: World, ended: Ended) -> bool:
     """Whether there was nothing left to carry on: the kill came when all was done and written down."""
-    return "No import waits" in ended.err and place.in_ledger("SELECT exit_code FROM job") [-1:] == [(0,)]
+    return "No import waits" in ended.err and place.in_ledger("SELECT exit_code FROM job")[-1:] == [(0,)]
 
 
 def judge(place: World, last: Ended) -> list[str]:
@@ -249,8 +251,8 @@ def _judge_report(place: World, stored: Mapping[str, Text]) -> list[str]:
         texts = [(row[0], row[1]) for row in csv.reader(file)][1:]
     ids = [line["id"] for line in lines]
     for line in lines:
-        if stored.get(line["id"]) != texts[line["row"] - 2]:
-            wrong.append(f"row {line['row']} is {texts[line['row'] - 2]}, but {line['id']} is {stored.get(line['id'])}")
+        text, there = texts[line["row"] - 2], stored.get(line["id"])
+        wrong += [f"row {line['row']} is {text}, but {line['id']} is {there}"] if text != there else []
     return wrong + _judge_ids(place, stored, ids, "the report")
 
 

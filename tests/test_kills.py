@@ -54,7 +54,11 @@ async def test_a_job_killed_at_each_point_and_again_while_carried_on_creates_eve
             faults = parse_faults(DOUBTFUL, seed=luck.randrange(2**32))
             look_alikes = point != "test-set-created" and luck.random() < 0.5
             other = luck.choice([name for name in POINTS if name not in BACKWARDS])
-            kills = [Kill(point), Kill(other if point in MADE_ONCE else f"{point}:2"), Kill(luck.choice([point, other]))]
+            kills = [
+                Kill(point),
+                Kill(other if point in MADE_ONCE else f"{point}:2"),
+                Kill(luck.choice([point, other])),
+            ]
             async with world(home, luck.randrange(2**32), rows=8, faults=faults, look_alikes=look_alikes) as place:
                 if point == "schema-migrating":
                     place.ledger.parent.mkdir(parents=True)
@@ -73,21 +77,24 @@ async def test_a_job_killed_at_each_point_and_again_while_carried_on_creates_eve
 async def test_a_rollback_killed_at_each_point_deletes_what_was_created_and_nothing_else(
     forker: Forker, tmp_path: Path
 ) -> None:
-    async def at(point: str, number: int) -> None:
-        home = tmp_path / f"{point}-{number}"
-        home.mkdir()
-        async with world(home, number, rows=8, look_alikes=True) as place:
-            assert (await forker.run(place.call(place.importing()))).code == 0
-            ((job,),) = place.in_ledger("SELECT id FROM job")
-            for kill in (Kill(f"{point}:{number}"), Kill(point)):
-                ended = await forker.run(place.call(("rollback", job, "--yes"), kill))
-                assert ended.code == KILLED, ended.err
-            ended = await forker.run(place.call(("rollback", job, "--yes")))
-            assert ended.code == 0, ended.err
-            assert set(place.stored()) == place.before_ids
-            assert place.in_ledger("SELECT DISTINCT state FROM source_row") == [("undone",)]
+    def at(point: str, number: int) -> Callable[[], Awaitable[None]]:
+        async def one() -> None:
+            home = tmp_path / f"{point}-{number}"
+            home.mkdir()
+            async with world(home, number, rows=8, look_alikes=True) as place:
+                assert (await forker.run(place.call(place.importing()))).code == 0
+                ((job,),) = place.in_ledger("SELECT id FROM job")
+                for kill in (Kill(f"{point}:{number}"), Kill(point)):
+                    ended = await forker.run(place.call(("rollback", job, "--yes"), kill))
+                    assert ended.code == KILLED, ended.err
+                ended = await forker.run(place.call(("rollback", job, "--yes")))
+                assert ended.code == 0, ended.err
+                assert set(place.stored()) == place.before_ids
+                assert place.in_ledger("SELECT DISTINCT state FROM source_row") == [("undone",)]
 
-    await in_turns([lambda point=point, number=number: at(point, number) for point in BACKWARDS for number in (1, 4)])
+        return one
+
+    await in_turns([at(point, number) for point in BACKWARDS for number in (1, 4)])
 
 
 async def test_a_job_killed_at_random_moments_creates_every_row_once(forker: Forker, tmp_path: Path) -> None:
