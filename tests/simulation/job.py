@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from random import Random
+from typing import Any
 
 from etl.api import Api, Clock, Pace, Target
 from etl.errors import EtlError, JobHeldError, StoppedError
@@ -95,6 +96,7 @@ class Job:
         """Life after life, until one comes to the end of the job."""
         self._populate()
         intruder = asyncio.create_task(self._intrude())
+        bustle = asyncio.create_task(self._bustle())
         lives = (*self.plan.lives, *(Life() for _ in range(MOST_LIVES)))
         for number, life in enumerate(lives[:MOST_LIVES], start=1):
             if number > self.plan.mend_after:
@@ -114,7 +116,10 @@ class Job:
                 self.record.ended = True
                 break
             await asyncio.sleep(LEASE_S + 1 if isinstance(ended.error, JobHeldError) else life.rest_s)
+        if self.record.ended and self.plan.typed_again:
+            await self._type_again()
         intruder.cancel()
+        bustle.cancel()
 
     def _is_over(self, ended: Ended) -> bool:
         if ended.killed:
@@ -129,6 +134,19 @@ class Job:
         if stopped is not None:
             self.record.stops.append(stopped.message)
         return stopped is None
+
+    async def _type_again(self) -> None:
+        """The job is carried on though it has ended: what was created stays so, and only what was not is sent."""
+        self.server.calm()
+        before = self.record.told
+        self._doubts.begin_life()
+        await asyncio.sleep(LEASE_S + 1)
+        process = Process("typed again")
+        self._is_over(await self.loop.run_process(process, partial(self._live, process, Life())))
+        for row, told in before.items():
+            now = self.record.told.get(row)
+            if told.outcome is Outcome.CREATED and (now is None or now.id != told.id):
+                self.record.crashes.append(f"row {row} was {told}, and is {now} when the job is typed again")
 
     async def _meet(self, number: int, life: Life) -> None:
         """A second process tries the same job while the first one works on it, or is suspended."""
@@ -220,15 +238,26 @@ class Job:
     def _populate(self) -> None:
         """What is there before the job: much of anything, and some that is just like its rows."""
         for number in range(self.plan.weather.crowd):
-            body = dict(self._random.choice(self.plan.bodies))
-            body.pop("customer_agent_id", None)
-            label = self.plan.resource.label
-            if label in body:
-                body[label] = f"something else {number}"
+            body = self._unlike(f"something else {number}")
             self.server.add(body, "others", ago_s=self._random.uniform(10.0, 90_000.0))
         for body in self.plan.bodies:
             if self._random.random() < self.plan.weather.lookalikes:
                 self.server.add(body, "others", ago_s=self._random.uniform(60.0, 90_000.0))
+
+    async def _bustle(self) -> None:
+        """Others go on with what they do, which is nothing like the rows of the job."""
+        number = 0
+        while self.plan.weather.bustle_s and number < 30:
+            await asyncio.sleep(self._random.uniform(0.5, 1.5) * self.plan.weather.bustle_s)
+            number += 1
+            self.server.intrude(self._unlike(f"something new {number}"))
+
+    def _unlike(self, label: str) -> dict[str, Any]:
+        body = dict(self._random.choice(self.plan.bodies))
+        body.pop("customer_agent_id", None)
+        if self.plan.resource.label in body:
+            body[self.plan.resource.label] = label
+        return body
 
     async def _intrude(self) -> None:
         """Somebody else makes the same while the job runs: an assumption is broken (A4)."""

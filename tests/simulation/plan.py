@@ -53,6 +53,8 @@ class Plan:
     distinct_texts: bool = True
     mend_after: int = 4
     """After so many lives nothing goes wrong any more, so that the job can end."""
+    typed_again: bool = False
+    """Whether the job is carried on once more when it has ended: then nothing is sent."""
 
 
 def draw_plan(seed: int | str, *, settle_s: float | None = None, stormy: float | None = None) -> Plan:
@@ -78,6 +80,7 @@ def draw_plan(seed: int | str, *, settle_s: float | None = None, stormy: float |
         rate_per_s=random.choice((None, None, 5.0)),
         distinct_texts=random.random() < 0.5,
         mend_after=len(lives) + random.choice((1, 2, 3)),
+        typed_again=random.random() < 0.3,
     )
 
 
@@ -92,13 +95,14 @@ def _draw_life(random: Random, rows: int) -> Life:
         met_on = Machine(random.choice(("here", "there")))
         life = replace(life, met_at_s=random.choice((30.0, 200.0)) * random.random(), met_on=met_on)
     chance = random.random()
-    if chance < 0.55:
+    if chance < 0.5:
         return replace(life, kill_at_step=int(rows * 80 * random.random() ** 2) + 1)
-    if chance < 0.75:
+    if chance < 0.7:
         return replace(life, kill_at_s=random.choice((2.0, 30.0, 120.0)) * random.random())
-    if chance < 0.85:
+    if chance < 0.78:
         return replace(life, stop_at_s=30.0 * random.random())
     if chance < 0.95:
         suspend = (int(rows * 60 * random.random()) + 1, random.choice((5.0, 70.0, 4000.0)))
-        return replace(life, suspend=suspend)
+        met_on = Machine(random.choice(("here", "there")))
+        return replace(life, suspend=suspend, met_at_s=random.choice((20.0, 90.0, 200.0)), met_on=met_on)
     return replace(life, full_at=int(rows * 2 * random.random()))

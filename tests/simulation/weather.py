@@ -84,8 +84,10 @@ class Weather:
     """How many of the rows exist already, made by others before the job."""
     crowd: int = 0
     """How many other resources are there before the job."""
+    bustle_s: float = 0.0
+    """Every so many seconds somebody else makes something of their own; 0: nobody does."""
     deletion: float = 0.0
-    """The chance that, once in a job, somebody deletes something old between two pages of a list."""
+    """The chance that, once in a job, somebody deletes the newest of theirs between two pages of a list."""
     intruder: float = 0.0
     """The chance of each row that somebody else makes the same during the job: this breaks an assumption (A4)."""
 
@@ -121,7 +123,8 @@ def draw_weather(random: Random, *, stormy: float | None = None) -> Weather:
         coarse_time=random.random() < 0.3,
         lookalikes=random.choice((0.0, 0.0, 0.3, 1.0)),
         crowd=random.choice((0, 0, 5, 40)),
-        deletion=random.choice((0.0, 0.0, 0.5)),
+        bustle_s=random.choice((0.0, 0.0, 3.0, 20.0)),
+        deletion=random.choice((0.0, 0.0, 0.1, 0.5)),
     )
 
 
