@@ -157,6 +157,7 @@ class Importer:
                 settlement = Settlement(self.id, report, tables, believed, self._withhold, self._tell)
                 road = _Road(contract, ledger, journal, held, settlement)
                 await self._send_all(fitted, rows, road)
+                unwritten = journal.failure
             reach("rows-done")
             summary = report.close(
                 read=settlement.read,
@@ -166,7 +167,8 @@ class Importer:
                 stopped=self.stopped,
             )
             reach("report-written")
-        ledger.close_job(self.id, summary.exit_code, summary.rows, str(summary.folder) if summary.folder else None)
+        if unwritten is None:  # else the ledger knows less than the report, and the job has to be carried on
+            ledger.close_job(self.id, summary.exit_code, summary.rows, str(summary.folder) if summary.folder else None)
         reach("job-closed")
         return summary
 

@@ -130,5 +130,5 @@ async def test_a_job_whose_ledger_cannot_be_written_at_some_call_stops_at_once_a
     calls = [("pwrite64", when) for when in (1, 3, 6, 9, 12, 15, 20, 26, 33, 41, 49, 57)]
     calls += [("fdatasync", when) for when in (1, 2, 3, 5, 6, 8)] if error == "EIO" else []
     await in_turns([at(*call) for call in calls])
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
     assert ends[4] >= 6, ends
