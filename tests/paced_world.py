@@ -18,6 +18,22 @@ Result = TypeVar("Result")
 START = datetime(2026, 11, 22, tzinfo=UTC)
 
 
+@dataclass
+class Time:
+    """A clock that goes on only when told, or when somebody sleeps: beside real sockets, and without chance."""
+
+    seconds: float = 1000.0
+    slept_s: list[float] = field(default_factory=list)
+
+    async def sleep(self, wait_s: float) -> None:
+        self.slept_s.append(wait_s)
+        self.seconds += wait_s
+        await asyncio.sleep(0)
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.seconds, lambda: START + timedelta(seconds=self.seconds), self.sleep, lambda: 0.5)
+
+
 class _Leap(selectors.SelectSelector):
     """Waits for nothing: whatever time would have passed has passed."""
 

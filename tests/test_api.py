@@ -8,13 +8,14 @@ import aiohttp
 import pytest
 from aiohttp import client_exceptions
 
-from etl.api import Answer, Api, NoAnswer, Target, normalise_base_url, refusal_of
+from etl.api import Answer, Api, NoAnswer, Pace, Target, normalise_base_url, refusal_of
 from etl.api.answers import Cause
 from etl.api.contract import detect_contract
 from etl.api.transport import explain
 from etl.errors import KeyRefusedError, UnexpectedAnswerError, UnreachableError, UsageError
 from etl.resources import TEST_CASES, TEST_SETS, Contract
 from etl.sandbox import RunningSandbox, parse_faults, running_sandbox
+from tests.paced_world import Time
 from tests.raw_server import raw_server
 
 CASE = {"input_str": "Where is my parcel?", "test_set_id": "abc12345"}
@@ -108,7 +109,7 @@ async def test_a_reply_that_repeats_the_key_is_read_without_it() -> None:
 @pytest.mark.parametrize("page", [b"<html>", b'{"test_sets": [5]}', b'{"other": []}'])
 async def test_a_list_that_is_none_stops_with_a_sentence(page: bytes) -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
-    async with raw_server(reply) as (url, _), Api(Target(url, "k")) as api:
+    async with raw_server(reply) as (url, _), Api(Target(url, "k"), pace=Pace(4, clock=Time().clock())) as api:
         with pytest.raises(UnexpectedAnswerError):
             _ = [item async for item in api.list(TEST_SETS)]
 
@@ -138,13 +139,14 @@ async def test_a_refused_key_stops_a_read(sandbox: RunningSandbox) -> None:
 
 async def test_a_read_is_asked_for_again_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = parse_faults("503:0.5", seed=3)
-    async with running_sandbox(key="k", faults=faults) as sandbox, Api(Target(sandbox.base_url, "k")) as api:
+    pace = Pace(4, clock=Time().clock())
+    async with running_sandbox(key="k", faults=faults) as sandbox, Api(Target(sandbox.base_url, "k"), pace=pace) as api:
         answers = [await api.get("/test-sets") for _ in range(5)]
     assert {answer.status for answer in answers} == {200}
 
 
 async def test_a_read_that_nobody_answers_is_unreachable() -> None:
-    async with Api(Target("http://127.0.0.1:1/v1", "k")) as api:
+    async with Api(Target("http://127.0.0.1:1/v1", "k"), pace=Pace(4, clock=Time().clock())) as api:
         with pytest.raises(UnreachableError):
             await api.get("/test-sets")
 

@@ -15,7 +15,7 @@ from tests.raw_server import said
 
 
 def make_identity(folder: Path, name: str, days: int) -> Path:
-    """A key and a certificate for a name (`IP:…`, `DNS:…`) that it signed itself, in one file; it ends in so many days."""
+    """A key and a certificate for a name (`IP:…`) that it signed itself, in one file; it ends in so many days."""
     key, request, certificate, both = (folder / f"server.{kind}" for kind in ("key", "csr", "crt", "pem"))
     asking = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
     asking += ["-addext", f"subjectAltName={name}", "-keyout", str(key), "-out", str(request)]

@@ -1,37 +1,20 @@
 """The pace: a bound, a window, a rate, one gate, outages; nobody waits for nothing, and nobody goes too early."""
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from etl.api import Answer, Budget, Cause, Clock, NoAnswer, Pace, Place, Repeat, Waiting, asked_wait_s, http_date
+from etl.api import Answer, Budget, Cause, NoAnswer, Pace, Place, Repeat, Waiting, asked_wait_s, http_date
 from etl.api.clock import BACKOFF_CAP_S
 from etl.api.outage import PATIENCE_S
 from etl.errors import StoppedError, UnreachableError
-from tests.paced_world import REFUSED, run_virtually, virtual_clock
+from tests.paced_world import REFUSED, Time, run_virtually, virtual_clock
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 DATE = "Sun, 22 Nov 2026 04:00:00 GMT"
 CREATED = Answer(201, {}, {}, 0.05)
 SILENT = NoAnswer(sent=True, cause=Cause.TIMEOUT, explanation="No answer within the timeout.")
-
-
-@dataclass
-class Time:
-    """A clock that goes on only when told, or when somebody sleeps."""
-
-    seconds: float = 1000.0
-    slept_s: list[float] = field(default_factory=list)
-
-    async def sleep(self, wait_s: float) -> None:
-        self.slept_s.append(wait_s)
-        self.seconds += wait_s
-        await asyncio.sleep(0)
-
-    def clock(self) -> Clock:
-        return Clock(lambda: self.seconds, lambda: NOW + timedelta(seconds=self.seconds), self.sleep, lambda: 0.5)
 
 
 @pytest.fixture
