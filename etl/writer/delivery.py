@@ -14,6 +14,7 @@ from etl.api import Api
 from etl.crashpoints import reach
 from etl.errors import (
     EtlError,
+    KeyRefusedError,
     StoppedError,
     UnexpectedAnswerError,
     UnreachableError,
@@ -36,6 +37,7 @@ LEAVE_AFTER_S = 10.0
 """How long requests in flight may take after a stop was asked for."""
 PAUSES = 3
 """So often running sending may be paused for doubts without one clear outcome in between."""
+FORBIDDEN = 403
 PATIENCE_S = 300.0
 """How long listing is tried before the job stops."""
 
@@ -116,6 +118,8 @@ class Delivery:
         self._news = asyncio.Event()
         self._all_sent = False
         self._again: set[asyncio.Task[None]] = set()
+        self._forbidden: list[Delivered] = []
+        self._told = _Told(lambda _delivered: None)
 
     @property
     def stopped(self) -> EtlError | None:
@@ -151,7 +155,7 @@ class Delivery:
         A row in doubt is told then, as `open`, and once more as soon as it is known. Raises what `rows` and `receive`
         raise.
         """
-        told = _Told(receive)
+        told = self._told = _Told(receive)
         promises: asyncio.Queue[_Promise | None] = asyncio.Queue(WINDOW_ROWS)
         work: asyncio.Queue[tuple[Outgoing, _Promise] | None] = asyncio.Queue(self._concurrency)
         self._journal.on_failure = self.stop
@@ -169,6 +173,7 @@ class Delivery:
                 await looking
         except ExceptionGroup as group:
             raise _first_of(group) from None
+        await self._judge_forbidden()
         for doubt in self._reconciler.close():
             told.known(_left(doubt, ""))
 
@@ -201,10 +206,24 @@ class Delivery:
         end = await self._sender.send(row, attempts)
         if isinstance(end, Doubt):
             return self._begin_doubting(end)
+        if end.http_status == FORBIDDEN:
+            self._forbidden.append(end)
+            return replace(end, open=True)
+        if end.http_status is not None:
+            await self._judge_forbidden()
         id_ = end.resource_id
         if id_ is not None and self._reconciler.remember(self._sender.body_of(row), id_):
             self._tasks.create_task(self._learn())
         return end
+
+    async def _judge_forbidden(self) -> None:
+        """Rows that the API forbade are refused for their own sake, unless it was the key's: then they wait for it."""
+        rows, self._forbidden = self._forbidden, []
+        if rows and isinstance(self.stopped, KeyRefusedError):
+            rows = [Delivered(one.key, Outcome.PENDING, None, one.attempts, one.http_status) for one in rows]
+            await self._sender.note(*(change_of(one) for one in rows))
+        for one in rows:
+            self._told.known(one)
 
     async def _learn(self) -> None:
         """The first row that was created is read back: it shows what the API gives back of what was sent."""

@@ -78,6 +78,7 @@ class Reconciler:
         self._clock = clock
         self._settle_s = settle_s
         self._doubts: list[Doubt] = []
+        self._given_up: list[Doubt] = []
         self._samples: list[tuple[Mapping[str, Any], str]] = []
         self._sampled: set[str] = set()
         self._unsampled = {name: f'"{name}"'.encode() for name in resource.create[contract].model_fields}
@@ -139,6 +140,7 @@ class Reconciler:
         for doubts in groups.values():
             verdicts += await self._look_at(scope_of(self._resource, doubts[0].row), doubts)
         over = {id(verdict.doubt) for verdict in verdicts}
+        self._given_up += [verdict.doubt for verdict in verdicts if verdict.finding is Finding.UNKNOWN]
         self._doubts = [doubt for doubt in self._doubts if id(doubt) not in over]
         return verdicts
 
