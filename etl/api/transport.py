@@ -82,7 +82,10 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """Requests over the network. Use it as an async context manager. `sent` counts requests that went onto the wire."""
+    """Requests over the network. Use it as an async context manager. `sent` counts requests that went onto the wire.
+
+    Entering raises UsageError for a key or a workspace that no header can hold, and for an unreadable `ca_bundle`.
+    """
 
     def __init__(self, target: Target, connections: int = 16) -> None:
         """`connections`: how many may be open at once; the caller never has more requests in flight."""
@@ -93,6 +96,8 @@ class HttpTransport:
 
     async def __aenter__(self) -> Self:
         target = self._target
+        if not all(text.isascii() and text.isprintable() for text in (target.key, target.workspace or "")):
+            raise UsageError("The API key or the workspace holds characters that none has.")
         connector = aiohttp.TCPConnector(
             limit=self._connections, keepalive_timeout=IDLE_LIMIT_S, ssl=_tls(target.ca_bundle)
         )
