@@ -97,7 +97,7 @@ class Place:
     """A ledger's address, and whoever opens it."""
 
     address: str
-    opened: list[Ledger] = field(default_factory=list)
+    opened: list[Ledger] = field(default_factory=list, repr=False)
 
     def open(self, clock: Clock | None = None) -> Ledger:
         ledger = open_ledger(self.address, clock)
@@ -110,15 +110,14 @@ class Place:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """A ledger that is not there yet, in each kind of database."""
-    if request.param == "sqlite":
-        address = str(tmp_path / "state" / "ledger.db")
-    else:
-        address = request.getfixturevalue("postgres").database()
-    place = Place(address)
+    folder = Path(tempfile.mkdtemp(prefix="coval-ledger-", dir=_in_memory()))
+    sqlite = request.param == "sqlite"
+    place = Place(str(folder / "state" / "ledger.db") if sqlite else request.getfixturevalue("postgres").database())
     yield place
     place.close()
+    shutil.rmtree(folder)
 
 
 @dataclass

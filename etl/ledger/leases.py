@@ -108,6 +108,8 @@ class Leases:
 
         A refusal is returned, not raised: that somebody was refused has to be committed as well.
         """
+        if not tables:
+            return None
         self._store.alone(connection)
         own = self._own(connection)
         free: set[int] = set()
@@ -130,7 +132,7 @@ class Leases:
     def held(self, tables: Sequence[int]) -> float:
         """These tables are ours; for how many seconds at least nobody else can have sent of them."""
         self._tables.update(tables)
-        self._was_held = True
+        self._was_held = self._was_held or bool(tables)
         latest_s = max((self._others_until[table] for table in tables), default=-math.inf)
         return max(0.0, self._clock.boottime_s() - latest_s)
 
@@ -193,8 +195,6 @@ class Leases:
         return int(result.scalar_one())
 
     def _sign(self, connection: sa.Connection, holder_no: int, tables: Sequence[int]) -> None:
-        if not tables:
-            return
         statement = self._store.insert(leases)
         connection.execute(
             statement.on_conflict_do_update(

@@ -13,6 +13,10 @@ _SENTENCES: Final = {
         "The ledger {file} may not be written: it, its folder or its disk is read-only.",
         "Nothing more was sent. Make it writable; the same command typed again carries on.",
     ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "The ledger {file} cannot be opened: it or its folder may not be read or written.",
+        "Nothing more was sent. Make both writable, or give another file with --ledger.",
+    ),
     sqlite3.SQLITE_BUSY: (
         "Another process keeps the ledger {file} locked.",
         "Nothing more was sent. Wait until that process has ended; continue or stop it if it is suspended.",
