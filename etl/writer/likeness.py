@@ -5,7 +5,8 @@ It must never know the network, the ledger or a row's number.
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 from etl.resources import Contract, Resource
@@ -18,6 +19,11 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {"test-cases": ("input_str", "test_s
 _MANY: Mapping[str, str] = {"agent_id": "agent_ids", "persona_id": "persona_ids", "test_set_id": "test_set_ids"}
 """Run templates: 2025-10 has one of each, 2026-10 lists."""
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+Key = tuple[tuple[str, str], ...]
+MOST_UNKNOWN = 6
+"""Of so many fields at most it is tried whether they come back: each doubles the ways in which a row may look."""
 
 
 class Likeness:
@@ -74,7 +80,11 @@ class Likeness:
             (self._seen if found.get(name) == text else self._unseen).add(name)
         self._added |= {name: text for name, text in found.items() if name in self._names and name not in wanted}
 
-    def key(self, fields: Fields) -> tuple[tuple[str, str], ...]:
+    def show(self, item: Mapping[str, Any]) -> None:
+        """Something that is listed: whatever field it has does come back."""
+        self._seen |= self.fields(item).keys() - self._unseen
+
+    def key(self, fields: Fields) -> Key:
         """What is compared of a row or of an item: equal for those that nobody could tell apart.
 
         What only one of them has tells them apart as well: a row without expectations is not one with some.
@@ -86,6 +96,15 @@ class Likeness:
                 if name in self._names and name not in self._unseen and self._added.get(name) != text
             )
         )
+
+    def keys(self, sent: Fields) -> Iterator[Key]:
+        """The keys that the item of a row may have: a field of which nothing is known yet may come back, or not."""
+        key = self.key(sent)
+        essential = _ESSENTIAL.get(self._resource.name, (self._resource.label,))
+        unknown = [name for name, _ in key if name not in self._seen and name not in essential][:MOST_UNKNOWN]
+        for some in range(len(unknown) + 1):
+            for dropped in combinations(unknown, some):
+                yield tuple(pair for pair in key if pair[0] not in dropped)
 
     def resembles(self, sent: Fields, found: Fields) -> bool:
         """Whether it could be the same after changes that nobody told us of: the name, but for blanks and its form.

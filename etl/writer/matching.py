@@ -10,8 +10,11 @@ from typing import Any
 
 from etl.ledger import RowKey
 from etl.resources import Resource
-from etl.writer.likeness import Fields, Likeness
+from etl.writer.likeness import Key, Likeness
 from etl.writer.marks import mark_of
+
+Content = tuple[tuple[str, str], ...]
+"""All that a row says, in its canonical form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +47,42 @@ def match(
     free = dict(enumerate(reversed(items)))
     found: dict[RowKey, Mapping[str, Any]] = {}
     by_mark = {mark: at for at, item in free.items() if (mark := mark_of(resource, item))}
-    groups: dict[object, list[tuple[RowKey, Fields]]] = defaultdict(list)
+    groups: dict[Content, list[RowKey]] = defaultdict(list)
     for one in wanted:
         mark = mark_of(resource, one.body)
         at = by_mark.pop(mark, None) if mark else None
         if at is None:
-            fields = likeness.fields(one.body)
-            groups[likeness.key(fields)].append((one.key, fields))
+            groups[tuple(sorted(likeness.fields(one.body).items()))].append(one.key)
         else:
             found[one.key] = free.pop(at)
-    if likeness.learned and not likeness.trusted:
-        return Matches(found, list(free.values()))
-    alike: dict[object, list[int]] = defaultdict(list)
+    for item in free.values():
+        likeness.show(item)
+    alike: dict[Key, list[int]] = defaultdict(list)
     for at, item in free.items():
         if not _marked_otherwise(item, resource):
             alike[likeness.key(likeness.fields(item))].append(at)
-    unclear: set[RowKey] = set()
-    for key, rows in groups.items():
-        there = alike.get(key, [])
-        if there and any(fields != rows[0][1] for _, fields in rows):
-            unclear.update(row for row, _ in rows)
-            there = there[: len(rows)]
-            for at in there:
+    candidates = _candidates(groups, alike, likeness)
+    unclear = {content for contents in candidates.values() if len(contents) > 1 for content in contents}
+    for key, contents in candidates.items():
+        if unclear.isdisjoint(contents):
+            rows = [row for row in groups[contents[0]] if row not in found]
+            found |= {row: free.pop(at) for row, at in zip(rows, alike[key], strict=False)}
+        elif len(contents) > 1:
+            for at in alike[key]:
                 del free[at]
-            continue
-        for (row, _), at in zip(rows, there, strict=False):
-            found[row] = free.pop(at)
-    return Matches(found, list(free.values()), frozenset(unclear))
+    return Matches(found, list(free.values()), frozenset(row for content in unclear for row in groups[content]))
+
+
+def _candidates(
+    groups: Mapping[Content, Sequence[RowKey]], alike: Mapping[Key, Sequence[int]], likeness: Likeness
+) -> Mapping[Key, Sequence[Content]]:
+    """For each way in which items look, the different rows that they may be."""
+    found: dict[Key, list[Content]] = defaultdict(list)
+    for content in groups:
+        for key in dict.fromkeys(likeness.keys(dict(content))):
+            if key in alike:
+                found[key].append(content)
+    return found
 
 
 def _marked_otherwise(item: Mapping[str, Any], resource: Resource) -> bool:

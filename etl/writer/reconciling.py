@@ -155,7 +155,9 @@ class Reconciler:
             return [Verdict(doubt, Finding.UNKNOWN, None, words) for doubt in doubts]
         # Of rows that are alike, those come first of which it is known that they are there.
         first = sorted(doubts, key=lambda doubt: not doubt.stored)
-        wanted = [Wanted(doubt.row.key, json.loads(doubt.body)) for doubt in first]
+        # Rows that were left to a person may be what is there all the same: nobody else is to be taken for them.
+        given_up = [doubt for doubt in self._given_up if scope_of(self._resource, doubt.row).name == scope.name]
+        wanted = [Wanted(doubt.row.key, json.loads(doubt.body)) for doubt in (*first, *given_up)]
         matches = match(wanted, listing.items, self.likeness, self._resource)
         verdicts = []
         for doubt in doubts:
