@@ -162,12 +162,14 @@ class Server:
         fault = self._draw(self.weather.post)
         if fault in {"refused", "connect-timeout"}:
             return await self._not_connected(fault)
+        suspensions = process.suspensions if process else 0
         await self._pass(0.5)
-        slept_before = process.suspensions if process else 0
+        if process is not None and process.suspensions != suspensions:
+            return NoAnswer(False, Cause.CONNECT, "No connection within the timeout.")
         attempt = Attempt(len(self.attempts), name, path, text, json.loads(text), self._now_s(), fault)
         self.attempts.append(attempt)
         await self._pass(0.5)
-        if process is not None and process.suspensions != slept_before:
+        if process is not None and process.suspensions != suspensions:
             return NoAnswer(True, Cause.BROKEN, "The server did not wait for a request that did not come.")
         # The last byte has arrived: from here on it happens, or not, whoever waits.
         kind, _, when = (fault or "").partition("-")
