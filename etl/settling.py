@@ -116,26 +116,25 @@ class Settlement:
     def _from_before(self, checked: Checked, row: Outgoing, known: Iterable[Known]) -> Result | Outgoing:
         """What is done with a row that the ledger may have: settled, looked for, or sent."""
         number = row.key.row
-        own: Change | None = None
+        known = list(known)
+        own = next((one.change for one in known if one.job_id == self._job_id), None)
+        if own is not None and own.state is State.CREATED:
+            return Result(number, Outcome.CREATED, own.resource_id, own.attempts, own.http_status)
+        if own is not None and own.state is State.FAILED:
+            return _result(checked, _as_delivered(row.key, own))
+        if own is not None and own.state in {State.SENDING, State.IN_DOUBT}:
+            return replace(row, doubt=own)
         for one in known:
             change = one.change
-            if one.job_id == self._job_id:
-                own = change
-            elif change.body_sha256 != row.body_sha256:
+            if one.job_id == self._job_id or change.body_sha256 != row.body_sha256:
                 continue
-            elif change.state is State.CREATED:
+            if change.state is State.CREATED:
                 return Result(number, Outcome.UNCHANGED, change.resource_id)
-            elif change.state in {State.SENDING, State.IN_DOUBT}:
+            if change.state in {State.SENDING, State.IN_DOUBT}:
                 words = f"Job {one.job_id} sent this row and it is not known whether it was stored; "
                 words += f"coval-etl resume {one.job_id} finds out. It was not sent again."
                 return Result(number, Outcome.IN_DOUBT, attempts=change.attempts, problems=(_doubt(number, words),))
-        if own is None:
-            return row
-        if own.state is State.CREATED:
-            return Result(number, Outcome.CREATED, own.resource_id, own.attempts, own.http_status)
-        if own.state is State.FAILED:
-            return _result(checked, _as_delivered(row.key, own))
-        return replace(row, doubt=own) if own.state in {State.SENDING, State.IN_DOUBT} else row
+        return row
 
     def receive(self, delivered: Delivered) -> None:
         """The outcome of the next row that was sent, in the order of the rows; or of one that was told as open."""

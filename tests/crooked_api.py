@@ -59,6 +59,7 @@ class CrookedApi:
     fate: Callable[[Body, int], Fate] = lambda _body, _times: WELL
     shown: Callable[[Body], Body | None] = lambda item: item
     reading: Callable[[str, Mapping[str, str]], int | None] = lambda _path, _query: None
+    keys: set[str] = field(default_factory=lambda: {KEY})
     posts: list[Body] = field(default_factory=list)
     lists: int = 0
     gets: list[str] = field(default_factory=list)
@@ -102,7 +103,7 @@ class CrookedApi:
             assert self._operations.perform(self._late.pop(0)).succeeded
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("X-API-Key") != KEY:
+        if request.headers.get("X-API-Key") not in self.keys:
             return _response(error_reply(RefusedError(401, "the key is not known")))
         call = Call(request.method, request.path, request.query, await request.read(), "")
         if request.method != "POST":

@@ -167,8 +167,10 @@ def run(command: Callable[[], Any]) -> int:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"See {context.command_path} --help." if context else ""
         return _end(error.format_message(), hint, "usage", ExitCode.USAGE, as_json=as_json)
-    except (click.Abort, KeyboardInterrupt, CancelledError):
-        return _end("Stopped.", "", "stopped", ExitCode.STOPPED, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt, CancelledError) as stop:
+        interrupt = stop.__context__ if isinstance(stop, click.Abort) else stop  # click makes the one of the other
+        hint = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
+        return _end("Stopped.", hint, "stopped", ExitCode.STOPPED, as_json=as_json)
     except Exception as error:  # noqa: BLE001  (the last border: a bug of ours becomes a file, not a traceback)
         from etl.cli.crash import write_crash_file
 

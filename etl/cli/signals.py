@@ -48,7 +48,7 @@ def stopping_on_signals(job: Stoppable, hint: str) -> Iterator[None]:
             job.stop(StoppedError("You stopped it.", hint))
         elif now_s - first_s > ONE_PRESS_S:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt(hint)
 
     before = signal.getsignal(signal.SIGINT)
     for number in _BOTH:
