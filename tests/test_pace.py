@@ -160,6 +160,19 @@ async def test_whoever_has_entered_when_the_gate_closes_waits_before_the_request
     assert second.sent_s == time.seconds
 
 
+async def test_whoever_is_let_in_just_as_the_gate_closes_waits_too(time: Time) -> None:
+    pace = Pace(2, clock=time.clock())
+    first, second = await entered(pace), await entered(pace)
+    waiting = asyncio.create_task(pace.enter(read=True))
+    await settle()
+    started_s = time.seconds
+    pace.leave(first, CREATED)  # lets the one in that waits
+    pace.leave(second, throttled("30"))
+    assert await asyncio.wait_for(waiting, 5) is not None
+    assert time.seconds - started_s >= 30
+    assert pace.in_flight == 1
+
+
 async def test_a_later_gate_is_never_opened_by_an_earlier_one(time: Time) -> None:
     pace = Pace(8, clock=time.clock())
     places = [await entered(pace) for _ in range(3)]

@@ -135,6 +135,11 @@ class Pace:
 
     async def enter(self, *, read: bool = False) -> Place | None:
         """Wait, in turn, until one more request may go. None: nothing more is to be sent (`gave_up` says why)."""
+        while (place := await self._admitted(read=read)) is not None and self._gate_s() > 0:
+            self.leave(place, None)  # the gate has closed between being let in and hearing of it
+        return place
+
+    async def _admitted(self, *, read: bool) -> Place | None:
         waiter = _Waiter(read)
         self._queue.append(waiter)
         self._advance()
