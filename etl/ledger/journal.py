@@ -8,6 +8,7 @@ written down.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -15,13 +16,18 @@ from typing import Any, Final, NamedTuple, ParamSpec, Self, TypeVar
 
 from etl.errors import EtlError, LedgerError
 from etl.ledger.leases import SEND_GUARD_S
-from etl.ledger.ledger import Baseline, Change, Ledger
+from etl.ledger.ledger import Baseline, Change, Ledger, RowKey, State
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 HEARTBEAT_S: Final = 10
 """A lease is renewed when nothing was recorded for so long."""
+
+
+APART_S: Final = 0.005
+"""Commits begin at least so far apart. A fast disk would else be given a commit for each row or two, each of which costs
+as much work as ten rows do."""
 
 
 class _Rows(NamedTuple):
@@ -50,6 +56,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
         self._renewed_s = ledger.clock.boottime_s()
+        self._began_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
 
@@ -98,6 +105,10 @@ class Journal:
         """See `Ledger.owned`."""
         return await self.call(self._ledger.owned, ids)
 
+    async def in_doubt(self) -> set[RowKey]:
+        """The rows of the job that are in doubt, as the ledger has them."""
+        return await self.call(lambda: {one.key for one in self._ledger.rows(self.job_id, State.IN_DOUBT)})
+
     async def baseline(self, scope: str) -> Baseline | None:
         """See `Ledger.baseline`."""
         return await self.call(self._ledger.baseline, self.job_id, scope)
@@ -124,6 +135,8 @@ class Journal:
             waiting = [self._queue.get(timeout=HEARTBEAT_S)]
         except queue.Empty:
             return []
+        time.sleep(max(0.0, self._began_s + APART_S - time.monotonic()))
+        self._began_s = time.monotonic()
         while not self._queue.empty():
             waiting.append(self._queue.get())
         return waiting

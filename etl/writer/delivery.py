@@ -280,6 +280,9 @@ class Delivery:
                 continue
             await self._pace.pause(max(0.0, due_s - self._clock.monotonic_s()))
             try:
+                if await self._more_to_come():
+                    await self._news.wait()
+                    continue
                 await self._look(told)
                 failing_since_s = None
             except (UnreachableError, UnexpectedAnswerError) as error:
@@ -290,6 +293,15 @@ class Delivery:
                 await self._pace.pause(self._clock.backoff_s(5))
             except EtlError as error:
                 self.stop(error)
+
+    async def _more_to_come(self) -> bool:
+        """Whether rows that an earlier run left in doubt have still to be handed over: they are looked for together.
+
+        One of them could be what is taken for another that differs only in what the API does not give back.
+        """
+        if self._all_sent or self._paused or self.stopped is not None:
+            return False
+        return not self._reconciler.has_all(await self._journal.in_doubt())
 
     async def _look(self, told: _Told) -> None:
         """One look at everything in doubt; nothing is in flight meanwhile. None once the job has stopped."""

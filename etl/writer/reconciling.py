@@ -5,13 +5,14 @@ It must never send a row, and never believes that something is absent because it
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 from etl.api import Api, Clock
 from etl.crashpoints import reach
+from etl.ledger import RowKey
 from etl.resources import RUNS, Contract, Resource
 from etl.writer.likeness import Likeness
 from etl.writer.marks import mark_of
@@ -92,6 +93,10 @@ class Reconciler:
     def add(self, doubt: Doubt) -> None:
         """One more row in doubt."""
         self._doubts.append(doubt)
+
+    def has_all(self, keys: Iterable[RowKey]) -> bool:
+        """Whether all these rows are in doubt here, or were left to a person."""
+        return {doubt.row.key for doubt in (*self._doubts, *self._given_up)}.issuperset(keys)
 
     def close(self) -> list[Doubt]:
         """The doubts that are left; there will be no more looking."""
