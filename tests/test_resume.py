@@ -263,7 +263,7 @@ async def test_two_processes_never_work_on_one_job(forker: Forker, tmp_path: Pat
         for _ in range(4):
             await home.api.arrived.acquire()
         (job,) = await home.jobs()
-        resumed = await home.etl("resume", job["job"])
+        resumed = await home.etl("resume")
         again = await home.etl(*typed)
         child.signal(signal.SIGKILL)
         await child.wait()
@@ -274,6 +274,23 @@ async def test_two_processes_never_work_on_one_job(forker: Forker, tmp_path: Pat
     refused(again, "running already", str(child.pid))
     assert said.code == 0, said.err
     assert home.api.texts() == sorted(texts(8))
+
+
+async def test_a_job_that_is_running_is_not_the_one_that_waits(forker: Forker, tmp_path: Path) -> None:
+    async with at_home(tmp_path, forker) as home:
+        for name in "ab":
+            home.write(f"{name}.csv", [f"{name} {number}" for number in range(4)])
+        await home.killed(*home.importing("a.csv"), at="outcome-recorded:2")
+        for _ in home.api.posts:
+            await home.api.arrived.acquire()
+        home.api.fate = lambda body, _times: SILENT if body["input_str"] == "b 3" else WELL
+        child = await home.start(*home.importing("b.csv", "--timeout", "600"))
+        for _ in range(4):
+            await home.api.arrived.acquire()
+        said = await home.etl("resume", "--json")
+        child.signal(signal.SIGKILL)
+        await child.wait()
+    assert (said.code, said.json["rows"]["created"]) == (0, 4)
 
 
 async def test_what_stops_a_job_that_is_carried_on_has_its_exit_code_and_it_can_be_carried_on_again(

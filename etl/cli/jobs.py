@@ -38,7 +38,10 @@ def command(context: click.Context, *, ledger: str | None, every: bool, output: 
     if output.as_json:
         write_out(json.dumps([_told(*one) for one in records], ensure_ascii=False, indent=2) + "\n")
     elif records:
-        stdout(plain=output.plain).print(_table(records))
+        console, table = stdout(plain=output.plain), _table(records)
+        whole = console.measure(table, options=console.options.update(width=WIDEST)).maximum
+        console.width = max(console.width, whole)  # what is copied must be in one piece
+        console.print(table)
     elif not output.quiet:
         write_out("The ledger knows no jobs.\n")
     return 0
@@ -55,13 +58,17 @@ def prune(*, ledger: str | None, days: int, unfinished: bool, output: Output) ->
     with closing(opened_ledger(ledger)) as opened:
         old = [one for one in opened.jobs() if one.facts.started <= before and one.held_by is None]
         kept = [] if unfinished else [one for one in old if is_unfinished(one)]
-        for one in old:
-            if one not in kept:
-                opened.forget(one.facts.id)
-                forget_copies(one.facts.id)
-    if not output.quiet and not output.as_json:
-        left = f" {len(kept)} unfinished ones were kept (--unfinished forgets them too)." if kept else ""
-        write_out(f"{len(old) - len(kept)} jobs were forgotten.{left}\n")
+        gone = [one for one in old if one not in kept]
+        for one in gone:
+            opened.forget(one.facts.id)
+            forget_copies(one.facts.id)
+    if output.as_json:
+        told = {"forgotten": [one.facts.id for one in gone], "kept": [one.facts.id for one in kept]}
+        write_out(json.dumps(told, indent=2) + "\n")
+    elif not output.quiet:
+        are = "was" if len(kept) == 1 else "were"
+        left = f" {len(kept)} unfinished {are} kept (--unfinished forgets them too)." if kept else ""
+        write_out(f"{len(gone)} {'job was' if len(gone) == 1 else 'jobs were'} forgotten.{left}\n")
     return 0
 
 
@@ -100,6 +107,8 @@ def _told(record: JobRecord, counts: dict[str, int]) -> dict[str, object]:
     }
 
 
+FILES_SHOWN = 3
+WIDEST = 1_000
 _STYLES = {"running": "cyan", "done": "green", "unfinished": "yellow"}
 
 
@@ -109,7 +118,8 @@ def _table(records: list[tuple[JobRecord, dict[str, int]]]) -> Table:
         table.add_column(title, overflow="fold")
     for record, counts in records:
         state = state_of(record)
-        files = ", ".join(dict.fromkeys(visible(str(source["file"])) for source in record.facts.sources))
+        names = list(dict.fromkeys(visible(str(source["file"])) for source in record.facts.sources))
+        files = ", ".join(names[:FILES_SHOWN]) + (f" and {len(names) - FILES_SHOWN} more" * (len(names) > FILES_SHOWN))
         rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()) or "none yet"
         table.add_row(
             record.facts.id,

@@ -106,7 +106,7 @@ def _record_of(ledger: Ledger, job: str | None) -> JobRecord:
         unfinished = [one for one in ledger.jobs() if is_unfinished(one)]
         if not unfinished:
             raise UsageError("No import waits to be carried on.", "See coval-etl jobs.")
-        return unfinished[0]
+        return next((one for one in unfinished if one.held_by is None), unfinished[0])
     return record_named(ledger, job)
 
 
