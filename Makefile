@@ -53,7 +53,7 @@ lock: ## Renew uv.lock
 wheel: $(STAMP) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist
 
-setup-ci: ## Install what only Debian has (needs root): browser, office
+setup-ci: ## Install what only Debian has (needs root): browser, office, strace
 	sh tools/setup-ci.sh
 
 clean: ## Remove everything that was made

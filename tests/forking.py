@@ -7,6 +7,7 @@ what is tested with it. `python -m tests.forking` is the process that forks; `Fo
 import asyncio
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -41,7 +42,7 @@ class Call:
 
     `constants` are set before it begins (`module:NAME`). `dies_after` that many calls of functions, in any thread,
     once the job has begun (0: they are counted only; None: not even that). `waits_for`: it begins when this pipe is
-    opened for writing.
+    opened for writing. `largest_file`: no file of it may grow beyond so many bytes.
     """
 
     arguments: tuple[str, ...]
@@ -50,6 +51,7 @@ class Call:
     constants: Mapping[str, float] = field(default_factory=dict)
     dies_after: int | None = None
     waits_for: Path | None = None
+    largest_file: int | None = None
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ class Forker:
             "environment": dict(call.environment),
             "constants": dict(call.constants),
             "dies_after": call.dies_after,
+            "largest_file": call.largest_file,
             "waits_for": str(call.waits_for) if call.waits_for else None,
         }
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -180,6 +183,8 @@ def _become(asked: dict[str, Any]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         if asked["waits_for"] is not None:
             os.close(os.open(asked["waits_for"], os.O_RDONLY))
+        if asked["largest_file"] is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest_file"], asked["largest_file"]))
         for place, value in asked["constants"].items():
             module, _, constant = place.partition(":")
             setattr(import_module(module), constant, value)

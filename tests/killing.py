@@ -6,6 +6,7 @@
 import argparse
 import asyncio
 import csv
+import dataclasses
 import json
 import random
 import shutil
@@ -117,7 +118,13 @@ def text_of(fields: Mapping[str, Any]) -> Text:
 
 @asynccontextmanager
 async def world(
-    folder: Path, seed: int, *, rows: int = 12, faults: Faults = NO_FAULTS, look_alikes: bool = False
+    folder: Path,
+    seed: int,
+    *,
+    rows: int = 12,
+    faults: Faults = NO_FAULTS,
+    latency_s: float = 0.0,
+    look_alikes: bool = False,
 ) -> AsyncIterator[World]:
     """A world. Every third row is there twice, some three times."""
     luck = random.Random(seed)
@@ -137,8 +144,16 @@ async def world(
     if look_alikes:
         async with running_sandbox(db=database, key=KEY) as quiet:
             name, ids = await _prepare(quiet, before)
-    async with running_sandbox(db=database, key=KEY, faults=faults) as sandbox:
+    async with running_sandbox(db=database, key=KEY, faults=faults, latency_s=latency_s) as sandbox:
         yield World(folder, sandbox, name, Counter(texts), Counter(before), frozenset(ids))
+
+
+@asynccontextmanager
+async def served_anew(place: World) -> AsyncIterator[World]:
+    """The same world once its server was closed: at the same address another one has its data, and no faults."""
+    port = int(place.sandbox.base_url.rpartition(":")[2].partition("/")[0])
+    async with running_sandbox(db=place.folder / "server.db", key=KEY, port=port) as sandbox:
+        yield dataclasses.replace(place, sandbox=sandbox)
 
 
 async def _prepare(sandbox: RunningSandbox, texts: Sequence[Text]) -> tuple[str, list[str]]:

@@ -97,7 +97,7 @@ async def test_a_job_killed_at_random_calls_of_the_system_creates_every_row_once
     assert tally.kills.total() >= MOMENTS
 
 
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EROFS"])
 async def test_a_job_whose_ledger_cannot_be_written_at_some_call_stops_at_once_and_is_carried_on(
     forker: Forker, tmp_path: Path, error: str
 ) -> None:

@@ -1,11 +1,13 @@
 #!/bin/sh
-# What only Debian has, for the tests that open what we write as a person would: a browser and an office.
+# What only Debian has, for the tests: a browser and an office open what we write as a person would, strace strikes
+# processes at single calls of the system.
 # Without them `make test` still passes and says what it left out.
 set -eu
 
 missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v soffice >/dev/null 2>&1 || missing="$missing libreoffice-calc-nogui"
+command -v strace >/dev/null 2>&1 || missing="$missing strace"
 [ -z "$missing" ] && exit 0
 
 export DEBIAN_FRONTEND=noninteractive
