@@ -26,7 +26,7 @@ HEARTBEAT_S: Final = 10
 
 
 APART_S: Final = 0.005
-"""Commits begin at least so far apart. A fast disk would else be given a commit for each row or two, each of which costs
+"""Commits begin at least so far apart. A fast disk would else be given one for each row or two, and each of them costs
 as much work as ten rows do."""
 
 

@@ -123,6 +123,9 @@ class PostgresStore:
     def write_rows(self, connection: sa.Connection, rows: Sequence[RowValues]) -> None:
         connection.exec_driver_sql(_UPSERT, tuple(list(column) for column in zip(*rows, strict=True)))
 
+    def write_ids(self, connection: sa.Connection, baseline_no: int, ids: Sequence[str]) -> None:
+        connection.exec_driver_sql("INSERT INTO baseline_id SELECT %s, unnest(%s::text[])", (baseline_no, list(ids)))
+
     def shrink(self) -> None:
         """Left to the server's own autovacuum."""
 

@@ -178,7 +178,7 @@ class SqlLedger:
             kept = sa.insert(baselines).values(job_no=job_no, scope=scope, since=baseline.since)
             number = connection.execute(kept.returning(baselines.c.number)).scalar_one()
             for some in _in_parts(sorted(set(baseline.ids)), CHUNK):
-                connection.execute(sa.insert(baseline_ids), [{"baseline_no": number, "id": id_} for id_ in some])
+                self._store.write_ids(connection, number, some)
 
         self._store.run(work, writes=True)
 

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -38,13 +40,22 @@ BUSY_S: Final = 15
 """How long another process's write is waited for."""
 _WRITES: Final = "ledger_writes"
 
-_UPSERT: Final = f"""
-INSERT INTO source_row ({", ".join(RowValues._fields)}) VALUES ({", ".join("?" * len(RowValues._fields))})
-ON CONFLICT (job_no, table_no, row) DO UPDATE SET
-state = excluded.state, body_sha256 = coalesce(excluded.body_sha256, body_sha256), resource_id = excluded.resource_id,
-attempts = excluded.attempts, evidence = excluded.evidence, http_status = excluded.http_status, code = excluded.code,
-field = excluded.field, version = excluded.version
-"""  # noqa: S608  (names of our own)
+_AT_ONCE: Final = (128, 32, 8, 2, 1)
+"""So many rows go into one statement: each step of a statement lets go of Python's lock, and a busy thread may take
+5 ms to give it back. A few sizes only, so that all statements stay prepared."""
+
+
+@cache
+def _upsert(rows: int) -> str:
+    names = RowValues._fields
+    values = ", ".join([f"({', '.join('?' * len(names))})"] * rows)
+    return f"""
+        INSERT INTO source_row ({", ".join(names)}) VALUES {values}
+        ON CONFLICT (job_no, table_no, row) DO UPDATE SET
+        state = excluded.state, body_sha256 = coalesce(excluded.body_sha256, body_sha256),
+        resource_id = excluded.resource_id, attempts = excluded.attempts, evidence = excluded.evidence,
+        http_status = excluded.http_status, code = excluded.code, field = excluded.field, version = excluded.version
+    """  # noqa: S608  (names of our own)
 
 
 def open_sqlite(file: Path, clock: Clock | None = None) -> SqlLedger:
@@ -104,7 +115,14 @@ class SqliteStore:
         return sqlite.insert(table)
 
     def write_rows(self, connection: sa.Connection, rows: Sequence[RowValues]) -> None:
-        connection.exec_driver_sql(_UPSERT, list(rows))
+        at = 0
+        for size in _AT_ONCE:
+            while len(rows) - at >= size:
+                connection.exec_driver_sql(_upsert(size), tuple(chain.from_iterable(rows[at : at + size])))
+                at += size
+
+    def write_ids(self, connection: sa.Connection, baseline_no: int, ids: Sequence[str]) -> None:
+        connection.exec_driver_sql("INSERT INTO baseline_id VALUES (?, ?)", [(baseline_no, id_) for id_ in ids])
 
     def shrink(self) -> None:
         """Make the file smaller when more than a third of it is free: the room of removed rows is used again anyway."""

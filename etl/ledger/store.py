@@ -4,17 +4,18 @@ It must never know what a job, a row or a lease means.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from etl.errors import LedgerError
 from etl.ledger.disks import UnfitError
 from etl.ledger.schema import VERSION
 
+if TYPE_CHECKING:  # each takes a while to load, and only one of them is needed
+    from sqlalchemy.dialects import postgresql, sqlite
+
 T = TypeVar("T")
-Insert = sqlite.Insert | postgresql.Insert
 
 
 class DiskFullError(LedgerError):
@@ -67,11 +68,14 @@ class Store(Protocol):
     def alone(self, connection: sa.Connection) -> None:
         """Let no other transaction that asks for the same go on until this one has ended."""
 
-    def insert(self, table: sa.Table) -> Insert:
+    def insert(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """An insert that can say what happens when the row is there."""
 
     def write_rows(self, connection: sa.Connection, rows: Sequence[RowValues]) -> None:
         """Insert rows, or renew them; a `body_sha256` that is None leaves what was there."""
+
+    def write_ids(self, connection: sa.Connection, baseline_no: int, ids: Sequence[str]) -> None:
+        """Insert the ids of a baseline."""
 
     def shrink(self) -> None:
         """Give the room of removed rows back, where that is worth the while."""
