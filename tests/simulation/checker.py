@@ -24,6 +24,8 @@ class Told:
     outcome: Outcome
     id: str | None = None
     words: str = ""
+    accepted: bool = False
+    """Created because a person said so, under an id that is not known."""
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ def _judge_ids(contents: Mapping[int, str], told: Mapping[int, Told], server: Se
     items = {item.id: item for item in server.items}
     rows_by_id: dict[str, list[int]] = {}
     for row, one in told.items():
-        if one.outcome is not Outcome.CREATED:
+        if one.outcome is not Outcome.CREATED or one.accepted:
             continue
         item = items.get(one.id or "")
         rows_by_id.setdefault(one.id or "", []).append(row)
@@ -109,6 +111,25 @@ def _judge_counts(contents: Mapping[int, str], told: Mapping[int, Told], server:
             found.doubled.append(f"{there} of {words}: {known} told, {perhaps[words]} in doubt")
         elif there > possible:
             found.unexpected.append(f"{there - possible} of {words}, told to be failed or pending")
+
+
+def doubled_so_far(wanted: Mapping[int, Mapping[str, Any]], server: Server) -> list[str]:
+    """What took effect too often, at any moment of a job."""
+    found = Judgement()
+    _judge_effects({row: _content(body) for row, body in wanted.items()}, server, found)
+    return found.doubled
+
+
+def truly_stored(
+    wanted: Mapping[int, Mapping[str, Any]], told: Mapping[int, Told], server: Server
+) -> tuple[bool, bool]:
+    """Whether all rows in doubt are there, and whether none is: what a person finds who looks."""
+    there = Counter(_content(item.body) for item in server.items if item.maker != "others")
+    doubts: Counter[str] = Counter()
+    for row, one in told.items():
+        where = doubts if one.outcome is Outcome.IN_DOUBT else there
+        where[_content(wanted[row])] += 1 if where is doubts else -(one.outcome is Outcome.CREATED)
+    return all(there[words] >= count for words, count in doubts.items()), not any(there[words] > 0 for words in doubts)
 
 
 def _judge_effects(contents: Mapping[int, str], server: Server, found: Judgement) -> None:

@@ -94,7 +94,7 @@ class Job:
 
     async def _drive(self) -> None:
         """Life after life, until one comes to the end of the job."""
-        self._populate()
+        self.populate()
         intruder = asyncio.create_task(self._intrude())
         bustle = asyncio.create_task(self._bustle())
         lives = (*self.plan.lives, *(Life() for _ in range(MOST_LIVES)))
@@ -105,7 +105,7 @@ class Job:
             self._doubts.begin_life()
             process = Process(f"life {number}", life.kill_at_step, life.kill_at_s, life.suspend)
             second = asyncio.create_task(self._meet(number, life))
-            ended = await self.loop.run_process(process, partial(self._live, process, life))
+            ended = await self.loop.run_process(process, partial(self.live, process, life))
             await second
             if life.reboots:
                 host = life.machine.host
@@ -142,7 +142,7 @@ class Job:
         self._doubts.begin_life()
         await asyncio.sleep(LEASE_S + 1)
         process = Process("typed again")
-        self._is_over(await self.loop.run_process(process, partial(self._live, process, Life())))
+        self._is_over(await self.loop.run_process(process, partial(self.live, process, Life())))
         for row, told in before.items():
             now = self.record.told.get(row)
             if told.outcome is Outcome.CREATED and (now is None or now.id != told.id):
@@ -154,12 +154,12 @@ class Job:
             return
         await asyncio.sleep(life.met_at_s)
         process = Process(f"second {number}")
-        ended = await self.loop.run_process(process, partial(self._live, process, Life(machine=life.met_on)))
+        ended = await self.loop.run_process(process, partial(self.live, process, Life(machine=life.met_on)))
         self.record.refused += isinstance(ended.error, JobHeldError)
         if ended.error is not None and not isinstance(ended.error, EtlError):
             self.record.crashes.append(f"the second process crashed: {_trace(ended.error)}")
 
-    async def _live(self, process: Process, life: Life) -> tuple[EtlError | None, dict[int, Told]]:
+    async def live(self, process: Process, life: Life) -> tuple[EtlError | None, dict[int, Told]]:
         """One process: opens the ledger, sends what is to be sent, tells what became of every row."""
         plan = self.plan
         random = Random(f"{process.name} {plan.seed}")
@@ -200,6 +200,7 @@ class Job:
             watch=Watch(trust_mapping=True),
             settle_s=plan.settle_s,
             quiet_s=held.quiet_s,
+            in_doubt=life.decision,
         )
         if life.stop_at_s is not None:
             self.loop.call_later(life.stop_at_s, delivery.stop, StoppedError("Ctrl-C"))
@@ -235,7 +236,7 @@ class Job:
             self.record.crashes.append(f"row {row} was told twice: {told[row]}, {one}")
         told[row] = Told(one.outcome, one.resource_id, one.message)
 
-    def _populate(self) -> None:
+    def populate(self) -> None:
         """What is there before the job: much of anything, and some that is just like its rows."""
         for number in range(self.plan.weather.crowd):
             body = self._unlike(f"something else {number}")

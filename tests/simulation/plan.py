@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from etl.resources import AGENTS, RUN_TEMPLATES, RUNS, TEST_CASES, Contract, Resource
+from etl.writer import InDoubt
 from tests.simulation.bodies import draw_body, omittable
 from tests.simulation.ledgers import HERE, Machine
 from tests.simulation.weather import Weather, draw_echo, draw_weather
@@ -21,8 +22,8 @@ class Life:
     """One process that works on the job, and what befalls it.
 
     `stop_at_s`: Ctrl-C. `full_at`: from that many changes on the ledger's disk is full. `rest_s`: how long nobody works
-    on the job afterwards. `machine`: where it runs; `reboots`: the machine starts anew after it. `met_at_s`: when a
-    second process tries the same job, on the machine `met_on`.
+    on the job afterwards. `machine`: where it runs; `reboots`: the machine starts anew after it. `decision`: what
+    a person has decided about rows in doubt. `met_at_s`: when a second process tries the same job, on `met_on`.
     """
 
     kill_at_step: int | None = None
@@ -34,6 +35,7 @@ class Life:
     met_at_s: float | None = None
     machine: Machine = HERE
     reboots: bool = False
+    decision: InDoubt = InDoubt.KEEP
     met_on: Machine = HERE
 
 
