@@ -142,7 +142,7 @@ class SqlLedger:
                         rows.c.job_no == job_no, rows.c.table_no == table_no, rows.c.row.between(first_row, last_row)
                     )
                 )
-                of_job = connection.execute(asked.order_by(rows.c.row))
+                of_job = connection.execute(asked.order_by(rows.c.row)).all()
                 found += [Known(job_id, change) for change in _changes(table, of_job)]
             return found
 
