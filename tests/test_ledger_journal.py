@@ -147,7 +147,9 @@ async def test_a_job_that_records_nothing_says_that_it_is_still_here(
     ledger.hold("a", [TABLE])
     watched = WatchedLedger(ledger)
     async with Journal(watched, "a") as journal:  # type: ignore[arg-type]
+        await journal.call(lambda: None)
         before = journal.last_renewed_s
+        watched.renewed.clear()
         time.pass_s(20)
         await asyncio.to_thread(watched.renewed.wait, 30)
         await journal.call(lambda: None)
@@ -164,6 +166,16 @@ async def test_nothing_may_be_sent_long_after_the_last_renewal(ledger: Ledger, t
         time.pass_s(1)
         assert not journal.may_send()
         await journal.record(*sending(1))
+        assert journal.may_send()
+
+
+async def test_nothing_may_be_sent_before_the_tables_are_known_to_be_ours(ledger: Ledger, time: SetClock) -> None:
+    ledger.hold("a", [TABLE])
+    time.pass_s(SEND_GUARD_S)
+    journal = Journal(ledger, "a")
+    assert not journal.may_send()
+    async with journal:
+        await journal.call(lambda: None)
         assert journal.may_send()
 
 

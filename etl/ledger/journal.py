@@ -6,6 +6,7 @@ written down.
 """
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -55,7 +56,7 @@ class Journal:
         self._ledger = ledger
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
-        self._renewed_s = ledger.clock.boottime_s()
+        self._renewed_s = -math.inf
         self._began_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
@@ -119,6 +120,8 @@ class Journal:
 
     def _work(self) -> None:
         try:
+            # The tables may have been held a while ago.
+            self._answer(_Call(self._renew, None))
             while self._take_turn(self._waiting()):
                 pass
         finally:
