@@ -333,6 +333,8 @@ def _in_parts(what: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 def _jobs_of(connection: sa.Connection, table_no: int | None) -> list[tuple[int, str]]:
     """The jobs that have rows of a table, the oldest first."""
+    if table_no is None:
+        return []
     has_rows = sa.exists().where(rows.c.job_no == jobs.c.number, rows.c.table_no == table_no)
     asked = sa.select(jobs.c.number, jobs.c.id).where(has_rows).order_by(jobs.c.started, jobs.c.number)
     return [(row.number, row.id) for row in connection.execute(asked)]

@@ -1,4 +1,7 @@
-"""Schema 1: jobs, and rows under the whole key of their table. Only ever in SQLite."""
+"""Schema 1: jobs, and rows under the whole key of their table. Only ever in SQLite.
+
+It must never know the schema of today.
+"""
 
 import sqlalchemy as sa
 from alembic import op

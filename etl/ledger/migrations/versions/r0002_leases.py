@@ -1,4 +1,7 @@
-"""Schema 2: numbers instead of keys, leases, baselines, and what an outcome was made of."""
+"""Schema 2: numbers instead of keys, leases, baselines, and what an outcome was made of.
+
+It must never know the schema of today, even where that is still the same.
+"""
 
 import sqlalchemy as sa
 from alembic import op
