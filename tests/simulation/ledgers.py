@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -19,6 +20,8 @@ from etl.ledger.schema import metadata, revisions
 from etl.ledger.sql import SqlLedger
 from tests.simulation.loop import Process
 from tests.simulation.server import EPOCH
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,13 @@ class SharedStore(real.SqliteStore):
         )
         sa.event.listen(self._engine, "connect", real._be_careful)
         sa.event.listen(self._engine, "begin", real._begin)
+        self._connection = self._engine.connect()
         self.run(self._make, writes=True)
+
+    def run(self, work: Callable[[sa.Connection], T], *, writes: bool = False) -> T:
+        """One connection for everybody: opening it takes longer than most of what is done in it."""
+        with self._lock, real._translated(self._file), self._connection.begin():
+            return work(self._connection)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -59,6 +68,11 @@ class SharedStore(real.SqliteStore):
 
         self.run(work, writes=True)
 
+    def end(self) -> None:
+        """Nobody needs it any more."""
+        self._connection.close()
+        self._engine.dispose()
+
     def close(self) -> None:
         """A process that lets go leaves the database where it is."""
 
@@ -66,7 +80,7 @@ class SharedStore(real.SqliteStore):
 @cache
 def _store() -> SharedStore:
     store = SharedStore()
-    atexit.register(store._engine.dispose)
+    atexit.register(store.end)
     return store
 
 
