@@ -16,7 +16,7 @@ from etl.api import Api, Waiting
 from etl.checking import Checked, Fitted, check_rows, report_of
 from etl.choosing import Choose
 from etl.crashpoints import reach
-from etl.errors import EtlError, JobHeldError, StoppedError, UsageError
+from etl.errors import EtlError, JobHeldError, LeaseLostError, StoppedError, UsageError
 from etl.inputs import Inputs
 from etl.jobs import (
     ImportJob,
@@ -158,6 +158,8 @@ class Importer:
                 road = _Road(contract, ledger, journal, held, settlement)
                 await self._send_all(fitted, rows, road)
                 unwritten = journal.failure
+            if isinstance(unwritten, LeaseLostError):
+                raise unwritten  # the report is written by whoever has taken over
             reach("rows-done")
             summary = report.close(
                 read=settlement.read,
