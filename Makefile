@@ -29,8 +29,9 @@ fuzz: $(STAMP) ## Read damaged files of every format, 10 minutes each (KINDS="cs
 
 SEEDS ?= 100000
 FROM ?= 0
-soak: $(STAMP) ## Simulate whole jobs against an API that fails in every way (SEEDS=100000 FROM=0)
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+GAMES ?= 2000
+soak: $(STAMP) ## Simulate whole jobs against an API that fails in every way (SEEDS=100000 FROM=0 GAMES=2000)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --games $(GAMES)
 
 ROUNDS ?= 5
 bench: $(STAMP) ## Measure reading and checking beside peers (KINDS="csv jsonl xlsx" ROUNDS=5)

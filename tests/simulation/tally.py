@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
+from functools import partial
 
 from tests.simulation.job import Job, Record
 from tests.simulation.plan import Plan, draw_plan
@@ -102,11 +103,11 @@ def run_seeds(seeds: Iterable[int], draw: Draw = draw_plan) -> Tally:
     return tally
 
 
-def run_in_parts(seeds: range, part: int = 250) -> Iterator[Tally]:
+def run_in_parts(seeds: range, draw: Draw = draw_plan, part: int = 100) -> Iterator[Tally]:
     """Run the jobs of these seeds in two processes; what has come so far, after each part."""
     tally = Tally()
     parts = [range(at, min(at + part, seeds.stop)) for at in range(seeds.start, seeds.stop, part)]
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        for done in pool.map(run_seeds, parts):
+        for done in pool.map(partial(run_seeds, draw=draw), parts):
             tally.merge(done)
             yield tally
