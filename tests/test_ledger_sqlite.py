@@ -15,6 +15,7 @@ from etl.errors import LedgerError, UsageError
 from etl.ledger import RowKey, State, migrating, open_ledger, open_sqlite
 from etl.ledger.disks import Mount, UnfitError, mount_of, refuse_unfit
 from etl.ledger.schema import REVISION, VERSION
+from etl.ledger.sql import SqlLedger
 from etl.ledger.sqlite import APPLICATION_ID, SqliteStore
 from tests.ledger_places import OTHER, TABLE, created, job, python, sending
 
@@ -346,3 +347,32 @@ def test_a_writer_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest
 def test_every_version_has_its_step() -> None:
     steps = sorted(Path(migrating.__file__).parent.glob("migrations/versions/r*.py"))
     assert [step.name[1:5] for step in steps] == [f"{version:04}" for version in range(1, VERSION + 1)]
+
+
+def test_nothing_goes_through_every_row_of_a_ledger(tmp_path: Path) -> None:
+    """What a job asks when it begins must not become slow with what other jobs have left."""
+    file = tmp_path / "ledger.db"
+    ledger = SqlLedger(store := SqliteStore(file))
+    store.prepare()
+    ledger.open_job(job("a"))
+    ledger.record("a", [*sending(1), *created(2)])
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    sa.event.listen(store._engine, "before_cursor_execute", lambda _c, _k, sql, given, *_: asked.append((sql, given)))
+    ledger.hold("a", [TABLE, OTHER])
+    list(ledger.known(TABLE, 0, 9))
+    ledger.created_ids(TABLE)
+    ledger.owned(["x", "y"])
+    for state in (State.IN_DOUBT, State.PENDING, State.SENDING):
+        list(ledger.rows("a", state))
+    ledger.close()
+    with closing(sqlite3.connect(file)) as connection:
+        plans = {
+            sql: " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", given))
+            for sql, given in asked
+            if "source_row" in sql
+        }
+    assert len(plans) >= 7
+    assert [sql for sql, plan in plans.items() if "SCAN source_row" in plan] == []
+    of_open_rows = [plan for sql, plan in plans.items() if "'in_doubt', 'pending'" in sql]
+    assert of_open_rows
+    assert all("open_rows" in plan and "TEMP B-TREE" not in plan for plan in of_open_rows)

@@ -25,7 +25,7 @@ CHUNK: Final = 10_000
 ASKED: Final = 500
 """So many ids are asked for at a time."""
 _OPEN_STATES: Final = (State.SENDING, State.IN_DOUBT, State.PENDING)
-_IS_OPEN: Final[sa.ColumnElement[bool]] = sa.literal_column(OPEN, sa.Boolean)
+_IS_OPEN: Final = sa.text(OPEN)
 _OUTCOME: Final[tuple[sa.ColumnElement[Any], ...]] = tuple(
     sa.literal_column(name) for name in ("row", "state", *Change._fields[2:])
 )
@@ -193,7 +193,7 @@ class SqlLedger:
         return self._store.run(work)
 
     def rows(self, job_id: str, state: State) -> Iterator[Change]:
-        def where(job_no: int, table_no: int) -> list[sa.ColumnElement[bool]]:
+        def where(job_no: int, table_no: int) -> list[Any]:
             of_table = [rows.c.table_no == table_no, rows.c.state == state.value]
             if state not in _OPEN_STATES:
                 return [rows.c.job_no == job_no, *of_table]
