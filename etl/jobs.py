@@ -144,11 +144,16 @@ def parents_table(job_id: str) -> str:
 
 
 def refuse_twin(facts: JobFacts, ledger: Ledger) -> None:
-    """Raises UsageError where the same import was begun before and is not finished (product page, "Typed again")."""
+    """Raises UsageError where the same import was begun before and is not finished (product page, "Typed again").
+
+    One that stopped before its first row, such as for --max-errors, stands in nobody's way.
+    """
     for record in ledger.jobs():
         if record.facts.identity == facts.identity and is_unfinished(record):
             if record.held_by is not None:
                 raise UsageError(f"This import is running already: {record.held_by}.", "Wait until it has ended.")
+            if not ledger.count(record.facts.id):
+                continue  # nothing of it was sent
             raise UsageError(
                 f"This import was begun before and is not finished: job {record.facts.id}.",
                 f"Carry on with: coval-etl resume {record.facts.id}   (--again starts anew and sends every row again.)",

@@ -4,10 +4,8 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -251,21 +249,6 @@ def test_rows_that_the_api_no_longer_has_are_created_again(tmp_path: Path) -> No
     assert etl(tmp_path, *command).json["rows"]["unchanged"] == 5
 
 
-def test_two_processes_cannot_import_the_same_at_once(tmp_path: Path) -> None:
-    (tmp_path / "many.csv").write_text("input_str\n" + "".join(f"call {n}\n" for n in range(200)))
-    with running_sandbox_process(tmp_path, "--latency", "0.2") as (url, key):
-        command = ["import", "many.csv", "--base-url", url, "--json", "--test-set", "calls", "--create-missing"]
-        environment = {"COVAL_API_KEY": key, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "s"), "PATH": ""}
-        first = subprocess.Popen(
-            [sys.executable, "-m", "etl", *command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
-        )
-        wait_until_sending(first, tmp_path / "s" / "coval-etl" / "ledger.db")
-        second = etl(tmp_path, *command, COVAL_API_KEY=key, XDG_STATE_HOME=str(tmp_path / "s"))
-        out, _ = first.communicate(timeout=100)
-    assert (second.code, second.json["error"]["code"]) == (2, "job_held")
-    assert json.loads(out)["rows"]["created"] == 200
-
-
 def test_a_report_folder_that_cannot_be_used_is_refused_before_anything_is_made(tmp_path: Path, cases: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "theirs.txt").write_text("theirs")
@@ -347,48 +330,6 @@ def test_a_workbooks_rejects_are_a_workbook(tmp_path: Path) -> None:
     rows = sum(sheet.max_row - 1 for sheet in book)
     assert rows == said.json["rows"]["rejected"]
     assert {sheet.cell(1, sheet.max_column).value for sheet in book} == {"_coval_etl_error"}
-
-
-def test_an_interrupted_import_reports_every_row_and_carries_on_when_typed_again(tmp_path: Path) -> None:
-    rows = 400
-    (tmp_path / "many.csv").write_text("input_str\n" + "".join(f"call number {n}\n" for n in range(rows)))
-    with running_sandbox_process(tmp_path, "--latency", "0.05") as (url, key):
-        command = [sys.executable, "-m", "etl", "import", "many.csv", "--base-url", url, "--json", "--report", "first"]
-        command += ["--test-set", "calls", "--create-missing", "--concurrency", "4"]
-        environment = {"COVAL_API_KEY": key, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "s"), "PATH": ""}
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
-        wait_until_sending(process, tmp_path / "s" / "coval-etl" / "ledger.db")
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-        first = json.loads(out)
-        again = etl(
-            tmp_path,
-            *("import", "many.csv", "--base-url", url, "--json", "--test-set", "calls", "--report", "second"),
-            COVAL_API_KEY=key,
-            XDG_STATE_HOME=str(tmp_path / "s"),
-        )
-    assert process.returncode == first["exit_code"] == 4
-    assert 0 < first["rows"]["created"] < rows
-    assert first["rows"]["created"] + first["rows"]["pending"] == first["rows"]["read"] == rows
-    assert again.code == 0
-    assert again.json["rows"]["unchanged"] == first["rows"]["created"]
-    assert again.json["rows"]["created"] == first["rows"]["pending"]
-
-
-def wait_until_sending(process: "subprocess.Popen[bytes]", ledger: Path) -> None:
-    """Until some rows are created: asked of the ledger itself, not of a clock."""
-    while process.poll() is None:
-        if ledger.exists() and created_rows(ledger) > 8:
-            return
-    raise AssertionError("the import ended before it could be interrupted")
-
-
-def created_rows(ledger: Path) -> int:
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
-        try:
-            return int(connection.execute("SELECT count(*) FROM row WHERE state = 'created'").fetchone()[0])
-        except sqlite3.OperationalError:  # not made yet, or being written
-            return 0
 
 
 class running_sandbox_process:  # noqa: N801  (used as a function: `with running_sandbox_process(...) as (url, key)`)

@@ -79,6 +79,8 @@ class SqliteStore:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = threading.RLock()
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder, not a ledger.", "Give a file with --ledger.")
         with _translated(file):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             refuse_unfit(file)
