@@ -143,7 +143,7 @@ class SqlLedger:
                     )
                 )
                 of_job = connection.execute(asked.order_by(rows.c.row)).all()
-                found += [Known(job_id, change) for change in _changes(table, of_job)]
+                found += [tuple.__new__(Known, (job_id, change)) for change in _changes(table, of_job)]
             return found
 
         return iter(self._store.run(work))
@@ -366,9 +366,13 @@ def _baseline(connection: sa.Connection, job_no: int, scope: str) -> tuple[int, 
 
 
 def _changes(table: str, found: Iterable[AnyRow]) -> list[Change]:
-    # Spelled out, as a million rows pass here.
+    # A million rows pass here: made as the tuples that they are, they take half the time.
+    new = tuple.__new__
     return [
-        Change(RowKey(table, row), _STATES[state], body, id_, attempts, evidence, status, code, field, version)
+        new(
+            Change,
+            (new(RowKey, (table, row)), _STATES[state], body, id_, attempts, evidence, status, code, field, version),
+        )
         for row, state, body, id_, attempts, evidence, status, code, field, version in found
     ]
 
