@@ -153,6 +153,8 @@ def _serve() -> None:
         if 0 in ready:
             read = os.read(0, 1 << 20)
             open_ = bool(read)
+            for _, pid in () if open_ else living.values():  # nobody waits for them any more
+                os.kill(pid, signal.SIGKILL)
             *lines, text = (text + read).split(b"\n")
             for line in lines:
                 asked = json.loads(line)

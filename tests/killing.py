@@ -253,6 +253,8 @@ def _judge_ledger(place: World, stored: Mapping[str, Text]) -> list[str]:
 
 
 def _judge_report(place: World, stored: Mapping[str, Text]) -> list[str]:
+    if not (place.folder / "report" / "summary.json").exists():
+        return ["there is no report"]
     summary = json.loads((place.folder / "report" / "summary.json").read_text())
     lines = [json.loads(line) for line in (place.folder / "report" / "results.jsonl").read_text().splitlines()]
     counts = dict(summary["rows"])
