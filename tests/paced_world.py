@@ -109,6 +109,17 @@ class Window:
 
 
 @dataclass
+class Mood:
+    """One request in so many is refused, whatever the pace, for a second."""
+
+    one_in: int
+    dice: random.Random = field(default_factory=lambda: random.Random(7))
+
+    def refuse(self, now_s: float) -> float:
+        return 1.0 if self.dice.randrange(self.one_in) == 0 else 0.0
+
+
+@dataclass
 class World:
     """An API and what it saw. `trouble` answers instead of it, by the time."""
 

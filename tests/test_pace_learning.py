@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from etl.api import Answer, Cause, NoAnswer, Pace
-from tests.paced_world import REFUSED, Bucket, Limit, Window, World, run_virtually, virtual_clock, work_for
+from tests.paced_world import REFUSED, Bucket, Limit, Mood, Window, World, run_virtually, virtual_clock, work_for
 
 ALLOWED = 10.0
 SECONDS = 120.0
@@ -51,6 +51,17 @@ def test_a_quota_by_the_minute_is_used_up_and_not_knocked_at() -> None:
     assert world.accepted(0, 600) / ALLOWED >= 0.85
     assert world.replies["429"] <= 0.02 * world.replies["201"]
     assert world.early == 0
+
+
+@pytest.mark.parametrize("one_in", [20, 50, 200])
+def test_refusals_that_are_not_about_the_rate_do_not_bring_it_down_for_good(one_in: int) -> None:
+    async def main() -> float:
+        world = World(Mood(one_in))
+        await work_for(world, Pace(16, clock=virtual_clock()), 16, 600)
+        return world.accepted(300, 600)
+
+    # Each refusal closes the gate for a second or more; so many rows go through between two of them.
+    assert run_virtually(main) >= one_in / 4
 
 
 def test_a_rate_that_was_lowered_or_lifted_is_learned_anew() -> None:

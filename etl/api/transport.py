@@ -27,6 +27,8 @@ CONNECT_LIMIT_S = 15.0
 """How long one connection may take to be made, TLS included."""
 KEY_LENGTH = 8
 """A shorter key is no secret, and would be found in any text."""
+HAND_OVER_S = 30.0
+"""So long after it was asked for a request may still leave. A job's lease lasts that much longer than sending does."""
 LARGE_BODY_BYTES = 1 << 19
 
 
@@ -91,6 +93,8 @@ class HttpTransport:
         """`connections`: how many may be open at once; the caller never has more requests in flight."""
         self.sent = 0
         self._target = target
+        self._quoted_key = quote(target.key, safe="", errors="replace")
+        self._telling = (target.key.encode(errors="replace"), self._quoted_key.encode(), b"\\u", b"\\/")
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -123,7 +127,7 @@ class HttpTransport:
         """One request, once: never repeated, never redirected. `body` is JSON. Raises UsageError for a bad URL."""
         if self._session is None:
             raise RuntimeError("the session is not open")
-        handed_over = SimpleNamespace(value=False)
+        handed_over = SimpleNamespace(value=False, until_s=_awake_s() + HAND_OVER_S)
         started = time.monotonic()
         try:
             async with self._session.request(
@@ -175,14 +179,13 @@ class HttpTransport:
 
     def _may_tell(self, text: bytes) -> bool:
         """Whether the key can be in a reply: as it is, as a URL has it, or in JSON's escapes."""
-        key = self._target.key
-        return any(form in text for form in (key.encode(), quote(key, safe="").encode(), b"\\u", b"\\/"))
+        return any(form in text for form in self._telling)
 
     def _hide(self, text: str) -> str:
         key = self._target.key
         if len(key) < KEY_LENGTH:
             return text
-        return text.replace(key, HIDDEN).replace(quote(key, safe=""), HIDDEN)
+        return text.replace(key, HIDDEN).replace(self._quoted_key, HIDDEN)
 
     def _hide_within(self, value: Any) -> Any:
         """A parsed reply without the key, however its text spelt it. Raises RecursionError for one that is too deep."""
@@ -214,7 +217,15 @@ async def _once(request: aiohttp.ClientRequest, carry: aiohttp.ClientHandlerType
 
 
 async def _mark_handed_over(_session: aiohttp.ClientSession, context: SimpleNamespace, _facts: object) -> None:
+    """Raises TimeoutError where this process slept until now: its job may be another one's by this time."""
+    if _awake_s() > context.trace_request_ctx.until_s:
+        raise TimeoutError
     context.trace_request_ctx.value = True
+
+
+def _awake_s() -> float:
+    """Seconds of a clock that goes on while the machine sleeps, where the system has one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _as_payload(body: bytes | None) -> bytes | io.BytesIO | None:

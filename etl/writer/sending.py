@@ -116,6 +116,8 @@ class Sender:
             if not await self._pace.clear(place):
                 await self.note(Change(row.key, State.PENDING))
                 return 0.0, None
+            if not self._journal.may_send() and not await self._intend(row):  # the gate was closed for long
+                return 0.0, None
             outcome = await self._request(body)
             reach("answered")
             self.traffic.sent += 1
