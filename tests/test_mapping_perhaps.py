@@ -156,3 +156,14 @@ def test_names_that_were_once_taken_for_something_else(
     found = guessed(header)
     assert found.mapping.name == mapping
     assert found.columns.items() >= taken.items()
+
+
+@pytest.mark.parametrize(("who", "turns"), [(("Caller", "Agent"), True), (("Ann", "Ben"), False)])
+def test_rows_that_look_like_turns_are_asked_about(tmp_path: Path, who: tuple[str, str], *, turns: bool) -> None:
+    (tmp_path / "rows.csv").write_text(
+        f"Case ID,Turn No,Speaker,Utterance\n1,1,{who[0]},Where is it?\n1,2,{who[1]},Which order?\n"
+    )
+    said = etl(tmp_path, "preview", "rows.csv")
+    assert said.code == (2 if turns else 0)
+    assert ("each row looks like one turn of a conversation, for 'Speaker' says who speaks" in said.err) is turns
+    assert etl(tmp_path, "preview", "rows.csv", "--mapping", "test-cases").code == 0
