@@ -59,7 +59,7 @@ def _told_of_turns(table: Table, guess: Guess, choose: Choose | None) -> Guess:
     refusal = MappingError(
         f"{_name(table)}: each row looks like one turn of a conversation, for {guess.speaker!r} says who speaks, and "
         f"{guess.mapping.name} would make a record of each row.",
-        "Write a mapping with source: {group_by: …, order_by: …} and collect: docs/mapping.md, Several rows, one record;"
+        "Write a mapping with source: {group_by: …, order_by: …} and collect: see docs/mapping.md, 'Several rows';"
         f" if each row is a record: --mapping {guess.mapping.name}.",
     )
     return _asked([replace(guess, speaker=None)], choose, refusal)
