@@ -159,14 +159,14 @@ def check_rows(
     limit: int | None = None,
     strict: bool = False,
     assume_test_set: bool = False,
-    near_duplicates: bool = False,
+    near_duplicates: bool | Nearness = False,
 ) -> Iterator[Checked]:
     """Every row of every table: read, mapped, checked, in order.
 
     `where` is an expression over the columns, `limit` the number of rows to take, `strict` turns warnings into errors,
     `assume_test_set` lets `test_set_id` be absent (it is decided later), `near_duplicates` has test cases compared with
-    each other. Raises FileError where a file breaks off and
-    UsageError for an expression that cannot be used.
+    each other; a `Nearness` that has seen rows before compares none of them again. Raises FileError where a file breaks
+    off and UsageError for an expression that cannot be used.
     """
     left = limit
     with ExitStack() as undo:
@@ -174,10 +174,11 @@ def check_rows(
             resource.name: undo.enter_context(Repeats(resource, strict=strict))
             for resource in {one.resource.name: one.resource for one in fitted}.values()
         }
-        nearness = Nearness(strict=strict)
+        nearness = near_duplicates if isinstance(near_duplicates, Nearness) else Nearness(strict=strict)
+        nearness.begin_again()
         for one in fitted:
             wanted = _wanted(one, where)
-            compared = near_duplicates and one.resource is TEST_CASES
+            compared = near_duplicates is not False and one.resource is TEST_CASES
             for batch in _records(one, wanted):
                 skipped = _skipped(batch, wanted)
                 if left is not None:

@@ -5,6 +5,7 @@ Must never know how a question reaches a person.
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from etl import mapping as maps
 from etl.batch import Table
@@ -43,13 +44,25 @@ def only_one(table: Table, guesses: Sequence[Guess], choose: Choose | None) -> G
     """
     equals = tied(guesses)
     if len(equals) == 1:
-        return _decided(table, equals[0], choose) if equals[0].perhaps else equals[0]
+        best = equals[0] if equals[0].speaker is None else _told_of_turns(table, equals[0], choose)
+        return _decided(table, best, choose) if best.perhaps else best
     names = " and ".join(one.mapping.name for one in equals)
     refusal = MappingError(
         f"{_name(table)}: the mappings {names} fit equally well.",
         "Say which resource it is with --resource, or which mapping with --mapping.",
     )
     return _asked(equals, choose, refusal)
+
+
+def _told_of_turns(table: Table, guess: Guess, choose: Choose | None) -> Guess:
+    """The mapping all the same, if a person says that each row is a record of its own, and not a turn of one."""
+    refusal = MappingError(
+        f"{_name(table)}: each row looks like one turn of a conversation, for {guess.speaker!r} says who speaks, and "
+        f"{guess.mapping.name} would make a record of each row.",
+        "Write a mapping with source: {group_by: …, order_by: …} and collect: see docs/mapping.md, 'Several rows';"
+        f" if each row is a record: --mapping {guess.mapping.name}.",
+    )
+    return _asked([replace(guess, speaker=None)], choose, refusal)
 
 
 def _decided(table: Table, guess: Guess, choose: Choose | None) -> Guess:

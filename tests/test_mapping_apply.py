@@ -291,7 +291,7 @@ def test_numbered_keys_of_json_lines_take_text_only(tmp_path: Path) -> None:
     mapping = mapping_of(tmp_path, 'simulation_metadata_input.script_turns: {from_pattern: "turn_{n}"}')
     made = mapped(mapping, json_batch({"turn_1": "Hi", "turn_2": None, "turn_3": "Bye"}, {"turn_1": 5, "turn_2": "x"}))
     assert made.bodies[0] == {"simulation_metadata_input": {"script_turns": ["Hi", "Bye"]}}
-    assert made.codes == ["wrong_type"]
+    assert made.codes == ["turn_gap", "wrong_type"]
 
 
 def test_an_expression_sees_json_values_as_they_are_written(tmp_path: Path) -> None:

@@ -393,3 +393,11 @@ def test_kinds_that_are_lost_or_ignored_are_not_said_again(tmp_path: Path) -> No
     assert mapped(of(tmp_path, fields, more="ignored: {out: no use}\n"), batch).problems == []
     lost = mapped(of(tmp_path, fields, more="lost: {out.a: nothing for it}\n"), batch)
     assert lost.messages == ["out.a has a value that is not sent: nothing for it"]
+
+
+def test_a_key_that_is_written_with_escapes_is_found(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, 'input_str: {from: vars.ask}\nexpected_behaviors: {from: "vars.list[is=x].t"}')
+    escaped = r'{"\u0061sk": "Hi", "list": [{"i\u0073": "x", "t": "A"}]}'
+    cells = [escaped, '{"ask": "Ho", "list": [{"is": "y", "t": "B"}]}']
+    made = mapped(mapping, batch_of({"vars": cells}))
+    assert made.bodies == [{"input_str": "Hi", "expected_behaviors": ["A"]}, {"input_str": "Ho"}]

@@ -13,6 +13,7 @@ from etl.mapping import FITS, Guess, guess
 from tests.command import etl
 from tests.real_headers import LATER, LIST, real_tables, sample_of
 
+TURNS = "simulation_metadata_input.script_turns"
 SAYS, SHOULD = "Where is my order and when does it come?", "Asks for the order number first"
 
 
@@ -136,3 +137,33 @@ def test_inspect_says_what_a_column_may_be(tmp_path: Path) -> None:
     (table,) = json.loads(etl(tmp_path, "inspect", "cases.csv", "--json").out)["tables"]
     assert table["columns"][1]["field"] is None
     assert table["columns"][1]["evidence"] == "may be expected_behaviors: agent in its name"
+
+
+@pytest.mark.parametrize(
+    ("header", "mapping", "taken"),
+    [
+        ({"Agent name": "Desk", "Model": "voice", "Phone": "+4930123456"}, "agents", {"Model": "model_type"}),
+        (
+            {"Escenario": SAYS, "Guión": "Cliente: Hola"},
+            "test-cases",
+            {"Guión": "simulation_metadata_input.script_turns"},
+        ),
+    ],
+)
+def test_names_that_were_once_taken_for_something_else(
+    header: dict[str, str], mapping: str, taken: dict[str, str]
+) -> None:
+    found = guessed(header)
+    assert found.mapping.name == mapping
+    assert found.columns.items() >= taken.items()
+
+
+@pytest.mark.parametrize(("who", "turns"), [(("Caller", "Agent"), True), (("Ann", "Ben"), False)])
+def test_rows_that_look_like_turns_are_asked_about(tmp_path: Path, who: tuple[str, str], *, turns: bool) -> None:
+    (tmp_path / "rows.csv").write_text(
+        f"Case ID,Turn No,Speaker,Utterance\n1,1,{who[0]},Where is it?\n1,2,{who[1]},Which order?\n"
+    )
+    said = etl(tmp_path, "preview", "rows.csv")
+    assert said.code == (2 if turns else 0)
+    assert ("each row looks like one turn of a conversation, for 'Speaker' says who speaks" in said.err) is turns
+    assert etl(tmp_path, "preview", "rows.csv", "--mapping", "test-cases").code == 0

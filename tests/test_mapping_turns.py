@@ -361,8 +361,9 @@ def test_columns_of_turns_may_hold_keys_and_agents(tmp_path: Path) -> None:
     batch = batch_of({"Turn 1": ["Hi", "Hi"], "Turn 2": ["Agent: Hello", None], "Turn 3": ["PIN [DTMF 12]", "press 1"]})
     made = mapped(mapping, batch, NEW)
     assert made.bodies == [{"script_turns": ["Hi", "PIN", keys("12")]}, {"script_turns": ["Hi", keys("1")]}]
-    assert made.codes == [Code.NOT_CONVERTIBLE]
-    assert mapped(mapping, batch, OLD).codes == [Code.NOT_CONVERTIBLE, Code.NOT_IN_CONTRACT, Code.NOT_IN_CONTRACT]
+    assert made.codes == [Code.NOT_CONVERTIBLE, Code.TURN_GAP]
+    codes = [Code.NOT_CONVERTIBLE, Code.NOT_IN_CONTRACT, Code.NOT_IN_CONTRACT, Code.TURN_GAP]
+    assert mapped(mapping, batch, OLD).codes == codes
 
 
 def test_turns_of_several_columns_are_one_script(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from etl.batch import column_letters
+from etl.readers import ReadOptions
 from etl.readers.workbooks.xlsx import hollow, sheet
 from tests.reading_talk import Row, cells, found, pack, parts_of, read, refusal
 
@@ -59,6 +60,14 @@ class TestTheEndOfASheet:
         places = [f"{column_letters(at)}2" for at in range(2, 16_384)]
         wide = f'<row r="2"><c r="A2"><v>7</v></c>{"".join(form.format(place) for place in places)}</row>'
         assert cells(read(book(tmp_path, wide + rows_of(range(3, 4_000), 1_000_000, form)))) == [("7", None)]
+
+    def test_is_passed_over_at_a_glance_too(self, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("etl.readers.READ_WHOLE_BYTES", 20_000)
+        monkeypatch.setattr("etl.readers.workbooks.xlsx.workbook.GLANCED_BYTES", 20_000)
+        monkeypatch.setattr(hollow, "_LEAST_BYTES", 1 << 16)
+        monkeypatch.setattr(sheet, "_MOST_HOLLOW", 100_000)
+        path = book(tmp_path, row(2, "first", form) + rows_of(range(3, 4_000), 1_000_000, form))
+        assert cells(read(path, ReadOptions(glance=True))) == [(None, "first")]
 
     def test_is_passed_over_at_most_so_far(self, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hollow, "MOST_BYTES", 1 << 20)

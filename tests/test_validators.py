@@ -438,7 +438,7 @@ def test_json_that_cannot_be_sent_is_found_in_its_cell() -> None:
 
 
 def test_a_body_that_is_no_json_spoils_its_row_even_if_every_cell_is_good() -> None:
-    batch = batch_of([case(metric_input="{}")], TEST_CASES.fields(OLD))
+    batch = batch_of([case(simulation_metadata_input="{}")], TEST_CASES.fields(OLD))
     after = check(batch, TEST_CASES, OLD, {}, {}, lambda frame: pl.Series(["{"] * frame.height, dtype=pl.String))
     (found,) = after.problems.iter_rows(named=True)
     assert (found["code"], found["field"], found["value"]) == ("malformed_json", None, None)
@@ -467,11 +467,15 @@ def test_only_test_cases_with_json_or_a_script_are_put_before_the_model() -> Non
     rows = [
         case(),
         case(input_type="SCRIPT"),
-        case(metric_input="{}"),
+        case(metric_input='{"any": [{"thing": 1e5}]}'),
         case(input_str="", expected_behaviors=["x"], description="x", user_notes="x", input_type="IVR"),
         case(**{"simulation_metadata_input.script_turns": ["Hi"]}),
+        case(metric_input="[1]"),
+        case(metric_input='{"a": "\\ud800"}'),
+        case(metric_input='{"a":' * 101 + "1" + "}" * 101),
+        case(simulation_metadata_input="{}"),
     ]
-    assert rows_put_before_the_model("test-cases", OLD, *rows) == [3, 4]
+    assert rows_put_before_the_model("test-cases", OLD, *rows) == [3, 7, 8, 9, 10]
     assert rows_put_before_the_model("test-cases", OLD, case(), case()) == []
     assert rows_put_before_the_model("test-cases", NEW, case(), case(script_turns='["Hi"]')) == [3]
 

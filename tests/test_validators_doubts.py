@@ -78,3 +78,22 @@ def test_a_variable_that_nothing_is_put_in_for_is_a_warning(
     ]
     assert found[0].message.endswith(ends or "")
     assert ("zzz" in found[0].message) == (key == "initialization_payload")
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (
+            r'{"a": "\ud83d\ude00 \uD83D!"}',
+            r"metric_input holds \uD83D, which is half of a character; write the whole one",
+        ),
+        (
+            r'{"a": "\ude00\ud83d\ude00"}',
+            r"metric_input holds \ude00, which is half of a character; write the whole one",
+        ),
+    ],
+)
+def test_a_cell_that_no_body_can_hold_is_told_with_what_would_do(cell: str, says: str) -> None:
+    (found,) = problems_of("test-cases", OLD, {**GOOD["test-cases"][OLD], "metric_input": cell})
+    assert found.code == "malformed_json"
+    assert says in found.message

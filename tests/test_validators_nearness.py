@@ -10,6 +10,8 @@ import pytest
 from rapidfuzz import fuzz
 
 from etl.batch import ROW, Batch, Origin
+from etl.checking import check_rows, choose_mappings, open_inputs
+from etl.resources import Contract
 from etl.validators import Nearness
 from etl.validators import nearness as room
 from tests.command import etl
@@ -130,3 +132,32 @@ def edited(chance: Random, text: str) -> str:
     for _ in range(chance.randint(1, max(1, len(text) // 15))):
         signs[chance.randrange(len(signs))] = chance.choice(("", "x", "y z", " "))
     return "".join(signs)
+
+
+def test_rows_that_are_checked_twice_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, CASES)
+    (tmp_path / "b.csv").write_text("input_str\nHang up at once!\nHang up at onze\n", encoding="utf-8")
+    compared: list[str] = []
+
+    real = fuzz.ratio
+
+    def ratio(one: str, other: str, *, score_cutoff: float) -> float:
+        compared.append(one)
+        return real(one, other, score_cutoff=score_cutoff)
+
+    monkeypatch.setattr(room.fuzz, "ratio", ratio)
+    nearness = Nearness()
+    found: list[list[tuple[object, ...]]] = []
+    counts = []
+    with open_inputs([str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]) as inputs:
+        fitted = choose_mappings(inputs, Contract.V2025_10)
+        for some in (fitted[:1], fitted, fitted):  # given up after the first table, then again from the start
+            rows = check_rows(some, Contract.V2025_10, assume_test_set=True, near_duplicates=nearness)
+            problems = pl.concat([checked.batch.problems for checked in rows])
+            found.append(problems.filter(pl.col("code") == "near_duplicate").rows())
+            counts.append(len(compared))
+    assert len(found[0]) == 4
+    assert found[1][:4] == found[0]
+    assert [problem[0] for problem in found[1][4:]] == [2, 3]
+    assert found[2] == found[1]
+    assert 0 < counts[0] < counts[1] == counts[2]

@@ -73,8 +73,7 @@ def fates(found: Guess, origin: Origin) -> dict[str, Fate]:
     for name, reason in bound.mapping.ignored.items():
         column = find_input(name, origin.columns)
         made |= {column.column: Fate("left out", reason)} if column else {}
-    conditions = [*([bound.where] if bound.where is not None else []), *(condition for _, condition in bound.rules)]
-    for name in (name for condition in conditions for name in condition.meta.root_names()):
+    for name in _named_in_conditions(bound):
         made.setdefault(name, Fate("looked at", "a condition of the mapping names it"))
     if bound.grouping is not None:
         made |= dict.fromkeys(bound.grouping.by, Fate("groups rows", "rows of one record have it in common"))
@@ -94,7 +93,13 @@ def _bound(found: Guess, origin: Origin) -> Bound | None:
 
 def _used(bound: Bound) -> set[str]:
     grouped = {*bound.grouping.by, bound.grouping.order} if bound.grouping else set()
-    return {column for columns in (*bound.columns.values(), grouped) for column in columns if column}
+    named = {*grouped, *_named_in_conditions(bound), *(one.column for one in bound.lost)}
+    return {column for columns in (*bound.columns.values(), named) for column in columns if column}
+
+
+def _named_in_conditions(bound: Bound) -> list[str]:
+    conditions = [*([bound.where] if bound.where is not None else []), *(condition for _, condition in bound.rules)]
+    return [name for condition in conditions for name in condition.meta.root_names()]
 
 
 def _faults(mapping: Mapping, origin: Origin, contract: Contract) -> Iterator[Fault]:

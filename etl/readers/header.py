@@ -39,6 +39,7 @@ _NUMBER = re.compile(r"[-+]?[\s\d.,'%€$£]*\d[\s\d.,'%€$£]*(?:[eE][-+]?\d+)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?|\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?")
 _SENTENCE = re.compile(r"(?:\S+\s+){3,}\S*[.!]")
 """Four words and more with a full stop. Questions may be names: those of a survey are."""
+_SHOWN_COLUMNS = 3
 _NO_NAMES = frozenset({"true", "false", "null", "n/a"})
 
 Line = tuple[int, Mapping[int, str]]
@@ -279,7 +280,7 @@ def _refuse_doubtful(lines: Sequence[Line], at: int, place: str) -> None:
     """Refuse (FileError) a likely header that may be one of two, or data: `lines[at]`."""
     row, titles = lines[at]
     if at and (above := lines[at - 1])[0] == row - 1 and _is_group_row(above[1], titles):
-        raise _two_rows(place, row - 1, row, row)
+        raise _two_rows(place, row - 1, row, row, sorted(titles.keys() - above[1].keys()))
     below = lines[at + 1 :]
     if len(below) > _FEW_ROWS and below[0][0] == row + 1 and _is_second_row(below[0][1], below[1:]):
         raise _two_rows(place, row, row + 1, row + 1)
@@ -293,10 +294,13 @@ def _refuse_doubtful(lines: Sequence[Line], at: int, place: str) -> None:
             )
 
 
-def _two_rows(place: str, first: int, second: int, likely: int) -> FileError:
+def _two_rows(place: str, first: int, second: int, likely: int, nameless: Sequence[int] = ()) -> FileError:
+    """`nameless` are the columns that have no name if the first row is the header."""
+    columns = ", ".join(column_letters(position) for position in nameless[:_SHOWN_COLUMNS])
+    other = f"; if it is row {first}, give column {columns} a name there, for it holds data" if columns else ""
     return FileError(
         f"{place}: the rows {first} and {second} look like one header in two rows.",
-        f"Say which one names the columns, for example --header-row {likely}",
+        f"Say which one names the columns, for example --header-row {likely}{other}",
     )
 
 

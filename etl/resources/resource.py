@@ -68,6 +68,8 @@ class FieldSpec:
     item: "FieldSpec | None" = None
     judged: bool = False
     """True where the model checks more than this spec says (a URL's host, JSON inside a string, a size)."""
+    free: bool = False
+    """True for an object of which the model asks nothing but to be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,11 @@ def _spec(path: str, info: FieldInfo) -> FieldSpec:
             **limits,
         )
     kind = Kind.OBJECT if _is_model(main) else _KINDS.get(base, Kind.JSON)
+    limits = _limits(rules)
+    if base is dict and get_args(main)[1:] == (Any,) and not limits:
+        return FieldSpec(kind=kind, judged=True, free=True, **values)
     judged = kind in {Kind.OBJECT, Kind.JSON}
-    return FieldSpec(kind=kind, **values, **({"judged": judged} | _limits(rules)))
+    return FieldSpec(kind=kind, **values, **({"judged": judged} | limits))
 
 
 def _item(path: str, annotation: Any) -> FieldSpec:

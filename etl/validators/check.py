@@ -67,6 +67,8 @@ _SCRIPT = pl.col("input_type") == "SCRIPT"
 """The one condition between two fields that a column of text can meet: a SCRIPT test case needs turns."""
 _TURNS = "script_turns"
 
+_SURELY_SHALLOW = 100
+"""So many brackets are never nested too deeply for the parser, whose limit is 200, also inside a body."""
 _DOUBTED = frozenset({"persona_metrics", "sub_sample_seed", "options", "metadata.input_template"})
 """Fields that `doubt_body` looks at."""
 
@@ -75,12 +77,29 @@ def _needs_the_model(frame: pl.DataFrame, resource: Resource, known: Mapping[str
     """Which rows rules alone cannot judge: where JSON stands, a field judged by more than its spec, or a condition."""
     if resource.model_decides:
         return pl.lit(value=True)
-    reasons = [pl.col(path).is_not_null() for path in frame.columns if path != ROW and _is_judged(known.get(path))]
+    free = [path for path in frame.columns if path in known and known[path].free]
+    reasons = [pl.lit(_odd_objects(frame[path])) for path in free]
+    judged = (path for path in frame.columns if path not in (ROW, *free) and _is_judged(known.get(path)))
+    reasons += [pl.col(path).is_not_null() for path in judged]
     if "input_type" in frame.columns:
         turns = [name for name in frame.columns if name.endswith(_TURNS) and frame.schema[name] == pl.List(pl.String)]
         there = pl.any_horizontal([pl.lit(value=False), *(pl.col(name).list.len() > 0 for name in turns)])
         reasons.append((_SCRIPT & ~there.fill_null(value=False)).fill_null(value=False))
     return pl.any_horizontal(reasons) if reasons else pl.lit(value=False)
+
+
+def _odd_objects(cells: pl.Series) -> pl.Series:
+    """Which cells of a field that takes any object are not surely one: the model's own parser reads the others."""
+    odd = cells.is_not_null()
+    shallow = (odd & (cells.str.count_matches(r"[\[{]") <= _SURELY_SHALLOW)).arg_true()
+    return odd.scatter(shallow, [not _is_object(cell) for cell in cells.gather(shallow)]) if shallow.len() else odd
+
+
+def _is_object(cell: str) -> bool:
+    try:
+        return isinstance(from_json(cell), dict)
+    except ValueError:
+        return False
 
 
 def _is_judged(spec: FieldSpec | None) -> bool:

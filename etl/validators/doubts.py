@@ -32,6 +32,12 @@ _VARIABLE = r"\{\{([^{}]*)\}\}"
 _SPOKEN_KEYS = r"(?i)\bdtmf\b[ \t]*(?:[:=>][ \t]*)?([0-9#*][0-9#*]*)"
 
 
+_ROLES = frozenset({"user", "assistant", "system", "developer", "tool", "function"})
+"""Who may speak in OpenAI's chat format, which no page of the API's narrows."""
+_CALLS = frozenset({"tool_calls", "function_call"})
+"""A message that calls something may say nothing."""
+
+
 def doubt_transcripts(frame: pl.DataFrame) -> Iterator[tuple[int, Finding]]:
     """Rows of input_type TRANSCRIPT whose `input_str` is no JSON array of `{role, content}` messages."""
     if not {"input_type", "input_str"} <= set(frame.columns):
@@ -54,6 +60,12 @@ def _transcript_fault(text: str) -> str | None:
     for number, message in enumerate(messages, start=1):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str) or "content" not in message:
             return f"has no role or no content in message {number}; {wanted}"
+        if message["role"].strip().lower() not in _ROLES:
+            return (
+                f"has the role {quote_value(None, message['role'])} in message {number}; user and assistant are known"
+            )
+        if message["content"] is None and not message.keys() & _CALLS:
+            return f"has null for the content of message {number}; {wanted}"
     return None
 
 

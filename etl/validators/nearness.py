@@ -53,6 +53,10 @@ class Nearness:
         self._places = Places()
         self._rows: list[int] = []
         self._index = pl.DataFrame(schema={"mark": pl.UInt64, "at": pl.UInt32})
+        self._compared: dict[int, int] = {}
+        """Of each table the last row that was looked at."""
+        self._answers: dict[int, tuple[int, float]] = {}
+        """The place of a row, and of the earlier one that is nearly the same, with their likeness."""
         self._left_out = 0
         self._is_told = False
 
@@ -62,23 +66,36 @@ class Nearness:
 
         `columns` are the source columns that fill each field.
         """
-        if FIELD not in batch.frame.columns:
+        if FIELD not in batch.frame.columns or not len(batch):
             return batch
         start = self._places.start(batch.origin)
         repeated = batch.problems.filter(pl.col("code") == Code.REPEATED_ROW)["row"]
         rows = batch.frame.filter(~skipped).select(ROW, FIELD, folded=_folded(pl.col(FIELD)))
         rows = rows.filter(pl.col("folded").str.len_bytes() > 0, ~pl.col(ROW).is_in(repeated.implode()))
+        before = self._compared.get(start, -1)
+        self._compare(rows.filter(pl.col(ROW) > before), start)
+        self._compared[start] = max(before, batch.frame[ROW][-1])
         found: list[Problem] = []
         column = next(iter(columns.get(FIELD, ())), None)
+        for row, text in rows.select(ROW, FIELD).iter_rows():
+            answer = self._answers.get(row + start)
+            if answer is None:
+                continue
+            sentence = self._say(answer[1], self._places.say(answer[0], start))
+            cell, shown = batch.origin.cell(column, row), show_value(FIELD, text)
+            code = Code.NEAR_DUPLICATE.value
+            found.append(Problem(row, self._severity.value, code, FIELD, column, cell, shown, sentence))
+        return batch.with_problems(problem.frame_of(found)) if found else batch
+
+    def begin_again(self) -> None:
+        """The same rows are looked at once more: what was found is said again, and nothing is compared twice."""
+        self._is_told = False
+
+    def _compare(self, rows: pl.DataFrame, start: int) -> None:
         for part in _parts(rows):
             kept = self._keep(part, start)
             for at, other, likeness in self._near(part["folded"].head(kept)):
-                row, text = part.row(at)[:2]
-                sentence = self._say(likeness, self._places.say(self._rows[other], start))
-                cell, shown = batch.origin.cell(column, row), show_value(FIELD, text)
-                code = Code.NEAR_DUPLICATE.value
-                found.append(Problem(row, self._severity.value, code, FIELD, column, cell, shown, sentence))
-        return batch.with_problems(problem.frame_of(found)) if found else batch
+                self._answers[part[ROW][at] + start] = self._rows[other], likeness
 
     def notes(self, row: int) -> Iterator[Problem]:
         """What is to be said, once, where not all rows were compared; `row` is the table's header."""

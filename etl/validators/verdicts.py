@@ -3,6 +3,7 @@
 Must never know the columns of the file, nor change a body that is sent.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -21,6 +22,12 @@ from etl.validators.translation import translate
 
 _STAND_IN = "?"
 """Put where a condition asks for a value, to see what else is asked for."""
+
+_SURROGATE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""The first half of a pair without the second, or the second without the first."""
 
 
 def judge_rows(
@@ -59,7 +66,13 @@ def _broken_cells(cells: Mapping[str, Any], in_use: Mapping[str, FieldSpec]) -> 
             try:
                 from_json(cell)
             except ValueError as error:
-                yield Finding(Code.MALFORMED_JSON, path, cell, spec, reason=f"cannot be sent as JSON: {error}")
+                half = _SURROGATE.search(cell)
+                reason = (
+                    f"holds {half[0]}, which is half of a character; write the whole one, or remove it"
+                    if half
+                    else f"cannot be sent as JSON: {error}; a very long number fits only as text, in quotes"
+                )
+                yield Finding(Code.MALFORMED_JSON, path, cell, spec, reason=reason)
 
 
 def _explain(

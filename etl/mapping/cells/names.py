@@ -52,6 +52,11 @@ def _digits(name: str) -> str:
     return "".join(letter for letter in name if letter.isdigit())
 
 
+def number_in(name: str) -> int:
+    """The last number in a name, 0 where there is none: 3 of `Turn 3`."""
+    return int(([*re.findall(r"\d+", name)] or ["0"])[-1])
+
+
 def suggest(word: str, words: Iterable[str]) -> str:
     """` (did you mean X?)` where one of the words is near, else nothing; to be put at the end of a sentence."""
     known = list(words)

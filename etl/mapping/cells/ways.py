@@ -4,14 +4,18 @@ Values keep the form they have in the file: a text is read, everything else stay
 know which field a value is for.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import and_
 from typing import NamedTuple
 
 import msgspec
 import polars as pl
+
+from etl.mapping.cells.series import only_where
 
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[("(?:[^"\\]|\\.)*")\]|\[\]|\[(\d{1,6})\]|\[([^\]=\d][^\]=]*)=([^\]]*)\]""")
 _HEAD = re.compile(r"[^.\[]+")
@@ -102,7 +106,7 @@ def reach(cells: pl.Series, way: Way) -> tuple[pl.Series, pl.Series]:
 
     Null where the cell is no JSON, the way leads nowhere, or to `null`.
     """
-    found = [None if cell is None else next(_follow(cell.encode(), way.parts), None) for cell in cells]
+    found = [None if cell is None else next(_follow(cell.encode(), way.parts), None) for cell in _with_keys(cells, way)]
     values = [None if raw is None else shown(raw) for raw in found]
     types = [None if raw is None or (type_ := type_of(raw)) == "string" else type_ for raw in found]
     return pl.Series(cells.name, values, dtype=pl.String), pl.Series(cells.name, types, dtype=pl.String)
@@ -111,9 +115,20 @@ def reach(cells: pl.Series, way: Way) -> tuple[pl.Series, pl.Series]:
 def reach_all(cells: pl.Series, way: Way) -> pl.Series:
     """What stands at all ends of a way in each cell (List(String)), in order; null where there is none."""
     found = [
-        None if cell is None else [shown(raw) for raw in _follow(cell.encode(), way.parts)] or None for cell in cells
+        None if cell is None else [shown(raw) for raw in _follow(cell.encode(), way.parts)] or None
+        for cell in _with_keys(cells, way)
     ]
     return pl.Series(cells.name, found, dtype=pl.List(pl.String))
+
+
+def _with_keys(cells: pl.Series, way: Way) -> pl.Series:
+    """The cells that hold every key of a way somewhere; null for the others: most rows have little of what may be."""
+    keys = dict.fromkeys(part.key for part in way.parts if part.key is not None)
+    there = [cells.str.contains(json.dumps(key, ensure_ascii=False), literal=True) for key in keys]
+    if not there:
+        return cells
+    escaped = cells.str.contains("\\u", literal=True)  # any letter of a key may be written so
+    return only_where(cells, (reduce(and_, there) | escaped).fill_null(value=False))
 
 
 def items_of(cell: str) -> list[bytes] | None:

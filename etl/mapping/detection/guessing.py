@@ -13,7 +13,7 @@ from etl.mapping.cells.names import fold
 from etl.mapping.cells.ways import parse_name, reach_all
 from etl.mapping.detection.columns import Use, settle, uses_of
 from etl.mapping.detection.evidence import values_by_column
-from etl.mapping.detection.perhaps import perhaps
+from etl.mapping.detection.perhaps import perhaps, who_speaks
 from etl.mapping.language.presets import presets
 from etl.mapping.language.spec import Mapping
 from etl.resources import RESOURCES, Contract
@@ -55,6 +55,8 @@ class Guess:
     doubts: dict[str, Use] = field(default_factory=dict)
     perhaps: dict[str, Use] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
+    speaker: str | None = None
+    """The column that says who speaks, where each row looks like one turn, and the mapping makes a record of it."""
 
     @property
     def columns(self) -> dict[str, str]:
@@ -142,7 +144,8 @@ def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: boo
     free = [column for column in table.filled if column not in found.uses and column not in found.doubts]
     asked = {} if chosen else perhaps(mapping, {*filled, *given}, free, table.values)
     score = round(0.45 * share / (1 + len(lacking) + vague), 3) if lacking or vague else _score(mapping, filled, share)
-    return Guess(mapping, score, found.uses, found.doubts, asked, lacking)
+    speaker = None if chosen else who_speaks(mapping, free, table.values)
+    return Guess(mapping, score, found.uses, found.doubts, asked, lacking, speaker)
 
 
 def _is_telling(mapping: Mapping, uses: dict[str, Use], demanded: Collection[str], given: Collection[str]) -> bool:

@@ -12,8 +12,9 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
 from etl.mapping.cells.names import fold
+from etl.mapping.cells.speakers import AGENT_WORDS, PERSONA_WORDS, SYSTEM_WORDS
 from etl.mapping.detection.columns import Use
-from etl.mapping.detection.evidence import Weight, form_of, weigh
+from etl.mapping.detection.evidence import MOSTLY, Weight, form_of, weigh
 from etl.mapping.fields.dialects import WRAPPED, declared_spec
 from etl.mapping.language.spec import Mapping, Rule
 from etl.resources import RESOURCES
@@ -52,6 +53,19 @@ def perhaps(
             if column not in found and (why := _why(column, rule, words)) and _may_hold(mapping, path, values, column):
                 found[column] = Use(path, why, 0.5)
     return found
+
+
+def who_speaks(mapping: Mapping, free: Sequence[str], values: Pairs[str, Sequence[str]]) -> str | None:
+    """The column that says of each row whether the persona or the agent speaks: such rows are turns, not records."""
+    if mapping.resource != "test-cases" or mapping.source.requires is not None or mapping.source.group_by is not None:
+        return None
+    for column in free:
+        known = [value.strip().lower() for value in values.get(column, ())]
+        personas = sum(re.fullmatch(PERSONA_WORDS, value) is not None for value in known)
+        agents = sum(re.fullmatch(f"{AGENT_WORDS}|{SYSTEM_WORDS}", value) is not None for value in known)
+        if personas and agents and personas + agents >= MOSTLY * len(known):
+            return column
+    return None
 
 
 def _awaited(mapping: Mapping, paths: Collection[str]) -> Iterator[str]:

@@ -200,12 +200,22 @@ def _check_rest(mapping: Mapping, resource: Resource) -> Iterator[tuple[Loc, str
             yield ("unmapped", "into"), f"{into} cannot hold the other columns; {advice}"
         elif into in mapping.fields:
             yield ("unmapped", "into"), f"{into} is filled by fields already; name another key, such as {into}.source"
+    for path in paths:
+        above = [other for other in paths if path.startswith(f"{other}.") and not _is_object(resource, other)]
+        if above:
+            advice = "keep one of them, or name another key"
+            yield ("fields", path), f"{path} stands inside {above[0]}, which has a value of its own; {advice}"
     targets = {path: [find_target(resource, path, contract) for contract in Contract] for path in paths}
     sent = {path: [(target.path, target.shape) for target in found] for path, found in targets.items()}
     for number, path in enumerate(paths):
         for other in paths[:number]:
             if sent[path] == sent[other] and not {path, other} & _WRAPPING:
                 yield ("fields", path), f"{path} and {other} are the same field; keep one of them"
+
+
+def _is_object(resource: Resource, path: str) -> bool:
+    """Whether the API itself has an object there: what stands inside it joins what is given whole."""
+    return any(path in resource.fields(contract) for contract in Contract)
 
 
 def _say_unknown_target(resource: Resource, path: str) -> str:

@@ -28,7 +28,8 @@ def apply(bound: Bound, batch: Batch) -> Batch:
     """
     types = json_types(batch.source)
     plan = bound.plan(typed=types is not None)
-    cells = without_nulls(batch.source) if plan.expressions or bound.rules else batch.source
+    whole = plan.expressions or bound.rules or any(feed.numbered for feed in bound.feeds)
+    cells = without_nulls(batch.source) if whole else batch.source
     working = _working_frame(plan, batch.source, types)
     if plan.expressions:
         working = working.hstack(cells.select(plan.expressions))
@@ -45,6 +46,7 @@ def apply(bound: Bound, batch: Batch) -> Batch:
         *found.lost(batch.source),
         *found.unused_keys(batch.source),
         *found.left_behind(batch.source),
+        *found.gaps(cells),
         *found.own_rules(cells),
         *found.uncollected(batch),
         *found.rivals(plan.rivalries),

@@ -6,6 +6,7 @@ Must never know whether a value is one that the API takes: that is for the rules
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import TypeVar
 
 import polars as pl
@@ -14,7 +15,7 @@ from etl.batch import MEMBERS, RECORD, ROW, Batch
 from etl.mapping.cells.jsoncells import look_up, quoted
 from etl.mapping.cells.jsonmending import TRY
 from etl.mapping.cells.keys import keys_left
-from etl.mapping.cells.names import spelled
+from etl.mapping.cells.names import number_in, spelled
 from etl.mapping.cells.series import found_in
 from etl.mapping.cells.transcripts import explain
 from etl.mapping.cells.ways import Input, left_by, reach_all
@@ -119,6 +120,26 @@ class Finder:
                 )
                 code = Code.NOT_CONVERTIBLE.value
                 yield Problem(record, Severity.WARNING.value, code, None, column, where, value, sentence)
+
+    def gaps(self, cells: pl.DataFrame) -> Iterator[Problem]:
+        """Rows with an empty numbered turn, or none of that number, before one that is said."""
+        leaves = [leaf for feed in self._bound.feeds for leaf in feed.leaves]
+        for feed in (leaf for leaf in leaves if leaf.numbered and leaf.target.turns):
+            names = [name for name in feed.columns if name in cells.columns]
+            said = cells.select(ROW, *(found_in(cells[name], r"\S").alias(name) for name in names))
+            for before, name in pairwise(names):
+                rows = said.filter(~pl.col(before) & pl.any_horizontal(names[names.index(name) :]))
+                for row in rows[ROW]:
+                    sentence = f"{before} is empty, and a later turn is not; the turns are sent one after the other"
+                    yield self._gap(row, feed, before, sentence)
+                if number_in(name) - number_in(before) > 1:
+                    for row in said.filter(name)[ROW]:
+                        sentence = f"the file goes from {before} to {name}; the turns are sent one after the other"
+                        yield self._gap(row, feed, name, sentence)
+
+    def _gap(self, row: int, feed: Feed, column: str, sentence: str) -> Problem:
+        cell, path = self._origin.cell(column, row), feed.target.path
+        return Problem(row, Severity.WARNING.value, Code.TURN_GAP.value, path, column, cell, None, sentence)
 
     def own_rules(self, source: pl.DataFrame) -> Iterator[Problem]:
         """Rows in which a rule of the mapping does not hold."""

@@ -7,7 +7,7 @@ import codecs
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -85,7 +85,7 @@ class Package:
         info = self._parts.get(_plain(part))
         return info.file_size / max(1, info.compress_size) if info is not None else 0
 
-    def stream(self, part: str) -> Iterator[bytes]:
+    def stream(self, part: str) -> Generator[bytes]:
         """The inflated bytes of a part, in pieces. Raises FileError when there is no such part."""
         info = self._parts.get(_plain(part))
         if info is None:

@@ -30,6 +30,7 @@ _HOLLOW = r'(?:<c r="[A-Z]{1,3}[1-9][0-9]{0,6}"(?: s="[0-9]{1,6}")?/>)+'
 _HOLLOW_SIGN = b"/><c "
 _HOLLOW_SHARE = 500
 """So many bytes of a block for each such cell, at most: taking them out takes some time of its own."""
+_LOOKED_AT_BYTES = 1 << 16
 _LETTERS = pl.Series([column_letters(position) for position in range(1, MOST_SHEET_COLUMNS + 1)])
 _POSITIONS = pl.Series(range(1, MOST_SHEET_COLUMNS + 1), dtype=pl.Int32)
 
@@ -57,7 +58,7 @@ def read_plain_rows(content: bytes, prefix: str, tags: PlainTags, above: int) ->
     """What is in whole rows, below the row `above`; None where it could not be proven that nothing else is there."""
     block = _without_prefix(content, prefix) if prefix else content
     text = decoded(block) if block is not None else None
-    if text is not None and content.count(_HOLLOW_SIGN) > len(content) // _HOLLOW_SHARE:
+    if text is not None and _is_hollow(content):
         text = text.str.replace_all(_HOLLOW, "")
     rows = _split_rows(text, tags, above) if text is not None else None
     cells = _split_cells(rows) if rows is not None else None
@@ -72,6 +73,13 @@ def read_plain_rows(content: bytes, prefix: str, tags: PlainTags, above: int) ->
     if texts is None or not _are_formulas(values, tags):
         return None
     return StoredCells(values.select("row", "column", "kind", "formula", texts), kinds, int(rows["row"][-1]))
+
+
+def _is_hollow(content: bytes) -> bool:
+    """Whether many cells hold nothing where the block begins, or in its middle."""
+    middle = len(content) // 2
+    places = content[:_LOOKED_AT_BYTES], content[middle : middle + _LOOKED_AT_BYTES]
+    return any(place.count(_HOLLOW_SIGN) > len(place) // _HOLLOW_SHARE for place in places)
 
 
 def _without_prefix(content: bytes, prefix: str) -> bytes | None:

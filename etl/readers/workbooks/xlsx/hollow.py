@@ -4,6 +4,9 @@ It must never know rows or values: bytes are looked at for the few signs that a 
 without. Formatting down to the last row is honest, and passed over; cells with millions of empty ones between are not.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 from etl.errors import FileError
 
 MOST_BETWEEN_BYTES = 1 << 27
@@ -14,6 +17,7 @@ _LEAST_BYTES = 1 << 22
 """Where less than this is hollow at the end, it is read like the rest."""
 _HOLLOW_TO_FILLED = 4
 """Places looked at where no cell holds anything, to those where one does: nearly all, where one cell in thirty does."""
+_FIRST_PIECES = 16
 _PLACES = 4
 _PLACE_BYTES = 1 << 12
 _VALUES = (b"</v", b"</t", b"<f", b":v", b":t", b":f")
@@ -63,6 +67,11 @@ class Hollow:
     def _refuse(self) -> None:
         if self._hollow > _HOLLOW_TO_FILLED * self._filled:
             raise hollow_error(self._label)
+
+
+def begins_hollow(pieces: Iterator[bytes]) -> bool:
+    """Whether a long stretch near the beginning is hollow: where the first rows end, nobody knows then."""
+    return any(_has(piece, _CELLS) and not _has(piece, _VALUES) for piece in islice(pieces, _FIRST_PIECES))
 
 
 def hollow_error(label: str) -> FileError:

@@ -27,6 +27,7 @@ from etl.readers.workbooks.stretch import ROW, TEXT, Stretch
 from etl.readers.workbooks.unseen import unseen
 from etl.readers.workbooks.xlsx.cell_columns import ColumnReader, is_odd
 from etl.readers.workbooks.xlsx.facts import scan_sheet
+from etl.readers.workbooks.xlsx.hollow import begins_hollow
 from etl.readers.workbooks.xlsx.sheet import read_stretches
 from etl.readers.workbooks.xlsx.strings import read_texts
 
@@ -41,7 +42,7 @@ _CELL_BYTES = 16
 _PACKED_RATIO = 30
 """Of the part with the texts, inflated to compressed size; those of words without a pattern reach 10."""
 GLANCED_BYTES = 64 << 20
-"""A larger sheet is not looked through where only its beginning is wanted."""
+"""A larger sheet is not looked through where only its beginning is wanted, unless hardly anything is there."""
 
 _FACTS = frozenset({"workbookPr", "calcPr"})
 _TRUE = frozenset({"1", "true", "on"})
@@ -159,6 +160,9 @@ def _open_sheet(
     source: Source, package: Package, sheet: _Sheet, columns: ColumnReader, options: ReadOptions
 ) -> GridTable:
     is_known = not options.glance or package.size(sheet.part) <= GLANCED_BYTES
+    if not is_known:
+        with closing(package.stream(sheet.part)) as pieces:
+            is_known = begins_hollow(pieces)
     facts = scan_sheet(package.stream(sheet.part), source.label) if is_known else None
     stored_bytes = package.size(sheet.part) + columns.texts_bytes
 
