@@ -33,6 +33,7 @@ from etl.preparing import Preparation
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
 from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Settlement
+from etl.validators import Nearness
 from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch
 
 CHECKED_WHOLE_ROWS = 200_000
@@ -101,6 +102,7 @@ class Importer:
         self._asked = False
         self._rows: int | None = None
         self._withhold: Outcome | None = None
+        self._nearness = Nearness(strict=job.strict) if job.near_duplicates else None
         self._latest = Progress(None, 0, 0, 0, 0, 0)
 
     def stop(self, reason: EtlError) -> None:
@@ -220,7 +222,7 @@ class Importer:
             where=job.where,
             limit=job.limit,
             strict=job.strict,
-            near_duplicates=job.near_duplicates,
+            near_duplicates=self._nearness or False,
         )
 
     def _check_first(self, fitted: Sequence[Fitted], contract: Contract) -> list[Checked] | None:
