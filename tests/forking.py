@@ -132,7 +132,8 @@ class Forker:
         for line in self._process.stdout:
             number, what, value = line.split()
             futures = self._born if what == "pid" else self._over
-            futures[int(number)].set_result(int(value))
+            if not futures[int(number)].cancelled():
+                futures[int(number)].set_result(int(value))
 
 
 def _serve() -> None:

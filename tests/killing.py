@@ -35,7 +35,7 @@ BAD_WEATHER = (
     "latecommit:0.05,garbage:0.03"
 )
 """Two fifths of all requests fail, most of them without a word about whether the row was stored."""
-ROUNDS_AT_ONCE = 4
+ROUNDS_AT_ONCE = 6
 TRIES = 14
 """So often a job is carried on; each time it must come further, for kills are planned for a few of them only."""
 

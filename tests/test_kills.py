@@ -26,7 +26,7 @@ from tests.killing import (
 )
 from tests.test_ledger_sqlite import write_version_1
 
-MOMENTS = 100
+MOMENTS = 140
 """Kills at random calls; those at random calls of the system are in `test_kills_strace.py`."""
 DOUBTFUL = "500:0.2,500after:0.2,429none:0.1"
 BACKWARDS = ("before-delete", "deleted")

@@ -128,9 +128,9 @@ async def test_one_that_slept_too_long_is_told_that_another_has_taken_over(forke
         luck = random.Random(number)
         home = tmp_path / f"{number}"
         home.mkdir()
-        async with world(home, number, rows=24, latency_s=0.3, look_alikes=True) as place:
+        async with world(home, number, rows=48, latency_s=0.3, look_alikes=True) as place:
             first = await forker.start(place.call(place.importing(), constants=SHORT_LEASE))
-            after = luck.randrange(1, 16)
+            after = luck.randrange(1, 14)
             await until(first, lambda: len(place.in_ledger("SELECT 1 FROM source_row")) > after)
             # Now rows are on the wire, or will be: one that is stopped between its last look at the lease and the call
             # that sends cannot know, when it wakes, how long it slept. No client can.

@@ -16,7 +16,7 @@ from tests.killing import BAD_WEATHER, KILLED, LATE_S, Tally, carry_through, in_
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (make setup-ci)")
 
-MOMENTS = 100
+MOMENTS = 60
 """Kills at random calls of the system; those at random calls of functions are in `test_kills.py`."""
 CALLS = {
     "pwrite64": 85,

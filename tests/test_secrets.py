@@ -147,8 +147,9 @@ def test_a_crash_file_holds_no_secret(tmp_path: Path) -> None:
         "    raise RuntimeError('the key is ' + secret)\n"
         "target.normalise_base_url = broken\n"
     )
-    own = {"COVAL_API_KEY": KEY, "COVAL_BASE_URL": "http://127.0.0.1:9/v1", "PYTHONPATH": f"{broken}:{ROOT}"}
-    said = etl(tmp_path, "import", "agents.jsonl", "--resource", "agents", **own)
+    url, path = "http://127.0.0.1:9/v1", f"{broken}:{ROOT}"
+    agents = ("import", "agents.jsonl", "--resource", "agents")
+    said = etl(tmp_path, *agents, COVAL_API_KEY=KEY, COVAL_BASE_URL=url, PYTHONPATH=path)
     assert said.code == 70, said.err
     (crash,) = tmp_path.glob("coval-etl-crash-*.txt")
     for text in (crash.read_text(), said.out, said.err):
