@@ -124,16 +124,16 @@ class Settlement:
             return _result(checked, _as_delivered(row.key, own))
         if own is not None and own.state in {State.SENDING, State.IN_DOUBT}:
             return replace(row, doubt=own)
-        for one in known:
-            change = one.change
-            if one.job_id == self._job_id or change.body_sha256 != row.body_sha256:
-                continue
-            if change.state is State.CREATED:
-                return Result(number, Outcome.UNCHANGED, change.resource_id)
-            if change.state in {State.SENDING, State.IN_DOUBT}:
+        same = [one for one in known if one.job_id != self._job_id and one.change.body_sha256 == row.body_sha256]
+        for one in reversed(same):  # the newest first: what an older job created may be gone
+            if one.change.state is State.CREATED:
+                return Result(number, Outcome.UNCHANGED, one.change.resource_id)
+        for one in reversed(same):
+            if one.change.state in {State.SENDING, State.IN_DOUBT}:
                 words = f"Job {one.job_id} sent this row and it is not known whether it was stored; "
                 words += f"coval-etl resume {one.job_id} finds out. It was not sent again."
-                return Result(number, Outcome.IN_DOUBT, attempts=change.attempts, problems=(_doubt(number, words),))
+                problems = (_doubt(number, words),)
+                return Result(number, Outcome.IN_DOUBT, attempts=one.change.attempts, problems=problems)
         return row
 
     def receive(self, delivered: Delivered) -> None:

@@ -151,7 +151,8 @@ class SqlLedger:
     def created_ids(self, table: str) -> Sequence[str]:
         def work(connection: sa.Connection) -> list[str]:
             table_no = self._table_number(connection, table)
-            numbers = [number for number, _ in _jobs_of(connection, table_no)]
+            # The newest first: what an older job created from the same row may be gone.
+            numbers = [number for number, _ in reversed(_jobs_of(connection, table_no))]
             first = _created(connection, table_no, numbers)
             last = _created(connection, table_no, numbers, last=True)
             if first is None or last is None:
