@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 
-from tests.command import ROOT, SAMPLES, etl
+from tests.command import ROOT, SAMPLES, Said, etl
 
 CASES = "input_str,expected_behaviors\nWhere is my parcel?,Names the day\nCancel my order,Confirms\n"
 
@@ -48,7 +48,7 @@ def test_every_command_has_its_help(tmp_path: Path, command: str) -> None:
     assert "Usage" in said.out
 
 
-def refused(said: object, code: int, *words: str) -> None:
+def refused(said: Said, code: int, *words: str) -> None:
     """One sentence on stderr, no traceback, the right code."""
     assert said.code == code, said.err
     assert "Traceback" not in said.err + said.out
