@@ -178,14 +178,14 @@ def _told(name: str, error: sa.exc.DBAPIError, sqlstate: str | None) -> LedgerEr
     if sqlstate == "53100":
         return DiskFullError(
             f"The disk of the ledger {name} is full.",
-            "Nothing more was sent. Make room there; the same command typed again carries on.",
+            "Nothing more was sent. Make room there; coval-etl resume carries on.",
         )
     if sqlstate == "23505":
         return two_rows(name)
     if sqlstate in {"40001", "40P01"} or error.connection_invalidated or _is_unreachable(error, sqlstate):
         return _BrokenError(
             f"The ledger {name} cannot be reached: {reason}.",
-            "Nothing more was sent. When the server answers again, the same command typed again carries on.",
+            "Nothing more was sent. When the server answers again, coval-etl resume carries on.",
         )
     return LedgerError(f"The ledger {name} cannot be used: {reason}.", "Nothing more was sent.")
 

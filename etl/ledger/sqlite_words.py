@@ -11,7 +11,7 @@ from etl.ledger.store import DiskFullError, two_rows
 _SENTENCES: Final = {
     sqlite3.SQLITE_READONLY: (
         "The ledger {file} may not be written: it, its folder or its disk is read-only.",
-        "Nothing more was sent. Make it writable; the same command typed again carries on.",
+        "Nothing more was sent. Make it writable; coval-etl resume carries on.",
     ),
     sqlite3.SQLITE_CANTOPEN: (
         "The ledger {file} cannot be opened: it or its folder may not be read or written.",
@@ -23,7 +23,7 @@ _SENTENCES: Final = {
     ),
     sqlite3.SQLITE_IOERR: (
         "The disk of the ledger {file} failed ({name}).",
-        "Nothing more was sent. Check the disk and its quota; the same command typed again carries on.",
+        "Nothing more was sent. Check the disk and its quota; coval-etl resume carries on.",
     ),
 }
 
@@ -49,7 +49,7 @@ def disk_full(file: Path) -> DiskFullError:
     """There is no room for what would have to be written."""
     return DiskFullError(
         f"The disk is full: the ledger {file} cannot be written.",
-        "Nothing more was sent. Make room on that disk; the same command typed again carries on.",
+        "Nothing more was sent. Make room on that disk; coval-etl resume carries on.",
     )
 
 
