@@ -225,7 +225,7 @@ def test_a_server_that_stays_away_acknowledges_nothing(
         for act in (lambda: ledger.record("a", created(1)), ledger.renew, lambda: ledger.owned(["x"])):
             with pytest.raises(LedgerError, match="cannot be reached") as error:
                 act()
-        assert "typed again carries on" in error.value.hint
+        assert "resume carries on" in error.value.hint
     finally:
         postgres.start()
     assert ledger.count("a") == {State.SENDING: 1}
