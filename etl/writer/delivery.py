@@ -281,6 +281,7 @@ class Delivery:
             await self._pace.pause(max(0.0, due_s - self._clock.monotonic_s()))
             try:
                 if await self._more_to_come():
+                    self._go_on()
                     await self._news.wait()
                     continue
                 await self._look(told)
@@ -299,7 +300,7 @@ class Delivery:
 
         One of them could be what is taken for another that differs only in what the API does not give back.
         """
-        if self._all_sent or self._paused or self.stopped is not None:
+        if self._all_sent or self.stopped is not None:
             return False
         return not self._reconciler.has_all(await self._journal.in_doubt())
 
@@ -310,6 +311,7 @@ class Delivery:
         self._pace.pause_all("rows in doubt are looked for")
         try:
             await self._pace.drained()
+            await self._sender.settled()
             verdicts = await self._reconciler.look()
             await self._claim([one for one in verdicts if one.finding is Finding.FOUND], told)
             for verdict in verdicts:
@@ -321,10 +323,15 @@ class Delivery:
             if not self._paused:
                 self._pace.resume_all()
             raise
+        self._go_on()
+        self._pace.resume_all()
+
+    def _go_on(self) -> None:
+        """Sending goes on where it was paused for too many doubts."""
         if self._paused:
             self._paused = False
             self._watch.begin_anew()
-        self._pace.resume_all()
+            self._pace.resume_all()
 
     async def _claim(self, found: Sequence[Verdict], told: _Told) -> None:
         """Rows that were found are created: all claims of a look in one change of the ledger, or none."""

@@ -18,6 +18,7 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {"test-cases": ("input_str", "test_s
 """The fields without which nothing can be known again (delivery page, "Reconciling"); else the name."""
 _MANY: Mapping[str, str] = {"agent_id": "agent_ids", "persona_id": "persona_ids", "test_set_id": "test_set_ids"}
 """Run templates: 2025-10 has one of each, 2026-10 lists."""
+SEVERAL_EXPECTED = "several expected_behaviors"
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -35,7 +36,11 @@ class Likeness:
     def __init__(self, resource: Resource, contract: Contract) -> None:
         self._resource = resource
         models = resource.create[contract].model_fields
-        self._names = {info.alias or name for name, info in models.items()} | {*_MANY.values(), "script_turns"}
+        self._names = {info.alias or name for name, info in models.items()} | {
+            *_MANY.values(),
+            "script_turns",
+            SEVERAL_EXPECTED,
+        }
         self._defaults = {
             info.alias or name: info.default
             for name, info in models.items()
@@ -116,10 +121,16 @@ class Likeness:
 
 
 def _join_expected(fields: dict[str, Any]) -> None:
-    """`expected_output_str` is the same as a list of it (reference page "Create test case")."""
+    """`expected_output_str` is the same as a list of it (reference page "Create test case").
+
+    Lists of several have a name of their own: an API that gives back the old field alone does not give them back.
+    """
     alone = fields.pop("expected_output_str", None)
     if fields.get("expected_behaviors") in _EMPTY and alone not in _EMPTY:
         fields["expected_behaviors"] = [alone]
+    several = fields.get("expected_behaviors")
+    if isinstance(several, list) and len(several) > 1:
+        fields[SEVERAL_EXPECTED] = fields.pop("expected_behaviors")
 
 
 def _lift_turns(fields: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from etl.api import (
 )
 from etl.crashpoints import reach
 from etl.errors import EtlError, LedgerError, StoppedError
-from etl.ledger import Change, Journal, State
+from etl.ledger import Change, Journal, RowKey, State
 from etl.problems import Code
 from etl.report import Outcome
 from etl.resources import Resource
@@ -50,6 +50,8 @@ class Sender:
         self._watch = watch
         self._requesting: set[asyncio.Task[None]] = set()
         self._leaving = False
+        self._unsettled: set[RowKey] = set()
+        self._all_settled = asyncio.Event()
         self._missing_parents: set[tuple[str, str]] = set()
 
     def stop(self, reason: EtlError) -> None:
@@ -80,20 +82,32 @@ class Sender:
             if attempts >= MAX_ATTEMPTS:
                 self.stop(StoppedError(f"A row could not be sent in {MAX_ATTEMPTS} attempts.", "resume tries again."))
                 break
-            sent_s, outcome = await self._attempt(row, body)
-            if outcome is None:
-                break
-            first_s = sent_s if first_s is None else first_s
-            meaning = meaning_of("POST", outcome, usable=isinstance(outcome, Answer) and bool(self._id_in(outcome)))
-            if meaning not in {Meaning.WAIT, Meaning.AGAIN}:
-                return await self._end(row, body, attempts + 1, meaning, outcome, sent_s, first_s)
-            words = outcome.explanation if isinstance(outcome, NoAnswer) else None
-            await self.note(Change(row.key, State.PENDING, attempts=attempts, evidence=words))
+            try:
+                sent_s, outcome = await self._attempt(row, body)
+                if outcome is None:
+                    break
+                first_s = sent_s if first_s is None else first_s
+                usable = isinstance(outcome, Answer) and bool(self._id_in(outcome))
+                meaning = meaning_of("POST", outcome, usable=usable)
+                if meaning not in {Meaning.WAIT, Meaning.AGAIN}:
+                    over_s = self._pace.clock.monotonic_s()
+                    return await self._end(row, body, attempts + 1, meaning, outcome, over_s, first_s)
+                words = outcome.explanation if isinstance(outcome, NoAnswer) else None
+                await self.note(Change(row.key, State.PENDING, attempts=attempts, evidence=words))
+            finally:
+                self._unsettled.discard(row.key)
+                if not self._unsettled:
+                    self._all_settled.set()
             self.traffic.retried += 1
             if meaning is Meaning.WAIT:
                 reach("waiting-for-the-gate")
                 self.pays_for_repeat(Repeat.THROTTLE)
         return Delivered(row.key, Outcome.PENDING, attempts=attempts)
+
+    async def settled(self) -> None:
+        """Wait until what came of every request that is over is written down. Of use while nobody may send."""
+        while self._unsettled:
+            await self._all_settled.wait()
 
     def pays_for_repeat(self, repeat: Repeat = Repeat.TRANSIENT) -> bool:
         """Whether one more repeat is affordable; the job stops where it is not."""
@@ -109,6 +123,8 @@ class Sender:
             if self._pace.gave_up is not None:
                 self.stop(self._pace.gave_up)
             return 0.0, None
+        self._unsettled.add(row.key)
+        self._all_settled.clear()
         outcome: Answer | NoAnswer | None = None
         try:
             if self.stopped is not None or not await self._intend(row):
