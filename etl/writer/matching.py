@@ -45,16 +45,12 @@ def match(
     `items` newest first: of several that are alike the oldest are taken.
     """
     free = dict(enumerate(reversed(items)))
-    found: dict[RowKey, Mapping[str, Any]] = {}
-    by_mark = {mark: at for at, item in free.items() if (mark := mark_of(resource, item))}
+    found = _take_marked(wanted, free, resource)
+    if likeness.learned and not likeness.trusted:
+        return Matches(found, list(free.values()))
     groups: dict[Content, list[RowKey]] = defaultdict(list)
-    for one in wanted:
-        mark = mark_of(resource, one.body)
-        at = by_mark.pop(mark, None) if mark else None
-        if at is None:
-            groups[tuple(sorted(likeness.fields(one.body).items()))].append(one.key)
-        else:
-            found[one.key] = free.pop(at)
+    for one in (one for one in wanted if one.key not in found):
+        groups[tuple(sorted(likeness.fields(one.body).items()))].append(one.key)
     for item in free.values():
         likeness.show(item)
     alike: dict[Key, list[int]] = defaultdict(list)
@@ -82,6 +78,20 @@ def _candidates(
         for key in dict.fromkeys(likeness.keys(dict(content))):
             if key in alike:
                 found[key].append(content)
+    return found
+
+
+def _take_marked(
+    wanted: Sequence[Wanted], free: dict[int, Mapping[str, Any]], resource: Resource
+) -> dict[RowKey, Mapping[str, Any]]:
+    """The items that have the mark of a row; they are free no longer."""
+    by_mark = {mark: at for at, item in free.items() if (mark := mark_of(resource, item))}
+    found = {}
+    for one in wanted:
+        mark = mark_of(resource, one.body)
+        at = by_mark.pop(mark, None) if mark else None
+        if at is not None:
+            found[one.key] = free.pop(at)
     return found
 
 
