@@ -118,14 +118,19 @@ class Sending:
     yes: bool
 
     def most_errors(self) -> tuple[int | None, float | None]:
-        """`20` as 20 rows, `5%` as a share of 0.05. Raises UsageError for anything else."""
-        if self.max_errors is None:
-            return None, None
-        number = self.max_errors.removesuffix("%")
-        share = self.max_errors.endswith("%")
-        if number.isascii() and number.isdigit() and (not share or int(number) <= 100):
-            return (None, int(number) / 100) if share else (int(number), None)
-        raise UsageError(f"--max-errors {self.max_errors!r} is no number and no share.", "Write 20, or 5%.")
+        """`--max-errors` as `errors_allowed` says it."""
+        return errors_allowed(self.max_errors)
+
+
+def errors_allowed(text: str | None) -> tuple[int | None, float | None]:
+    """`20` as 20 rows, `5%` as a share of 0.05. Raises UsageError for anything else."""
+    if text is None:
+        return None, None
+    number = text.removesuffix("%")
+    share = text.endswith("%")
+    if number.isascii() and number.isdigit() and (not share or int(number) <= 100):
+        return (None, int(number) / 100) if share else (int(number), None)
+    raise UsageError(f"--max-errors {text!r} is no number and no share.", "Write 20, or 5%.")
 
 
 def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:

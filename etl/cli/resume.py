@@ -11,6 +11,7 @@ from etl.cli.jobs import record_named
 from etl.cli.options import (
     Output,
     Reading,
+    errors_allowed,
     output_options,
     rate_option,
     report_option,
@@ -40,6 +41,7 @@ from etl.writer import InDoubt
 )
 @rate_option
 @settle_option
+@click.option("--max-errors", metavar="N|P%", help="Stop after so many bad rows, or such a share (as before).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @report_option
 @output_options
@@ -56,6 +58,7 @@ def command(  # noqa: PLR0913  # one for each flag
     concurrency: int | None,
     rate_per_s: float | None,
     settle_s: float | None,
+    max_errors: str | None,
     yes: bool,
     report_folder: str | None,
     output: Output,
@@ -88,6 +91,9 @@ def command(  # noqa: PLR0913  # one for each flag
         settle_s=typed.job.settle_s if settle_s is None else settle_s,
         trust_mapping=yes or typed.job.trust_mapping,
     )
+    if max_errors is not None:
+        most, share = errors_allowed(max_errors)
+        again = dataclasses.replace(again, max_errors=most, max_error_share=share)
     screen = Screen(output)
     screen.say(f"Resuming job {record.facts.id}, begun {record.facts.started:%Y-%m-%d %H:%M} UTC.")
     folder = Path(report_folder or record.report or typed.report or f"coval-etl-report-{record.facts.id}")
