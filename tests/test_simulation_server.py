@@ -133,10 +133,11 @@ def test_pages_shift_where_something_is_deleted_between_them() -> None:
     async def ask(server: Server) -> list[str]:
         for number in range(10):
             server.add(BODY, "others", ago_s=100.0 + number)
+        await post(server)
         return await ids_listed(server)
 
-    listed, server = with_server(ask, Weather(page_most=5, deletion=1.0))
-    assert len(listed) == 9
+    listed, server = with_server(ask, Weather(page_most=5, deletion=1.0, lag_s=0))
+    assert len(listed) == 10
     assert len({item.id for item in server.items} - set(listed)) == 1
 
 

@@ -222,6 +222,13 @@ def of_short_pages(seed: int) -> Plan:
     return replace(plan, weather=replace(plan.weather, get=get, page_most=3, outages=()), resource=plan.resource)
 
 
+def of_shifting_pages(seed: int) -> Plan:
+    """The same, with lists in short pages that shift once, because somebody deletes what they made meanwhile."""
+    plan = stormy(seed)
+    weather = replace(plan.weather, get={}, page_most=3, paging="offset", deletion=0.5, bustle_s=2.0, outages=())
+    return replace(plan, weather=weather)
+
+
 def of_a_full_disk(seed: int) -> Plan:
     """The same, where the ledger's disk is full soon, and the job is typed again when it has ended."""
     return replace(stormy(seed), lives=(Life(full_at=6),), typed_again=True)
@@ -230,7 +237,7 @@ def of_a_full_disk(seed: int) -> Plan:
 MUTANTS: Mapping[str, tuple[Mutant, Callable[[int], Plan]]] = {
     "intent after send": (intent_after_send, stormy),
     "no baseline": (no_baseline, stormy),
-    "one list only": (one_list_only, stormy),
+    "one list only": (one_list_only, of_shifting_pages),
     "partial list trusted": (partial_list_trusted, of_short_pages),
     "settle 0": (settle_0, stormy),
     "claim not transactional": (claim_in_two_steps, stormy),

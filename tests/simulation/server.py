@@ -357,7 +357,7 @@ class Server:
     def _delete_something(self) -> None:
         """Once in a job somebody deletes something while a list is read: what follows it moves up by one."""
         old = [item for item in self.items if item.maker == "others" and not item.deleted]
-        if old and not self._deleted_once and self._random.random() < self.weather.deletion:
+        if old and self.attempts and not self._deleted_once and self._random.random() < self.weather.deletion:
             self._deleted_once = True
             self.faults["deleted-by-others"] += 1
             max(old, key=lambda item: (item.created, item.order)).deleted = True
