@@ -380,22 +380,17 @@ def _changes(table: str, found: Iterable[AnyRow]) -> list[Change]:
 
 def _record(row: AnyRow, at_work: Mapping[str, Holder]) -> JobRecord:
     holder = at_work.get(row.id)
-    return JobRecord(
-        JobFacts(
-            id=row.id,
-            command=row.command,
-            base_url=row.base_url,
-            workspace=row.workspace,
-            key_fingerprint=row.key_fingerprint,
-            contract=row.contract,
-            started=datetime.fromisoformat(row.started),
-            sources=tuple(row.sources),
-            identity=row.identity,
-            settings=row.settings,
-        ),
-        ended=row.ended and datetime.fromisoformat(row.ended),
-        exit_code=row.exit_code,
-        counts=row.counts,
-        report=row.report,
-        held_by=str(holder) if holder else None,
+    facts = JobFacts(
+        id=row.id,
+        command=row.command,
+        base_url=row.base_url,
+        workspace=row.workspace,
+        key_fingerprint=row.key_fingerprint,
+        contract=row.contract,
+        started=datetime.fromisoformat(row.started),
+        sources=tuple(row.sources),
+        identity=row.identity,
+        settings=row.settings,
     )
+    ended = row.ended and datetime.fromisoformat(row.ended)
+    return JobRecord(facts, ended, row.exit_code, row.counts, row.report, str(holder) if holder else None)

@@ -4,8 +4,8 @@ This room must never know where a row came from, and never sends a row again wit
 no effect.
 """
 
-from etl.writer.delivery import SETTLE_S, Delivery, InDoubt
-from etl.writer.rows import Delivered, Outgoing, Traffic
+from etl.writer.delivery import SETTLE_S, Delivery
+from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic
 from etl.writer.sending import version_of
 from etl.writer.watch import Watch
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from etl.api import Api
 from etl.crashpoints import reach
@@ -24,7 +23,7 @@ from etl.problems import Code
 from etl.report import Outcome
 from etl.resources import Contract, Resource
 from etl.writer.reconciling import Doubt, Finding, Reconciler, Verdict
-from etl.writer.rows import Delivered, Outgoing, Traffic
+from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic
 from etl.writer.scopes import Scope, Scopes, scope_of
 from etl.writer.sending import Sender, change_of, version_of
 from etl.writer.watch import Watch
@@ -40,17 +39,6 @@ PAUSES = 3
 FORBIDDEN = 403
 PATIENCE_S = 300.0
 """How long listing is tried before the job stops."""
-
-
-class InDoubt(StrEnum):
-    """What a person decided about rows of which it cannot be known whether they were stored."""
-
-    KEEP = "keep"
-    """They stay in doubt."""
-    RESEND = "resend"
-    """They were not stored: send them again."""
-    ACCEPT = "accept"
-    """They were stored: they count as created, under an id that is not known."""
 
 
 _Promise = asyncio.Future[Delivered]

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from etl.ledger import Change, RowKey
 from etl.problems import Code
@@ -54,3 +55,14 @@ class Traffic:
     retried: int = 0
     reconciled: int = 0
     by_status: Counter[int] = field(default_factory=Counter)
+
+
+class InDoubt(StrEnum):
+    """What a person decided about rows of which it cannot be known whether they were stored."""
+
+    KEEP = "keep"
+    """They stay in doubt."""
+    RESEND = "resend"
+    """They were not stored: send them again."""
+    ACCEPT = "accept"
+    """They were stored: they count as created, under an id that is not known."""

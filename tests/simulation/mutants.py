@@ -223,9 +223,11 @@ def of_short_pages(seed: int) -> Plan:
 
 
 def of_shifting_pages(seed: int) -> Plan:
-    """The same, with lists in short pages that shift once, because somebody deletes what they made meanwhile."""
+    """The same, with lists in short pages that shift, because somebody deletes what they made meanwhile."""
     plan = stormy(seed)
-    weather = replace(plan.weather, get={}, page_most=3, paging="offset", deletion=0.5, bustle_s=2.0, outages=())
+    weather = replace(
+        plan.weather, get={}, page_most=3, paging="offset", deletion=0.3, deletions=4, bustle_s=1.0, outages=()
+    )
     return replace(plan, weather=weather)
 
 

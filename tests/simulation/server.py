@@ -100,7 +100,7 @@ class Server:
         self._now_s = now_s
         self._random = Random(f"server {seed}")
         self._effects: list[tuple[float, int, _Effect]] = []
-        self._deleted_once = False
+        self._deleted = 0
         self._ids = 0
 
     # What the driver and the judge do.
@@ -355,10 +355,15 @@ class Server:
         return page
 
     def _delete_something(self) -> None:
-        """Once in a job somebody deletes something while a list is read: what follows it moves up by one."""
+        """Now and then somebody deletes something while a list is read: what follows it moves up by one."""
         old = [item for item in self.items if item.maker == "others" and not item.deleted]
-        if old and self.attempts and not self._deleted_once and self._random.random() < self.weather.deletion:
-            self._deleted_once = True
+        if (
+            old
+            and self.attempts
+            and self._deleted < self.weather.deletions
+            and self._random.random() < self.weather.deletion
+        ):
+            self._deleted += 1
             self.faults["deleted-by-others"] += 1
             max(old, key=lambda item: (item.created, item.order)).deleted = True
 

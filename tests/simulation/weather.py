@@ -88,6 +88,8 @@ class Weather:
     """Every so many seconds somebody else makes something of their own; 0: nobody does."""
     deletion: float = 0.0
     """The chance that, once in a job, somebody deletes the newest of theirs between two pages of a list."""
+    deletions: int = 1
+    """How often that may happen in a job."""
     intruder: float = 0.0
     """The chance of each row that somebody else makes the same during the job: this breaks an assumption (A4)."""
 
