@@ -178,6 +178,7 @@ def _become(asked: dict[str, Any]) -> NoReturn:
     try:
         number = asked["number"]
         os.setsid()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may have had it ignored
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])

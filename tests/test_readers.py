@@ -10,6 +10,7 @@ import pytest
 
 from etl.errors import FileError, UsageError
 from etl.readers import ReadOptions, Survey, open_source
+from etl.readers.assembly import BATCH_ROWS
 from tests.reading_talk import (
     COLUMNS,
     ROWS,
@@ -65,9 +66,9 @@ class TestEveryReader:
             assert cells(list(table.batches())) == cells(list(table.batches())) == ROWS
 
     def test_reads_in_batches_of_a_bounded_size(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:
-        rows = [(str(number), "hello", "x") for number in range(20_001)]
+        rows = [(str(number), "hello", "x") for number in range(BATCH_ROWS + 1)]
         batches = read(write(tmp_path / f"cases.{kind}", rows))
-        assert [len(batch) for batch in batches] == [20_000, 1]
+        assert [len(batch) for batch in batches] == [BATCH_ROWS, 1]
         assert cells(batches) == rows
 
     def test_marks_control_characters(self, tmp_path: Path, kind: str, write: Write, first: int) -> None:

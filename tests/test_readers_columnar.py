@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from etl.batch import ROW, TYPES
 from etl.errors import FileError
 from etl.readers import open_source
+from etl.readers.assembly import BATCH_ROWS
 from etl.readers.columnar.flatbuffer import Field, Number
 from etl.readers.columnar.parquet import ParquetFile
 from etl.readers.columnar.thrift import RecordWriter, read_record
@@ -206,7 +207,11 @@ def frames(draw: st.DrawFn) -> tuple[pl.DataFrame, list[Any], list[list[Any]]]:
     height = draw(st.integers(1, 6))
     dtypes = draw(st.lists(DTYPES, min_size=1, max_size=3))
     columns = [draw(st.lists(values_of(dtype), min_size=height, max_size=height)) for dtype in dtypes]
-    frame = pl.DataFrame([pl.Series(f"c{at}", each, dtype=dtypes[at], strict=False) for at, each in enumerate(columns)])
+    named = enumerate(columns)
+    try:
+        frame = pl.DataFrame([pl.Series(f"c{at}", each, dtype=dtypes[at], strict=False) for at, each in named])
+    except (TypeError, OverflowError):  # polars does not build every table of 128-bit numbers
+        reject()
     return frame, dtypes, columns
 
 
@@ -288,7 +293,7 @@ def test_what_is_written_in_any_way_is_read_as_it_was(
 
 
 class TestALargeFile:
-    ROWS = 45_000
+    ROWS = 2 * BATCH_ROWS + 5_000
 
     def frame(self) -> pl.DataFrame:
         at = pl.int_range(self.ROWS, eager=True)
@@ -311,16 +316,16 @@ class TestALargeFile:
             (table,) = survey.tables
             assert table.sample.height == 200
             batches = list(table.batches())
-        assert [len(batch) for batch in batches] == [20_000, 20_000, 5_000]
+        assert [len(batch) for batch in batches] == [BATCH_ROWS, BATCH_ROWS, 5_000]
         frame = pl.concat(batch.source for batch in batches)
         assert frame[ROW].equals(pl.Series(ROW, range(1, self.ROWS + 1)))
         assert frame["id"].equals(self.frame()["id"])
         assert frame["list"][3::4].unique().to_list() == ["[0, 1, 2]"]
-        assert frame["record"][-1] == '{"x": 44999, "y": "44999"}'
+        assert frame["record"][-1] == f'{{"x": {self.ROWS - 1}, "y": "{self.ROWS - 1}"}}'
 
     def test_says_how_many_rows_it_has(self, tmp_path: Path) -> None:
         with open_source(str(written(self.frame(), tmp_path, "parquet"))) as survey:
-            assert [(one.subject, one.value) for one in survey.tables[0].decisions] == [("rows", "45,000")]
+            assert [(one.subject, one.value) for one in survey.tables[0].decisions] == [("rows", f"{self.ROWS:,}")]
 
     @pytest.mark.parametrize("group", [100, 7_000, ROWS])
     def test_is_the_same_in_any_parts(self, tmp_path: Path, group: int) -> None:

@@ -10,7 +10,8 @@ import pytest
 from rapidfuzz import fuzz
 
 from etl.batch import ROW, Batch, Origin
-from etl.checking import check_rows, choose_mappings, open_inputs
+from etl.checking import check_rows, choose_mappings
+from etl.inputs import open_inputs
 from etl.resources import Contract
 from etl.validators import Nearness
 from etl.validators import nearness as room
