@@ -178,9 +178,14 @@ def refuse_changes(record: JobRecord, facts: JobFacts, *, new_key: bool) -> None
                 f"The mapping {new[place]['mapping']} makes something else of {name} than when job {before.id} began."
             )
             raise UsageError(words, anew)
-    if before.key_fingerprint != now.key_fingerprint and not new_key:
+    refuse_other_key(before, now.key_fingerprint, new_key=new_key)
+
+
+def refuse_other_key(facts: JobFacts, key_fingerprint: str, *, new_key: bool) -> None:
+    """Raises UsageError where a job was begun with another key than this one, and nobody says that it is meant."""
+    if facts.base_url != SANDBOX and facts.key_fingerprint != key_fingerprint and not new_key:
         raise UsageError(
-            f"Job {before.id} was begun with another key, perhaps of another organisation.",
+            f"Job {facts.id} was begun with another key, perhaps of another organisation.",
             "Give the same key; or --new-key where the new one is for the same organisation.",
         )
 

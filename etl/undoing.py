@@ -92,9 +92,10 @@ class Rollback:
     async def run(self, observe: Callable[[Undone], None] = lambda _undone: None) -> Undone:
         """Delete, what refers before what it refers to. Raises JobHeldError where another process works on the job."""
         self._ledger.hold(self.record.facts.id, list(self._sources))
+        created = list(self._created())
         async with Journal(self._ledger, self.record.facts.id, self.stop) as journal:
             for resource in reversed(RESOURCES.values()):
-                rows = [one for one in self._created() if self._sources[one.key.table].resource is resource]
+                rows = [one for one in created if self._sources[one.key.table].resource is resource]
                 waiting = iter(rows)
                 workers = [self._work(waiting, resource, journal, observe) for _ in range(self._concurrency)]
                 await asyncio.gather(*workers)

@@ -155,3 +155,12 @@ async def test_a_ledger_that_is_none_is_refused(forker: Forker, tmp_path: Path) 
         (tmp_path / "notes.txt").write_text("not a ledger, and quite long enough to be looked at\n" * 30)
         refused(await home.etl("jobs", "--ledger", "notes.txt"), "notes.txt")
         assert (tmp_path / "notes.txt").read_text().startswith("not a ledger")
+
+
+@pytest.mark.parametrize("command", [("resume",), ("rollback", "none")])
+async def test_a_key_on_the_command_line_is_warned_of(forker: Forker, tmp_path: Path, command: tuple[str, ...]) -> None:
+    async with at_home(tmp_path, forker) as home:
+        ended = await home.etl(*command, "--api-key", "sk-0123456789")
+    assert ended.code == 2
+    assert "--api-key can be seen by others" in ended.err
+    assert "sk-0123456789" not in ended.err

@@ -81,8 +81,7 @@ def command(  # noqa: PLR0913  # one for each group of flags
     )
     job = dataclasses.replace(job, typed=typed_settings(job, files, opening, target, report_folder))
     screen = Screen(output)
-    if target.api_key:
-        screen.warn("--api-key can be seen by others on this machine; COVAL_API_KEY or --api-key-file cannot.")
+    screen.warn_of_key(target.api_key)
     folder = Path(report_folder) if report_folder else None
     run = ImportRun(files, opening, target, screen, folder, sending.yes, asking(output), sending.dry_run)
     summary, stopped = run.run(job)

@@ -8,7 +8,7 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from etl.cli.options import Output, output_options
+from etl.cli.options import Output, ledger_option, output_options
 from etl.cli.running import forget_copies, opened_ledger
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import stdout
@@ -16,13 +16,9 @@ from etl.errors import UsageError
 from etl.jobs import is_unfinished, next_step, state_of
 from etl.ledger import JobRecord, Ledger
 
-_ledger_option = click.option(
-    "--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
-)
-
 
 @click.group("jobs", invoke_without_command=True)
-@_ledger_option
+@ledger_option
 @click.option("--all", "every", is_flag=True, help="All jobs, not only the latest twenty.")
 @output_options
 @click.pass_context
@@ -48,7 +44,7 @@ def command(context: click.Context, *, ledger: str | None, every: bool, output: 
 
 
 @command.command("prune")
-@_ledger_option
+@ledger_option
 @click.option("--older-than", "days", type=click.IntRange(min=0), default=30, metavar="DAYS", help="Default: 30.")
 @click.option("--unfinished", is_flag=True, help="Also jobs that could still be carried on.")
 @output_options

@@ -228,13 +228,25 @@ output_options = gathered(
     click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR)."),
 )
 
+api_key_file_option = click.option(
+    "--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY)."
+)
+api_key_option = click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line.")
+new_key_option = click.option(
+    "--new-key", is_flag=True, help="The key is another one than before, of the same organisation."
+)
+ledger_option = click.option(
+    "--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
 target_options = gathered(
     "target",
     TargetFlags,
     click.option("--sandbox", "use_sandbox", is_flag=True, help="Send to an embedded sandbox: no key, no network."),
     click.option("--base-url", metavar="URL", help="Where the API is (else: COVAL_BASE_URL)."),
-    click.option("--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY)."),
-    click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line."),
+    api_key_file_option,
+    api_key_option,
     click.option("--workspace", metavar="ID", help="The workspace to work in."),
     click.option(
         "--timeout",
@@ -245,9 +257,7 @@ target_options = gathered(
         help="For one request.",
     ),
     click.option("--ca-bundle", metavar="FILE", help="Certificates of a private authority."),
-    click.option(
-        "--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
-    ),
+    ledger_option,
 )
 
 concurrency_option = click.option(
@@ -279,7 +289,7 @@ sending_options = gathered(
     click.option("--max-errors", metavar="N|P%", help="Stop sending after so many bad rows, or such a share of them."),
     click.option("--all-or-nothing", is_flag=True, help="One bad row, and nothing is sent."),
     click.option("--again", is_flag=True, help="Send again what an earlier import of the same rows has created."),
-    click.option("--yes", is_flag=True, help="Do not ask."),
+    yes_option,
 )
 
 near_duplicates_option = click.option(

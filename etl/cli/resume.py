@@ -11,11 +11,16 @@ from etl.cli.jobs import record_named
 from etl.cli.options import (
     Output,
     Reading,
+    api_key_file_option,
+    api_key_option,
     errors_allowed,
+    ledger_option,
+    new_key_option,
     output_options,
     rate_option,
     report_option,
     settle_option,
+    yes_option,
 )
 from etl.cli.running import ImportRun, opened_ledger
 from etl.cli.screen import Screen
@@ -31,18 +36,18 @@ from etl.writer import InDoubt
 @click.argument("job", required=False, metavar="[JOB]")
 @click.option("--resend-in-doubt", is_flag=True, help="Rows of which it cannot be known: send them again.")
 @click.option("--accept-in-doubt", is_flag=True, help="Rows of which it cannot be known: count them as created.")
-@click.option("--new-key", is_flag=True, help="The key is another one than before, of the same organisation.")
+@new_key_option
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A secret that the import was given.")
-@click.option("--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY).")
-@click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line.")
-@click.option("--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is.")
+@api_key_file_option
+@api_key_option
+@ledger_option
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), metavar="N", help="The most requests in flight (as before)."
 )
 @rate_option
 @settle_option
 @click.option("--max-errors", metavar="N|P%", help="Stop after so many bad rows, or such a share (as before).")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @report_option
 @output_options
 def command(  # noqa: PLR0913  # one for each flag
@@ -71,6 +76,8 @@ def command(  # noqa: PLR0913  # one for each flag
     """
     if resend_in_doubt and accept_in_doubt:
         raise UsageError("--resend-in-doubt and --accept-in-doubt exclude each other.")
+    screen = Screen(output)
+    screen.warn_of_key(api_key)
     with closing(opened_ledger(ledger)) as opened:
         record = _record_of(opened, job)
     typed = typed_before(record.facts, api_key=api_key, api_key_file=api_key_file, ledger=ledger)
@@ -94,7 +101,6 @@ def command(  # noqa: PLR0913  # one for each flag
     if max_errors is not None:
         most, share = errors_allowed(max_errors)
         again = dataclasses.replace(again, max_errors=most, max_error_share=share)
-    screen = Screen(output)
     screen.say(f"Resuming job {record.facts.id}, begun {record.facts.started:%Y-%m-%d %H:%M} UTC.")
     folder = Path(report_folder or record.report or typed.report or f"coval-etl-report-{record.facts.id}")
     resumption = Resumption(record, decision, new_key)

@@ -9,14 +9,23 @@ import rich_click as click
 
 from etl.api import Api, Pace
 from etl.cli.jobs import record_named
-from etl.cli.options import Output, TargetFlags, output_options
+from etl.cli.options import (
+    Output,
+    TargetFlags,
+    api_key_file_option,
+    api_key_option,
+    ledger_option,
+    new_key_option,
+    output_options,
+    yes_option,
+)
 from etl.cli.running import opened_ledger
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import Screen
 from etl.cli.signals import stopping_on_signals
 from etl.cli.target import opened_target
 from etl.errors import UsageError
-from etl.jobs import SANDBOX
+from etl.jobs import SANDBOX, refuse_other_key
 from etl.ledger import JobRecord, Ledger
 from etl.resources import Contract
 from etl.undoing import Rollback, Undone, refuse_rollback
@@ -25,14 +34,14 @@ from etl.undoing import Rollback, Undone, refuse_rollback
 @click.command("rollback")
 @click.argument("job", metavar="JOB")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--new-key", is_flag=True, help="The key is another one than before, of the same organisation.")
+@yes_option
+@new_key_option
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight."
 )
-@click.option("--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY).")
-@click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line.")
-@click.option("--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is.")
+@api_key_file_option
+@api_key_option
+@ledger_option
 @output_options
 def command(  # noqa: PLR0913  # one for each flag
     *,
@@ -50,6 +59,8 @@ def command(  # noqa: PLR0913  # one for each flag
 
     What somebody changed since is kept and named, and so is a test set that holds more than the import put into it.
     """
+    screen = Screen(output)
+    screen.warn_of_key(api_key)
     with closing(opened_ledger(ledger)) as opened:
         record = record_named(opened, job)
         facts = record.facts
@@ -64,7 +75,7 @@ def command(  # noqa: PLR0913  # one for each flag
             ca_bundle=_ca_bundle(record),
             ledger=ledger,
         )
-        undone = asyncio.run(_run(record, opened, flags, Screen(output), concurrency, (dry_run, yes, new_key)))
+        undone = asyncio.run(_run(record, opened, flags, screen, concurrency, (dry_run, yes, new_key)))
     if undone is None:
         return 0
     _say(undone, output)
@@ -91,11 +102,7 @@ async def _run(
         opened_target(flags, contract) as (target, _contract),
         Api(target, concurrency, pace=Pace(concurrency)) as api,
     ):
-        if not (flags.use_sandbox or new_key or target.key_fingerprint() == record.facts.key_fingerprint):
-            raise UsageError(
-                f"Job {record.facts.id} was begun with another key, perhaps of another organisation.",
-                "Give the same key; or --new-key where the new one is for the same organisation.",
-            )
+        refuse_other_key(record.facts, target.key_fingerprint(), new_key=new_key)
         rollback = Rollback(record, ledger, api, concurrency)
         counts = rollback.counts()
         refuse_rollback(record, counts)

@@ -69,6 +69,11 @@ class Screen:
         """Something that a person should know, whatever they asked to be spared."""
         self._console.print(Text("Warning: ", style="bold yellow") + Text(visible(sentence)))
 
+    def warn_of_key(self, api_key: str | None) -> None:
+        """A key on the command line is no secret."""
+        if api_key:
+            self.warn("--api-key can be seen by others on this machine; COVAL_API_KEY or --api-key-file cannot.")
+
     def say(self, sentence: str) -> None:
         """What is going on."""
         if not self._silent:

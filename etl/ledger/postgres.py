@@ -61,7 +61,7 @@ def open_postgres(url: sa.URL, clock: Clock | None = None) -> SqlLedger:
     Raises UsageError for a server that cannot be reached or does not let us in, LedgerError where its disk is full.
     """
     try:
-        import psycopg  # noqa: F401
+        import psycopg  # noqa: F401  (whether it is there)
     except ImportError:
         raise UsageError(
             "A ledger in PostgreSQL needs a driver that is not installed.",
@@ -101,7 +101,7 @@ class PostgresStore:
             reach("ledger-created")
         self._again_for_s = AGAIN_FOR_S
 
-    def run(self, work: Callable[[sa.Connection], T], *, writes: bool = False) -> T:  # noqa: ARG002
+    def run(self, work: Callable[[sa.Connection], T], *, writes: bool = False) -> T:  # noqa: ARG002  (as `Store` has it)
         until_s = time.monotonic() + self._again_for_s
         while True:
             try:

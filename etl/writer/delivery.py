@@ -36,10 +36,10 @@ LEAVE_AFTER_S = 10.0
 """How long requests in flight may take after a stop was asked for."""
 PAUSES = 3
 """So often running sending may be paused for doubts without one clear outcome in between."""
-FORBIDDEN = 403
 PATIENCE_S = 300.0
 """How long listing is tried before the job stops."""
-
+FORBIDDEN = 403
+"""A single one is the row's fault, three running are the key's: which it is shows later."""
 
 _Promise = asyncio.Future[Delivered]
 
@@ -251,7 +251,7 @@ class Delivery:
             self._pace.pause_all("too many rows are in doubt, they are looked for first")
             if self._watch.pauses >= PAUSES:
                 words = f"The API gives no clear answers: {doubt.words}"
-                self.stop(StoppedError(words, "Carry on later with resume."))
+                self.stop(StoppedError(words, "Carry on later with coval-etl resume."))
         self._news.set()
         return replace(_left(doubt, ""), open=True)
 

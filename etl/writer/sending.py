@@ -80,7 +80,11 @@ class Sender:
             if missing is not None:
                 return await self._settle(_without_parent(row, attempts, *missing))
             if attempts >= MAX_ATTEMPTS:
-                self.stop(StoppedError(f"A row could not be sent in {MAX_ATTEMPTS} attempts.", "resume tries again."))
+                self.stop(
+                    StoppedError(
+                        f"A row could not be sent in {MAX_ATTEMPTS} attempts.", "Try again with coval-etl resume."
+                    )
+                )
                 break
             try:
                 sent_s, outcome = await self._attempt(row, body)
@@ -113,7 +117,7 @@ class Sender:
         """Whether one more repeat is affordable; the job stops where it is not."""
         if self._pace.budget.spend(repeat):
             return True
-        self.stop(StoppedError("Too many requests had to be sent again.", "Carry on later with resume."))
+        self.stop(StoppedError("Too many requests had to be sent again.", "Carry on later with coval-etl resume."))
         return False
 
     async def _attempt(self, row: Outgoing, body: bytes) -> tuple[float, Answer | NoAnswer | None]:
