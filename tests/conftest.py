@@ -18,7 +18,16 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
-    for name in ("COVAL_API_KEY", "COVAL_BASE_URL", "COVAL_ETL_LEDGER", "HTTP_PROXY", "HTTPS_PROXY", "NO_COLOR"):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    for name in (
+        "COVAL_API_KEY",
+        "COVAL_BASE_URL",
+        "COVAL_ETL_LEDGER",
+        "COVAL_PROFILE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_COLOR",
+    ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     return home

@@ -63,7 +63,9 @@ def normalise_base_url(url: str) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host, parts = "", urlsplit("")
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
+    if parts.username is not None:
+        raise UsageError("The base URL holds a name or a password.", "Leave it out: the key is what the API asks for.")
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
         raise UsageError(f"{url!r} is not a base URL.", "Give one such as https://api.coval.dev/v1.")
     if parts.scheme == "http" and host not in {"localhost", "127.0.0.1", "::1"}:
         raise UsageError(f"{url} would send the key unencrypted.", "Use https://; plain http is for this machine only.")

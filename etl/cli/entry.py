@@ -57,6 +57,7 @@ click.rich_click.OPTION_GROUPS = {
             "name": "Where it goes",
             "options": [
                 "--sandbox",
+                "--profile",
                 "--base-url",
                 "--api-key-file",
                 "--api-key",

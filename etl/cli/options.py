@@ -12,6 +12,7 @@ import rich_click as click
 
 from etl.errors import UsageError
 from etl.formats import FORMATS
+from etl.profiles import Profile
 from etl.readers import ReadOptions
 from etl.resources import RESOURCES, Contract
 
@@ -94,12 +95,23 @@ class TargetFlags:
     """Where requests go, and as whom."""
 
     use_sandbox: bool
+    profile: Profile | None
     base_url: str | None
     api_key_file: str | None
     api_key: str | None
     workspace: str | None
     timeout_s: float
     ca_bundle: str | None
+    ledger: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is said once more to go on with a job: the key is not kept, nor where the ledger is."""
+
+    profile: str | None
+    api_key_file: str | None
+    api_key: str | None
     ledger: str | None
 
 
@@ -155,6 +167,22 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     if value is None:
         return None
     return tuple(name.strip() for name in next(csv.reader([value]), []))
+
+
+def _profile(context: click.Context, _option: click.Parameter, name: str | None) -> Profile | None:
+    """The profile that holds. What it says of the pace comes before the defaults of the options, and after the rest."""
+    from etl.cli.profile import chosen_profile
+
+    profile = chosen_profile(name or None)
+    if profile is not None:
+        said = {
+            "concurrency": profile.concurrency,
+            "rate_per_s": profile.rate_per_s,
+            "timeout_s": profile.timeout_s,
+            "contract": profile.contract and profile.contract.value,
+        }
+        context.default_map = {key: value for key, value in said.items() if value is not None}
+    return profile
 
 
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -240,9 +268,28 @@ ledger_option = click.option(
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    envvar="COVAL_PROFILE",
+    show_envvar=True,
+    is_eager=True,
+    callback=_profile,
+    help="Where, as whom and how fast, from config.toml.",
+)
+
+again_options = gathered(
+    "again",
+    Again,
+    click.option("--profile", metavar="NAME", help="The profile that has the key (default: the one of the import)."),
+    api_key_file_option,
+    api_key_option,
+    ledger_option,
+)
 target_options = gathered(
     "target",
     TargetFlags,
+    profile_option,
     click.option("--sandbox", "use_sandbox", is_flag=True, help="Send to an embedded sandbox: no key, no network."),
     click.option("--base-url", metavar="URL", help="Where the API is (else: COVAL_BASE_URL)."),
     api_key_file_option,

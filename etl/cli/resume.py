@@ -9,12 +9,11 @@ import rich_click as click
 
 from etl.cli.jobs import record_named
 from etl.cli.options import (
+    Again,
     Output,
     Reading,
-    api_key_file_option,
-    api_key_option,
+    again_options,
     errors_allowed,
-    ledger_option,
     new_key_option,
     output_options,
     rate_option,
@@ -38,9 +37,7 @@ from etl.writer import InDoubt
 @click.option("--accept-in-doubt", is_flag=True, help="Rows of which it cannot be known: count them as created.")
 @new_key_option
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="A secret that the import was given.")
-@api_key_file_option
-@api_key_option
-@ledger_option
+@again_options
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), metavar="N", help="The most requests in flight (as before)."
 )
@@ -57,9 +54,7 @@ def command(  # noqa: PLR0913  # one for each flag
     accept_in_doubt: bool,
     new_key: bool,
     settings: tuple[str, ...],
-    api_key_file: str | None,
-    api_key: str | None,
-    ledger: str | None,
+    again: Again,
     concurrency: int | None,
     rate_per_s: float | None,
     settle_s: float | None,
@@ -77,10 +72,10 @@ def command(  # noqa: PLR0913  # one for each flag
     if resend_in_doubt and accept_in_doubt:
         raise UsageError("--resend-in-doubt and --accept-in-doubt exclude each other.")
     screen = Screen(output)
-    screen.warn_of_key(api_key)
-    with closing(opened_ledger(ledger)) as opened:
+    screen.warn_of_key(again.api_key)
+    with closing(opened_ledger(again.ledger)) as opened:
         record = _record_of(opened, job)
-    typed = typed_before(record.facts, api_key=api_key, api_key_file=api_key_file, ledger=ledger)
+    typed = typed_before(record.facts, again)
     values = Reading(None, None, settings, None, None).values()
     missing = [name for name in typed.to_give if name not in values]
     if missing:
@@ -90,7 +85,7 @@ def command(  # noqa: PLR0913  # one for each flag
         )
     decision = InDoubt.RESEND if resend_in_doubt else InDoubt.ACCEPT if accept_in_doubt else InDoubt.KEEP
     typed = _at_home(typed)
-    again = dataclasses.replace(
+    job_again = dataclasses.replace(
         typed.job,
         values={**typed.job.values, **values},
         concurrency=concurrency or typed.job.concurrency,
@@ -100,14 +95,14 @@ def command(  # noqa: PLR0913  # one for each flag
     )
     if max_errors is not None:
         most, share = errors_allowed(max_errors)
-        again = dataclasses.replace(again, max_errors=most, max_error_share=share)
+        job_again = dataclasses.replace(job_again, max_errors=most, max_error_share=share)
     screen.say(f"Resuming job {record.facts.id}, begun {record.facts.started:%Y-%m-%d %H:%M} UTC.")
     folder = Path(report_folder or record.report or typed.report or f"coval-etl-report-{record.facts.id}")
     resumption = Resumption(record, decision, new_key)
     run = ImportRun(
         typed.files, typed.opening, typed.target, screen, folder, yes, None, resumption=resumption, kept=typed.kept
     )
-    summary, stopped = run.run(again)
+    summary, stopped = run.run(job_again)
     screen.show_outcome(summary, stopped)
     return int(summary.exit_code)
 

@@ -10,11 +10,10 @@ import rich_click as click
 from etl.api import Api, Pace
 from etl.cli.jobs import record_named
 from etl.cli.options import (
+    Again,
     Output,
     TargetFlags,
-    api_key_file_option,
-    api_key_option,
-    ledger_option,
+    again_options,
     new_key_option,
     output_options,
     yes_option,
@@ -24,8 +23,9 @@ from etl.cli.saying import visible, write_out
 from etl.cli.screen import Screen
 from etl.cli.signals import stopping_on_signals
 from etl.cli.target import opened_target
+from etl.cli.typed import target_before
 from etl.errors import UsageError
-from etl.jobs import SANDBOX, refuse_other_key
+from etl.jobs import refuse_other_key
 from etl.ledger import JobRecord, Ledger
 from etl.resources import Contract
 from etl.undoing import Rollback, Undone, refuse_rollback
@@ -39,20 +39,16 @@ from etl.undoing import Rollback, Undone, refuse_rollback
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight."
 )
-@api_key_file_option
-@api_key_option
-@ledger_option
+@again_options
 @output_options
-def command(  # noqa: PLR0913  # one for each flag
+def command(
     *,
     job: str,
     dry_run: bool,
     yes: bool,
     new_key: bool,
     concurrency: int,
-    api_key_file: str | None,
-    api_key: str | None,
-    ledger: str | None,
+    again: Again,
     output: Output,
 ) -> int:
     """Delete exactly what an import created, after showing how much that is.
@@ -60,32 +56,15 @@ def command(  # noqa: PLR0913  # one for each flag
     What somebody changed since is kept and named, and so is a test set that holds more than the import put into it.
     """
     screen = Screen(output)
-    screen.warn_of_key(api_key)
-    with closing(opened_ledger(ledger)) as opened:
+    screen.warn_of_key(again.api_key)
+    with closing(opened_ledger(again.ledger)) as opened:
         record = record_named(opened, job)
-        facts = record.facts
-        sandbox = facts.base_url == SANDBOX
-        flags = TargetFlags(
-            use_sandbox=sandbox,
-            base_url=None if sandbox else facts.base_url,
-            api_key_file=api_key_file,
-            api_key=api_key,
-            workspace=facts.workspace,
-            timeout_s=30.0,
-            ca_bundle=_ca_bundle(record),
-            ledger=ledger,
-        )
+        flags = target_before(record.facts, again)
         undone = asyncio.run(_run(record, opened, flags, screen, concurrency, (dry_run, yes, new_key)))
     if undone is None:
         return 0
     _say(undone, output)
     return int(undone.exit_code)
-
-
-def _ca_bundle(record: JobRecord) -> str | None:
-    kept = record.facts.settings.get("target")
-    found = kept.get("ca_bundle") if isinstance(kept, dict) else None
-    return found if isinstance(found, str) else None
 
 
 async def _run(

@@ -44,6 +44,12 @@ def _leave_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def warn(sentence: str) -> None:
+    """Something that a person should know, whatever they asked to be spared; on stderr."""
+    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    console.print(Text("Warning: ", style="bold yellow") + Text(visible(sentence)))
+
+
 def report_error(message: str, hint: str, code: str, exit_code: ExitCode, *, as_json: bool) -> int:
     """Say why a command stopped: one sentence and what to do, on stderr; with `--json` a document on stdout."""
     if as_json:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from etl.cli.options import Opening, TargetFlags
+from etl.cli.options import Again, Opening, TargetFlags
+from etl.cli.profile import has_key_in_environment, profile_of_job
 from etl.errors import UsageError
-from etl.jobs import ImportJob
+from etl.jobs import SANDBOX, ImportJob
 from etl.ledger import JobFacts
 from etl.quoting import holds_secret
 from etl.readers import KeptCopy
@@ -47,6 +48,7 @@ def typed_settings(
         "to_give": secrets,
         "target": {
             "use_sandbox": target.use_sandbox,
+            "profile": target.profile.name if target.profile else None,
             "workspace": target.workspace,
             "timeout_s": target.timeout_s,
             "ca_bundle": target.ca_bundle,
@@ -56,7 +58,31 @@ def typed_settings(
     return dict(json.loads(json.dumps(settings)))  # as the ledger gives it back
 
 
-def typed_before(facts: JobFacts, *, api_key: str | None, api_key_file: str | None, ledger: str | None) -> Typed:
+def target_before(facts: JobFacts, again: Again) -> TargetFlags:
+    """Where a job goes, as the ledger has it; the key from what is said now, or from the profile it was begun with.
+
+    Raises UsageError where that profile is gone and there is no other key.
+    """
+    kept = facts.settings.get("target")
+    before: Mapping[str, Any] = kept if isinstance(kept, dict) else {}
+    sandbox = facts.base_url == SANDBOX
+    has_key = sandbox or bool(again.api_key or again.api_key_file) or has_key_in_environment()
+    profile = profile_of_job(before.get("profile"), again.profile, has_key=has_key)
+    return TargetFlags(
+        use_sandbox=sandbox,
+        # Where it goes is settled: of the profile as it is today, only the key counts.
+        profile=profile and dataclasses.replace(profile, base_url=None, workspace=None),
+        base_url=None if sandbox else facts.base_url,
+        api_key_file=again.api_key_file,
+        api_key=again.api_key,
+        workspace=facts.workspace,
+        timeout_s=before.get("timeout_s", 30.0),
+        ca_bundle=before.get("ca_bundle"),
+        ledger=again.ledger,
+    )
+
+
+def typed_before(facts: JobFacts, again: Again) -> Typed:
     """The call of a job in the ledger. Raises UsageError where its source is gone with the call that named it."""
     kept: Mapping[str, Any] = facts.settings
     if not kept:
@@ -69,13 +95,7 @@ def typed_before(facts: JobFacts, *, api_key: str | None, api_key_file: str | No
         if file not in copies and (file == "-" or "://" in file):
             where = "standard input" if file == "-" else file
             raise UsageError(f"Job {facts.id} read {where}, which is not kept.", _ANEW)
-    target = TargetFlags(
-        base_url=None if kept["target"]["use_sandbox"] else facts.base_url,
-        api_key=api_key,
-        api_key_file=api_key_file,
-        ledger=ledger,
-        **kept["target"],
-    )
+    target = target_before(facts, again)
     columns = kept["opening"]["columns"]
     opening = Opening(**{**kept["opening"], "columns": None if columns is None else tuple(columns)})
     job = ImportJob(**kept["job"], contract=Contract(facts.contract), typed=kept)
