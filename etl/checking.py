@@ -137,15 +137,19 @@ def with_books(fitted: Sequence[Fitted], contract: Contract, books: Mapping[str,
     ]
 
 
+def mapped_batches(fitted: Fitted) -> Iterator[Batch]:
+    """The rows of a table in the API's fields, not checked."""
+    return (maps.apply(fitted.bound, batch) for batch in _records(fitted))
+
+
 def names_in(fitted: Sequence[Fitted], resource: str) -> list[str]:
     """The different texts that these tables, not looked up yet, have for names of a resource. Reads them through."""
     found: dict[str, None] = {}
     for one in fitted:
         paths = [path for path, looked_up in one.bound.lookups.items() if looked_up == resource]
-        for batch in _records(one) if paths else ():
-            frame = maps.apply(one.bound, batch).frame
+        for batch in mapped_batches(one) if paths else ():
             for path in paths:
-                cells = frame[path]
+                cells = batch.frame[path]
                 texts = cells.explode() if isinstance(cells.dtype, pl.List) else cells
                 found |= dict.fromkeys(texts.drop_nulls().unique(maintain_order=True))
     return list(found)
@@ -160,13 +164,15 @@ def check_rows(
     strict: bool = False,
     assume_test_set: bool = False,
     near_duplicates: bool | Nearness = False,
+    renew: Callable[[Fitted], Fitted] = lambda one: one,
 ) -> Iterator[Checked]:
     """Every row of every table: read, mapped, checked, in order.
 
     `where` is an expression over the columns, `limit` the number of rows to take, `strict` turns warnings into errors,
     `assume_test_set` lets `test_set_id` be absent (it is decided later), `near_duplicates` has test cases compared with
-    each other; a `Nearness` that has seen rows before compares none of them again. Raises FileError where a file breaks
-    off and UsageError for an expression that cannot be used.
+    each other; a `Nearness` that has seen rows before compares none of them again. `renew` is handed each table before
+    its first row is read, when the rows before it have been checked, and gives it back as it is to be checked. Raises
+    FileError where a file breaks off and UsageError for an expression that cannot be used.
     """
     left = limit
     with ExitStack() as undo:
@@ -176,7 +182,7 @@ def check_rows(
         }
         nearness = near_duplicates if isinstance(near_duplicates, Nearness) else Nearness(strict=strict)
         nearness.begin_again()
-        for one in fitted:
+        for one in map(renew, fitted):
             wanted = _wanted(one, where)
             compared = near_duplicates is not False and one.resource is TEST_CASES
             for batch in _records(one, wanted):

@@ -30,6 +30,7 @@ from etl.jobs import (
 )
 from etl.ledger import Change, Held, JobRecord, Journal, Known, Ledger, RowKey, State
 from etl.preparing import Preparation
+from etl.relating import Relatives
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
 from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Settlement
@@ -102,6 +103,9 @@ class Importer:
         self._asked = False
         self._rows: int | None = None
         self._withhold: Outcome | None = None
+        self._relatives = Relatives(())
+        self._taken: dict[int, int] = {}
+        """Rows of each table that `where` and `limit` let through, in the last pass."""
         self._nearness = Nearness(strict=job.strict) if job.near_duplicates else None
         self._latest = Progress(None, 0, 0, 0, 0, 0)
 
@@ -120,6 +124,7 @@ class Importer:
 
     async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
         """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
+        self._relatives = Relatives(fitted)
         await asyncio.to_thread(self._check_first, fitted, contract)
         good = self._withhold or Outcome.WOULD_CREATE
         read = 0
@@ -145,6 +150,7 @@ class Importer:
         """
         if not self._asked:
             self.ask(fitted)
+        self._relatives = Relatives(fitted)
         rows = await asyncio.to_thread(self._check_first, fitted, contract)
         tables = {one.number: table_key(self.job, self._api.target, one) for one in fitted}
         held = self._take_hold(ledger, contract, fitted, tables)
@@ -156,7 +162,7 @@ class Importer:
                     await journal.record(*_parents_made(self.id, self._preparation.made))
                     rows = None if rows is None else list(self._check(fitted, contract))
                 believed = set() if self.job.again else await tables_still_there(self._api, created)
-                settlement = Settlement(self.id, report, tables, believed, self._withhold, self._tell)
+                settlement = Settlement(self.id, report, tables, believed, self._withhold, self._relatives, self._tell)
                 road = _Road(contract, ledger, journal, held, settlement)
                 await self._send_all(fitted, rows, road)
                 unwritten = journal.failure
@@ -204,7 +210,7 @@ class Importer:
                 numbers = {one.number for one in own}
                 batches = (
                     self._check(own, road.contract)
-                    if rows is None
+                    if rows is None or any(map(self._relatives.refers, own))
                     else (one for one in rows if one.fitted.number in numbers)
                 )
                 await self._deliver(RESOURCES[name], batches, road)
@@ -215,15 +221,26 @@ class Importer:
             raise StoppedError(words, error.hint) from None
 
     def _check(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:
-        job = self.job
-        return check_rows(
+        """Check tables, which may be the later ones of the job: then the earlier ones were checked before."""
+        job, first = self.job, fitted[0].number
+        before = sum(taken for number, taken in self._taken.items() if number < first)
+        checked_rows = check_rows(
             fitted,
             contract,
             where=job.where,
-            limit=job.limit,
+            limit=None if job.limit is None else max(0, job.limit - before),
             strict=job.strict,
             near_duplicates=self._nearness or False,
+            renew=lambda one: self._begin_table(one, contract),
         )
+        for checked in checked_rows:
+            self._relatives.note(checked)
+            self._taken[checked.fitted.number] += int((~checked.skipped).sum())
+            yield checked
+
+    def _begin_table(self, fitted: Fitted, contract: Contract) -> Fitted:
+        self._taken[fitted.number] = 0
+        return self._relatives.bound(fitted, contract)
 
     def _check_first(self, fitted: Sequence[Fitted], contract: Contract) -> list[Checked] | None:
         """Check the whole input before the first request, where it is small enough or must be; None: too large to hold.

@@ -31,20 +31,12 @@ async def find_test_set(api: Api, wanted: str) -> str | None:
     return str(named[0]["id"]) if named else None
 
 
-_NAMES = {
-    "test-sets": ("display_name", "slug"),
-    "agents": ("display_name", "customer_agent_id"),
-    "personas": ("name",),
-    "run-templates": ("display_name",),
-}
-"""The fields that an item may be called by."""
-
-
 async def read_book(api: Api, resource: Resource, advice: str) -> NameBook:
     """The names of all items of a resource. Raises what `Api.list` raises."""
     items = [item async for item in api.list(resource)]
-    known = _NAMES[resource.name]
-    named = [(str(item[resource.id_field]), [str(item[name]) for name in known if item.get(name)]) for item in items]
+    named = [
+        (str(item[resource.id_field]), [str(item[name]) for name in resource.names if item.get(name)]) for item in items
+    ]
     return NameBook.of(resource.singular.replace("_", " "), named, advice)
 
 

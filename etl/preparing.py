@@ -16,6 +16,7 @@ from etl.jobs import ImportJob
 from etl.mapping import NameBook
 from etl.parents import create_test_set, find_test_set, read_book
 from etl.references import read_books
+from etl.relating import names_given
 from etl.resources import TEST_CASES, TEST_SETS, Contract
 
 UNBORN_TEST_SET = "00000000"
@@ -82,11 +83,15 @@ class Preparation:
         self._books = await read_books(self._api, fitted)
         if self._job.create_missing and TEST_SETS.name in self._books:
             book = self._books[TEST_SETS.name]
+            own = await asyncio.to_thread(lambda: list(names_given(fitted, TEST_SETS.name)))
+            book = book.with_names((name, UNBORN_TEST_SET) for name in own)
             for name in await asyncio.to_thread(names_in, fitted, TEST_SETS.name):
                 if name.strip() and not book.find(name):
                     self._missing.append(name)
                     book = book.with_names([(name, UNBORN_TEST_SET)])
-            self._books[TEST_SETS.name] = book
+            self._books[TEST_SETS.name] = self._books[TEST_SETS.name].with_names(
+                (name, UNBORN_TEST_SET) for name in self._missing
+            )
         return with_books(fitted, contract, self._books)
 
     def lacks_parents(self, fitted: Sequence[Fitted]) -> bool:

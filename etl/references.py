@@ -18,7 +18,7 @@ from etl.mapping import NameBook
 from etl.parents import read_book
 from etl.problems import Code, Problem, Severity
 from etl.quoting import quote_value, show_value
-from etl.resources import RESOURCES, TEST_SETS, Contract
+from etl.resources import REFERABLE, RESOURCES, TEST_SETS, Contract
 
 _AT_ONCE = 8
 """Questions in flight."""
@@ -31,7 +31,7 @@ async def read_books(api: Api, fitted: Iterable[Fitted]) -> dict[str, NameBook]:
     books = {}
     for name in wanted:
         advice = "check the name, or --create-missing" if name == TEST_SETS.name else "check the name"
-        books[name] = await read_book(api, RESOURCES[name], advice)
+        books[name] = await read_book(api, REFERABLE[name], advice)
     return books
 
 
@@ -80,14 +80,15 @@ def _ids_in(checked: Checked) -> Iterator[tuple[int, str, str, str]]:
     lookups: Mapping[str, str] = checked.fitted.bound.lookups
     for reference in checked.fitted.resource.references:
         path, resource = reference.path, reference.resource
-        if path not in frame.columns or path in lookups:  # what was looked up by name exists
+        bound = checked.fitted.bound
+        if path not in frame.columns or (path in lookups and path not in bound.ids):  # a name that was found exists
             continue
         rows = frame.select(ROW, pl.col(path).alias("id")).filter(pl.col("id").is_not_null())
         if isinstance(rows.schema["id"], pl.List):
             rows = rows.explode("id", empty_as_null=False, keep_nulls=False)
-        known = RESOURCES.get(resource)
+        known, book = RESOURCES.get(resource), bound.books.get(resource)
         for row, id_ in rows.iter_rows():
-            if known is None or known.is_id(id_):
+            if (known is None or known.is_id(id_)) and (book is None or id_ not in book.ids):
                 yield row, path, resource, id_
 
 

@@ -14,6 +14,7 @@ from etl.checking import Checked, body_maker
 from etl.ledger import Change, Known, RowKey, State
 from etl.parents import parents_of
 from etl.problems import Code, Problem, Severity
+from etl.relating import Relatives
 from etl.report import Outcome, Report, Result
 from etl.writer import Delivered, Outgoing
 
@@ -51,10 +52,12 @@ class Settlement:
         tables: Mapping[int, str],
         believed: Iterable[str],
         withhold: Outcome | None,
+        relatives: Relatives,
         observe: "Callable[[Settlement], None]",
     ) -> None:
         """`tables`: the key of each table by its number. `believed`: those of which other jobs in the ledger count.
-        `withhold`: nothing is sent, and good rows have this outcome. `observe` is called whenever rows are settled.
+        `withhold`: nothing is sent, and good rows have this outcome. `relatives` are told which rows exist, `observe`
+        is called whenever rows are settled.
         """
         self.read = 0
         self.settled = 0
@@ -65,6 +68,7 @@ class Settlement:
         self._tables = tables
         self._believed = frozenset(believed)
         self._withhold = withhold
+        self._relatives = relatives
         self._observe = observe
         self._under_way: deque[_UnderWay] = deque()
         self._late: dict[RowKey, tuple[_UnderWay | None, _Late]] = {}
@@ -95,6 +99,7 @@ class Settlement:
                 outgoing.append(found)
         self._under_way.append(_UnderWay(checked, decided))
         self.read += checked.batch.rows_read
+        self._relatives.settled(checked.fitted, decided.values())
         self._count(checked.batch, decided.values())
         self._report_finished()
         return outgoing
@@ -102,6 +107,7 @@ class Settlement:
     def _decide(self, checked: Checked) -> dict[int, Result]:
         """The rows that are not sent, whatever is known of them."""
         rows = checked.batch.frame[ROW].to_list()
+        waiting = set(self._relatives.waiting(checked))
         bad, skipped = checked.bad().to_list(), checked.skipped.to_list()
         decided: dict[int, Result] = {}
         for row, is_bad, is_skipped in zip(rows, bad, skipped, strict=True):
@@ -111,6 +117,8 @@ class Settlement:
                 decided[row] = Result(row, Outcome.REJECTED)
             elif self._withhold is not None:
                 decided[row] = Result(row, self._withhold)
+            elif row in waiting:
+                decided[row] = Result(row, Outcome.PENDING)
         return decided
 
     def _from_before(self, checked: Checked, row: Outgoing, known: Iterable[Known]) -> Result | Outgoing:
@@ -142,6 +150,7 @@ class Settlement:
         if key in self._late:
             batch, late = self._late.pop(key)
             result = _result(late.checked, delivered)
+            self._relatives.settled(late.checked.fitted, [result])
             self._count(late.checked.batch, [result])
             if late.reported or batch is None:
                 self._report.add_late(late.checked.batch, result)
@@ -152,6 +161,7 @@ class Settlement:
         batch = next(one for one in self._under_way if not one.finished)
         result = _result(batch.checked, delivered)
         batch.results[key.row] = result
+        self._relatives.settled(batch.checked.fitted, [result])
         if delivered.open:
             late = _Late(replace(batch.checked, batch=batch.checked.batch.take([key.row])))
             batch.late[key.row] = late

@@ -238,7 +238,7 @@ class TestValues:
         ids = ["gk3jK9mPq2xRt5vW8yZaBc", "gk3jK9mPq2xRt5vW8yZaBd"]
         best = of_values({"Agent": ids, "Persona": ids, "Test suite": ["aB1cD2eF", "aB1cD2eG"]})[0]
         assert best.mapping.name == "runs"
-        assert best.uses["Agent"].evidence == "named Agent; 22-character ids"
+        assert best.uses["Agent"].evidence == "named Agent"
         none = of_values({"Agent": ["Andy", "Scout"], "Channel": ["#popsclaw", "#land-ops"], "Domain": ["a", "b"]})
         assert all(one.score < FITS for one in none)
 

@@ -70,6 +70,7 @@ def fates(found: Guess, origin: Origin) -> dict[str, Fate]:
     for path, columns in bound.columns.items():
         made |= dict.fromkeys(columns, Fate("sent", f"with what no field is for, in {path}", path))
     made |= {one.column: Fate("not sent", reason) for one, reason in bound.lost.items()}
+    made |= dict.fromkeys(bound.known_as, Fate("names rows", "other rows of the import may call the row by it"))
     for name, reason in bound.mapping.ignored.items():
         column = find_input(name, origin.columns)
         made |= {column.column: Fate("left out", reason)} if column else {}
@@ -93,7 +94,7 @@ def _bound(found: Guess, origin: Origin) -> Bound | None:
 
 def _used(bound: Bound) -> set[str]:
     grouped = {*bound.grouping.by, bound.grouping.order} if bound.grouping else set()
-    named = {*grouped, *_named_in_conditions(bound), *(one.column for one in bound.lost)}
+    named = {*grouped, *_named_in_conditions(bound), *bound.known_as, *(one.column for one in bound.lost)}
     return {column for columns in (*bound.columns.values(), named) for column in columns if column}
 
 

@@ -6,6 +6,7 @@ about files, columns or HTTP.
 
 from etl.resources.agents import AGENTS
 from etl.resources.contract import Contract
+from etl.resources.metrics import METRICS
 from etl.resources.personas import PERSONAS
 from etl.resources.resource import Body, FieldSpec, Kind, Reference, Resource, Unique
 from etl.resources.run_templates import RUN_TEMPLATES
@@ -18,9 +19,14 @@ RESOURCES: dict[str, Resource] = {
 }
 """Every resource by its name on the command line, in dependency order: what refers comes after what it refers to."""
 
+REFERABLE: dict[str, Resource] = {**RESOURCES, METRICS.name: METRICS}
+"""What rows may refer to: every resource, and those that are only read."""
+
 __all__ = [
     "AGENTS",
+    "METRICS",
     "PERSONAS",
+    "REFERABLE",
     "RESOURCES",
     "RUNS",
     "RUN_TEMPLATES",

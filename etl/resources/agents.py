@@ -232,6 +232,7 @@ AGENTS = Resource(
     singular="agent",
     plural="agents",
     label="display_name",
+    names=("display_name", "customer_agent_id"),
     unique=(Unique("customer_agent_id", refused=True), Unique("display_name")),
     create={Contract.V2025_10: CreateAgent, Contract.V2026_10: CreateAgent2026},
     update={Contract.V2025_10: UpdateAgent, Contract.V2026_10: UpdateAgent2026},

@@ -98,6 +98,7 @@ PERSONAS = Resource(
     singular="persona",
     plural="personas",
     label="name",
+    names=("name",),
     unique=(Unique("name"),),
     create={Contract.V2025_10: CreatePersona, Contract.V2026_10: CreatePersona2026},
     update={Contract.V2025_10: UpdatePersona, Contract.V2026_10: UpdatePersona2026},

@@ -74,10 +74,14 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A field that holds ids of another resource."""
+    """A field that holds ids of another resource.
+
+    `named`: people put names even into a column that is called like the field itself; else what stands there are ids.
+    """
 
     path: str
     resource: str
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ class Resource:
     plural: str
     label: str
     """The field that a person knows it by."""
+    names: tuple[str, ...]
+    """The fields by which others may call it, where its id is not known."""
     create: Mapping[Contract, type[Body]]
     update: Mapping[Contract, type[Body]]
     id_field: str = "id"

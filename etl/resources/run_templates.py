@@ -112,6 +112,7 @@ RUN_TEMPLATES = Resource(
     singular="run_template",
     plural="run_templates",
     label="display_name",
+    names=("display_name",),
     unique=(Unique("display_name"),),
     create={Contract.V2025_10: CreateRunTemplate, Contract.V2026_10: CreateRunTemplate2026},
     update={Contract.V2025_10: UpdateRunTemplate, Contract.V2026_10: UpdateRunTemplate2026},

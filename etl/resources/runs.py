@@ -78,6 +78,7 @@ RUNS = Resource(
     singular="run",
     plural="runs",
     label="name",
+    names=(),
     create={Contract.V2025_10: LaunchRun, Contract.V2026_10: LaunchRun2026},
     update={Contract.V2025_10: UpdateRun, Contract.V2026_10: UpdateRun},
     id_field="run_id",

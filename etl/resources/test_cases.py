@@ -131,8 +131,9 @@ TEST_CASES = Resource(
     singular="test_case",
     plural="test_cases",
     label="input_str",
+    names=(),
     create={Contract.V2025_10: CreateTestCase, Contract.V2026_10: CreateTestCase2026},
     update={Contract.V2025_10: UpdateTestCase, Contract.V2026_10: UpdateTestCase2026},
-    references=(Reference("test_set_id", "test-sets"),),
+    references=(Reference("test_set_id", "test-sets", named=True),),
     model_decides=False,
 )

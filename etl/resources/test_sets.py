@@ -51,6 +51,7 @@ TEST_SETS = Resource(
     singular="test_set",
     plural="test_sets",
     label="display_name",
+    names=("display_name", "slug"),
     unique=(Unique("slug", refused=True), Unique("display_name")),
     create={Contract.V2025_10: CreateTestSet, Contract.V2026_10: CreateTestSet2026},
     update={Contract.V2025_10: UpdateTestSet, Contract.V2026_10: UpdateTestSet2026},

@@ -5,19 +5,6 @@ It must never know who refers to them. The first three ids are those of the refe
 
 from typing import Any
 
-from etl.resources import Resource
-
-METRICS = Resource(
-    name="metrics",
-    path="/metrics",
-    singular="metric",
-    plural="metrics",
-    label="metric_name",
-    create={},
-    update={},
-    updatable=False,
-)
-
 
 def _metric(name: str, metric_type: str, description: str) -> dict[str, Any]:
     return {"metric_name": name, "metric_type": metric_type, "description": description}

@@ -14,14 +14,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from etl.resources import RESOURCES, Contract, Resource
+from etl.resources import METRICS, REFERABLE, RESOURCES, Contract, Resource
 from etl.sandbox import shapes
 from etl.sandbox.listing import read_listing
-from etl.sandbox.metrics import FIXED_METRICS, METRICS
+from etl.sandbox.metrics import FIXED_METRICS
 from etl.sandbox.replies import RefusedError, Reply, error_reply, json_reply, refusal_of
 from etl.sandbox.store import Room, Store, Stored, TakenError
-
-_SERVED: Mapping[str, Resource] = {**RESOURCES, METRICS.name: METRICS}
 
 _IN_TEMPLATES: Mapping[str, str] = {"agents": "agent_ids", "personas": "persona_ids", "test-sets": "test_set_ids"}
 """What cannot be deleted while a run template uses it (vendor's client 0.9.7: 409), and where a template names it."""
@@ -167,7 +165,7 @@ class Operations:
 
     def _check_references(self, resource: Resource, call: Call, given: Mapping[str, Any]) -> None:
         for reference in resource.references:
-            other = _SERVED[reference.resource]
+            other = REFERABLE[reference.resource]
             for id_ in _ids_at(given, reference.path):
                 if not self._store.holds(_room(other.name, call), id_):
                     raise _not_found(other, id_, reference.path)
@@ -177,9 +175,9 @@ def _route(call: Call) -> tuple[Resource, str | None]:
     """The resource and the id that a path names. Raises RefusedError: 404 for no such path, 405 for no such method."""
     root, _, rest = call.path.removeprefix("/").partition("/")
     name, slash, id_ = rest.partition("/")
-    if root != "v1" or name not in _SERVED or "/" in id_ or bool(slash) != bool(id_):
+    if root != "v1" or name not in REFERABLE or "/" in id_ or bool(slash) != bool(id_):
         raise RefusedError(404, "there is no such path")
-    resource = _SERVED[name]
+    resource = REFERABLE[name]
     methods = _METHODS[bool(id_), name]
     if call.method not in methods:
         refused = RefusedError(405, f"{call.path} takes {', '.join(methods)}, not {call.method}")

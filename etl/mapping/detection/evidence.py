@@ -85,8 +85,6 @@ _SENTENCES = frozenset(
     }
 )
 _NAMES = frozenset({"display_name", "name", "voice_name", "language", "language_code"})
-_BY_NAME = frozenset({"test_set_id", "test_set_ids"})
-"""References that a file may give by name."""
 
 
 def form_of(values: Sequence[str]) -> str | None:
@@ -109,7 +107,7 @@ def weigh(values: Sequence[str], spec: FieldSpec, rule: Rule) -> Finding:
         return _sentences(values, form, key)
     if key in _NAMES:
         return Finding(Weight.AGAINST, form) if form in _NO_NAMES else NOTHING
-    return _by_kind(values, form, spec, key)
+    return _by_kind(values, form, spec, key, by_name=rule.lookup is not None)
 
 
 def _sentences(values: Sequence[str], form: str | None, key: str) -> Finding:
@@ -145,15 +143,15 @@ def _by_words(values: Sequence[str], words: set[str]) -> Finding:
     return Finding(Weight.AGAINST, _shown("other words", values))
 
 
-def _by_kind(values: Sequence[str], form: str | None, spec: FieldSpec, key: str) -> Finding:
-    """Fields of a form of their own: none of the values has it, or they have it."""
+def _by_kind(values: Sequence[str], form: str | None, spec: FieldSpec, key: str, *, by_name: bool) -> Finding:
+    """Fields of a form of their own: none of the values has it, or they have it. `by_name`: names do as well as ids."""
     item = spec.item or spec
     wanted, shape = "", re.compile("")
     if key == "phone_number":
         wanted, shape = "phone numbers", re.compile(r"[+0-9(][0-9 ().\-/]{4,}|sips?:.*", re.IGNORECASE)
     elif key.endswith(("endpoint", "_url")):
         wanted, shape = "URLs", re.compile(r".*(://|\{\{|\.[a-z]{2,}).*", re.DOTALL)
-    elif key not in _BY_NAME and (length := _id_length(item)):
+    elif not by_name and (length := _id_length(item)):
         wanted, shape = f"{length}-character ids", re.compile(rf".*[A-Za-z0-9]{{{length}}}.*", re.DOTALL)
     elif spec.kind in {Kind.INTEGER, Kind.NUMBER}:
         wanted, shape = "numbers", re.compile(r"\D{0,3}[0-9][0-9.,]*\D{0,12}")

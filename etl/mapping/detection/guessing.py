@@ -132,7 +132,9 @@ class _Table:
 def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: bool, chosen: bool) -> Guess:
     found = uses_of(mapping, table.filled, table.empty, None if chosen else table.values, table.complaints)
     uses = {column: use for column, use in found.uses.items() if column in table.filled}
-    share = sum(use.confidence for use in uses.values()) / len(table.filled) if table.filled else 0.0
+    known_as = {fold(name) for name in mapping.known_as or ()}
+    meant = [column for column in table.filled if column in uses or fold(column) not in known_as]
+    share = sum(use.confidence for use in uses.values()) / len(meant) if meant else 0.0
     needs_columns = any(rule.takes_columns for rule in mapping.fields.values())
     is_for = _is_for(mapping, table, chosen=chosen) and (chosen or _has_required(mapping, table))
     filled = found.paths
@@ -141,7 +143,7 @@ def _judge(mapping: Mapping, table: _Table, given: Collection[str], *, told: boo
     if not is_for or (needs_columns and not found.uses and not given):
         return Guess(mapping, 0.0, found.uses, found.doubts, {}, lacking)
     vague = not (told or _is_telling(mapping, found.uses, demanded, given))
-    free = [column for column in table.filled if column not in found.uses and column not in found.doubts]
+    free = [column for column in meant if column not in found.uses and column not in found.doubts]
     asked = {} if chosen else perhaps(mapping, {*filled, *given}, free, table.values)
     score = round(0.45 * share / (1 + len(lacking) + vague), 3) if lacking or vague else _score(mapping, filled, share)
     speaker = None if chosen else who_speaks(mapping, free, table.values)

@@ -4,7 +4,7 @@ Must never ask the API itself: it is handed a book of names. A name that several
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -32,6 +32,10 @@ class NameBook:
     folded: Mapping[str, tuple[str, ...]]
     """By name without case and white space."""
     advice: str = "check the name"
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What to call an id that means nothing to anybody yet (`row 3 of agents.csv`)."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Names that nothing has, though something was to have them, and why (`row 3 of agents.csv has errors`)."""
 
     @classmethod
     def of(cls, noun: str, items: Iterable[tuple[str, Sequence[str]]], advice: str = "check the name") -> "NameBook":
@@ -48,6 +52,23 @@ class NameBook:
         """The same book with more names, each with its id."""
         added = NameBook.of(self.noun, [(id_, [name]) for name, id_ in names])
         return replace(self, ids={**added.ids, **self.ids}, folded={**added.folded, **self.folded})
+
+    def with_own(self, own: "NameBook") -> "NameBook":
+        """The same book with the names of another, which outweigh it."""
+        return replace(
+            self,
+            ids={**self.ids, **own.ids},
+            folded={**self.folded, **own.folded},
+            told={**self.told, **own.told},
+            lost={**self.lost, **own.lost},
+        )
+
+    def look_up_ids(self, form: Form) -> Operation:
+        """As `look_up`; what is no name of anything stays as it is: ids are meant, and the rules say what is wrong."""
+        known = self.look_up(form).change
+        if form is Form.LIST:
+            return Operation(lambda items: by_column(items, self._ids_or_kept, pl.List(pl.String)))
+        return Operation(lambda texts: pl.coalesce(known(texts), texts))
 
     def find(self, name: str) -> tuple[str, ...]:
         """The ids that a name may stand for."""
@@ -71,14 +92,23 @@ class NameBook:
         ]
         return pl.Series(lists.name, ids, dtype=pl.List(pl.String))
 
+    def _ids_or_kept(self, lists: pl.Series) -> pl.Series:
+        ids = [
+            None if items is None else [self.find(name)[0] if len(self.find(name)) == 1 else name for name in items]
+            for items in lists.to_list()
+        ]
+        return pl.Series(lists.name, ids, dtype=pl.List(pl.String))
+
     def _explain(self, name: str) -> Mistake:
         found = self.find(name)
         if found:
-            shown = ", ".join(found[:_SHOWN_IDS])
+            shown = ", ".join(self.told.get(id_, id_) for id_ in found[:_SHOWN_IDS])
             return (
                 Code.AMBIGUOUS_NAME,
                 f"the id of one {self.noun}, and {len(found)} have this name: {shown}; give the id",
             )
+        if lost := self.lost.get(name.strip()):
+            return Code.UNKNOWN_NAME, f"the id or name of a {self.noun} there is, and {lost}; mend that row first"
         near = suggest(name, self.ids) if len(self.ids) <= _MOST_COMPARED else ""
         return Code.UNKNOWN_NAME, f"the id or name of a {self.noun} there is{near}; {self.advice}"
 

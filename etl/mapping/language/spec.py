@@ -110,7 +110,7 @@ class Rule(Part):
     """What is done to each value, one after the other."""
     map_: Annotated[dict[Any, Any] | None, BeforeValidator(plain)] = Field(default=None, alias="map", min_length=1)
     """Words of the file and what they mean; case, spaces, `_` and `-` do not matter."""
-    lookup: Literal["test-sets", "agents", "personas", "run-templates"] | None = None
+    lookup: Literal["test-sets", "agents", "personas", "run-templates", "metrics"] | None = None
     """The cells hold names (or ids) of this resource: they become ids when the API is at hand."""
     default: Plain = None
     """For rows without a value."""
@@ -169,6 +169,8 @@ class Mapping(Part):
     """Which tables the mapping is for, how they are read, and which of their rows are taken."""
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
     """The API's fields by their names (`metric_input.order` is a key inside an object), and where each comes from."""
+    known_as: Names | None = None
+    """Columns by which other rows of the same import may call a row, beside its name at the API; they are not sent."""
     lost: dict[str, str] = {}
     """Columns that the API has nothing for, and why: a row that has a value there gets a warning."""
     ignored: dict[str, str] = {}

@@ -14,10 +14,10 @@ import polars as pl
 from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
 from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression, find_casts
-from etl.mapping.cells.keys import Keys, tree_of
+from etl.mapping.cells.keys import Keys
 from etl.mapping.cells.names import fold, likeness, spelled, suggest
 from etl.mapping.cells.patterns import names_in, parse_pattern
-from etl.mapping.cells.ways import Input, Part, Way
+from etl.mapping.cells.ways import Input, Way
 from etl.mapping.fields.dialects import Lift, Shape, Target, declared_spec, find_lifts, find_spec, find_target
 from etl.mapping.fields.kinds import constant, convert_text
 from etl.mapping.fields.lookups import NameBook
@@ -26,6 +26,7 @@ from etl.mapping.language.spec import Into, Mapping, OwnRule, Rule
 from etl.mapping.rows.collecting import collect_objects, collect_texts
 from etl.mapping.rows.feeds import Feed
 from etl.mapping.rows.gathering import Grouping
+from etl.mapping.rows.inside import keys_in_use, ways_in_use
 from etl.mapping.rows.planning import Plan, in_shape, make_plan
 from etl.mapping.steps import Form
 from etl.resources import RESOURCES, Contract, FieldSpec, Kind, Resource
@@ -51,9 +52,13 @@ class Bound:
     ways: dict[str, tuple[Way, ...]]
     """The ways into columns of which only the inside is used."""
     lost: dict[Input, str]
+    known_as: tuple[str, ...]
+    """The columns that hold what other rows may call a row."""
     grouping: Grouping | None
     lookups: dict[str, str]
     """Fields whose texts are names or ids of a resource, by path."""
+    ids: frozenset[str]
+    """Those of which the columns are called like the field: ids are meant."""
     books: Pairs[str, NameBook]
     """What they are looked up in, by resource; without one, they stay as they are."""
     rules: tuple[tuple[OwnRule, pl.Expr], ...]
@@ -66,7 +71,7 @@ class Bound:
     @property
     def unresolved(self) -> frozenset[str]:
         """Fields that hold names still."""
-        return frozenset(path for path, resource in self.lookups.items() if resource not in self.books)
+        return frozenset(path for path, of in self.lookups.items() if of not in self.books and path not in self.ids)
 
     def plan(self, *, typed: bool) -> Plan:
         """The work for one batch, made when it is first asked for."""
@@ -96,6 +101,7 @@ def bind(
     feeds = binder.feeds(overrides or {})
     where = binder.where()
     lost = binder.lost()
+    known_as = binder.known_as()
     others = {*lost}
     others |= {Input(name) for name in where.meta.root_names()} if where is not None else set()
     grouping = binder.grouping(feeds)
@@ -103,7 +109,7 @@ def bind(
     others |= {Input(name) for _, condition in rules for name in condition.meta.root_names()}
     others |= {Input(name) for name in binder.read_for_groups(grouping)}
     inputs = {one for feed in feeds for one in feed.inputs} | others
-    unmapped = binder.unmapped({one.column for one in inputs} | binder.ignored())
+    unmapped = binder.unmapped({one.column for one in inputs} | {*known_as} | binder.ignored())
     if grouping is not None and isinstance(mapping.unmapped, Into):
         grouping = replace(grouping, singles=(*grouping.singles, *unmapped))
     feeds = (*feeds, *binder.rest(unmapped))
@@ -119,42 +125,19 @@ def bind(
         fields=fields,
         columns={path: tuple(dict.fromkeys(chain.from_iterable(found))) for path, found in by_field.items()},
         unmapped=() if isinstance(mapping.unmapped, Into) else unmapped,
-        keys={} if mapping.unmapped == "ignore" else _keys_in_use(feeds, others | binder.ignored_inputs()),
-        ways=_ways_in_use(inputs, binder.ignored()),
+        keys={} if mapping.unmapped == "ignore" else keys_in_use(feeds, others | binder.ignored_inputs()),
+        ways=ways_in_use(inputs, binder.ignored()),
         lost=lost,
+        known_as=known_as,
         grouping=grouping,
         rules=rules,
         lookups={feed.target.path: feed.rule.lookup for feed in feeds if feed.rule.lookup and feed.is_from_columns},
+        ids=frozenset(feed.target.path for feed in feeds if feed.holds_ids),
         books=books or {},
         where=where,
         feeds=feeds,
         lifts=lifts,
     )
-
-
-def _keys_in_use(feeds: Iterable[Feed], others: Iterable[Input]) -> dict[str, Keys]:
-    """Of the columns that are never used whole: which keys are. `others` are what is used beside the fields."""
-    ways: dict[str, list[tuple[Part, ...]]] = {}
-    for feed in feeds:
-        for leaf in feed.leaves:
-            for one in leaf.inputs:
-                ways.setdefault(one.column, []).extend(leaf.ways_from(one, feed))
-    for one in others:
-        ways.setdefault(one.column, []).append(one.way.parts if one.way else ())
-    found = {column: tree_of(parts) for column, parts in ways.items() if parts}
-    return {column: keys for column, keys in found.items() if not keys.whole}
-
-
-def _ways_in_use(inputs: Iterable[Input], ignored: set[str]) -> dict[str, tuple[Way, ...]]:
-    """Of the columns that are never used whole, and of which nothing is ignored: the ways."""
-    found: dict[str, list[Way | None]] = {}
-    for one in inputs:
-        found.setdefault(one.column, []).append(one.way)
-    return {
-        column: tuple(way for way in ways if way is not None)
-        for column, ways in found.items()
-        if None not in ways and column not in ignored
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +165,19 @@ class _Binder:
             feeds.extend(self._united(path, rule))
             feeds.extend(self._from_constants(path, rule))
         looked_up = [
-            replace(feed, names=self.books.get(feed.rule.lookup)) if feed.rule.lookup and feed.is_from_columns else feed
+            replace(feed, names=self.books.get(feed.rule.lookup), holds_ids=self._holds_ids(feed))
+            if feed.rule.lookup and feed.is_from_columns
+            else feed
             for feed in feeds
         ]
         return tuple(sorted(looked_up, key=self._place))
+
+    def _holds_ids(self, feed: Feed) -> bool:
+        """Whether the column is called like the field, and people do not put names there all the same."""
+        paths = {one.path for one in self.resource.references if not one.named}
+        return any(
+            fold(column) in {fold(path), fold(path.rpartition(".")[2])} for path in paths for column in feed.columns
+        )
 
     def where(self) -> pl.Expr | None:
         """The condition on the frame as read."""
@@ -281,6 +273,11 @@ class _Binder:
             one = None if begun else find_input(name, self.columns)
             found |= dict.fromkeys(begun or ([one] if one else []), reason)
         return found
+
+    def known_as(self) -> tuple[str, ...]:
+        """The columns of `known_as` that the table has."""
+        found = (find_input(name, self.columns) for name in self.mapping.known_as or ())
+        return tuple(dict.fromkeys(one.column for one in found if one is not None and one.way is None))
 
     def ignored(self) -> set[str]:
         """The columns that are left out on purpose."""

@@ -43,6 +43,8 @@ class Feed:
     constant: Cell | None = None
     names: NameBook | None = None
     """What its texts are looked up in."""
+    holds_ids: bool = False
+    """The column is called like the field: its texts are ids, though a name of something known is understood."""
 
     @property
     def columns(self) -> tuple[str, ...]:
