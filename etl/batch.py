@@ -40,6 +40,9 @@ RECORD = "_record"
 MEMBERS = "_rows"
 """Records made of several rows: the cells of each of them (a list of structs)."""
 
+KIND = "resource"
+"""The column in which rows say what they are, where `Origin.part` is one kind of them: no mapping sees it."""
+
 OWN_COLUMNS = frozenset({ROW, RAW, TYPES, MEMBERS})
 """Columns of ours, that no mapping sees."""
 
@@ -63,6 +66,14 @@ class Origin:
     dialect: dict[str, str] = field(default_factory=dict)
     """How a text file was read, to write rejects alike: `encoding`, `line_end`; for delimited text also `delimiter`,
     `quote` (empty: cells are never quoted), `escape` (empty: a quote is written twice)."""
+    part: str | None = None
+    """Which of its rows, where a file holds several kinds of them: the name of their resource."""
+
+    @property
+    def mapped_columns(self) -> tuple[str, ...]:
+        """The columns that a mapping may use."""
+        own = OWN_COLUMNS | {ERROR_COLUMN} | ({KIND} if self.part is not None else set())
+        return tuple(column for column in self.columns if column not in own)
 
     def cell(self, column: str | None, row: int) -> str | None:
         """The address of a cell, `Cases!D17` or `D17`; None where the column is unknown or has no address."""

@@ -43,6 +43,8 @@ class Fitted:
     def name(self) -> str:
         """`calls.xlsx, sheet Cases`."""
         origin = self.table.origin
+        if origin.part is not None:
+            return f"{origin.file} ({origin.part})"
         return f"{origin.file}, sheet {origin.sheet}" if origin.sheet else origin.file
 
 
@@ -81,9 +83,10 @@ def choose_mappings(
     candidates = (maps.load_mapping(mapping),) if mapping else None
     found: list[tuple[Survey, Table, Guess]] = []
     for survey in inputs.surveys:
-        must_fit = sheet_named or len(survey.tables) == 1
+        must_fit = sheet_named or (len(survey.tables) == 1 and survey.file not in inputs.of_folders)
         for table in survey.tables:
-            guesses = maps.guess(table.origin, table.sample, resource, candidates, tuple(values or ()))
+            told = table.origin.part or resource
+            guesses = maps.guess(table.origin, table.sample, told, candidates, tuple(values or ()))
             if guesses and guesses[0].score >= maps.FITS:
                 found.append((survey, table, only_one(table, guesses, choose)))
             elif must_fit:
@@ -300,6 +303,7 @@ def report_of(
             one.resource.name,
             one.survey.sha256,
             one.survey.source.open,
+            one.table.origin.part,
         )
         for one in fitted
     ]

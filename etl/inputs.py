@@ -4,16 +4,17 @@ It must never know what a column means to the API.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from etl import mapping as maps
 from etl.errors import UsageError
-from etl.readers import KeptCopy, ReadOptions, Skipped, Survey, open_source
+from etl.readers import KeptCopy, ReadOptions, Skipped, Survey, is_named_like_a_table, open_source
+from etl.splitting import split
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class Inputs:
 
     surveys: tuple[Survey, ...]
     left_out: list[Skipped] = field(default_factory=list)
+    of_folders: frozenset[str] = frozenset()
+    """The files that were not named, but the folder that they are in."""
     _open: ExitStack = field(default_factory=ExitStack)
 
     def keep(self, folder: Path) -> dict[str, KeptCopy]:
@@ -54,7 +57,8 @@ def open_inputs(
     mapping: str | None = None,
     kept: Mapping[str, KeptCopy] | None = None,
 ) -> Inputs:
-    """Open and survey every file. Where `options` say nothing of how it is read, the mapping's `source` counts.
+    """Open and survey every file, and every file of a folder. Where `options` say nothing of how one is read, the
+    mapping's `source` counts.
 
     `kept`: copies from before, by what was typed, that are read instead (see `Inputs.keep`).
 
@@ -63,14 +67,45 @@ def open_inputs(
     options = options or ReadOptions()
     fallback = _as_told(maps.load_mapping(mapping).source) if mapping else ReadOptions()
     opened = ExitStack()
+    found = list(_files_in(files))
     with ExitStack() as guard:
         guard.push(opened)
         surveys = tuple(
-            opened.enter_context(open_source(file, options, fallback, (kept or {}).get(file))) for file in files
+            opened.enter_context(open_source(file, options, fallback, (kept or {}).get(file))) for file in found
         )
         _refuse_twins(surveys)
+        surveys = tuple(
+            replace(one, tables=tuple(part for table in one.tables for part in split(table))) for one in surveys
+        )
         guard.pop_all()
-    return Inputs(surveys, [skipped for survey in surveys for skipped in survey.skipped], opened)
+    left_out = [skipped for survey in surveys for skipped in survey.skipped]
+    return Inputs(surveys, left_out, frozenset(found) - {*files}, opened)
+
+
+def _files_in(files: Sequence[str]) -> Iterator[str]:
+    """The files themselves; of a folder those in it that can be read, by name. Raises UsageError where it has none."""
+    for file in files:
+        if file == "-" or "://" in file or not Path(file).is_dir():
+            yield file
+            continue
+        inside = sorted(path for path in Path(file).iterdir() if _is_input(path))
+        if not inside:
+            raise UsageError(f"{file} is a folder without a file that could be imported.", "Name the files themselves.")
+        yield from map(str, inside)
+
+
+def _is_input(path: Path) -> bool:
+    """Whether a file of a folder is meant: known by its ending, neither hidden nor what an export says of itself."""
+    name = path.name
+    return (
+        path.is_file()
+        and is_named_like_a_table(path)
+        and not name.startswith((".", "~$"))
+        and not name.endswith(_MANIFEST)
+    )
+
+
+_MANIFEST = "manifest.json"
 
 
 def _as_told(source: maps.MappingSource) -> ReadOptions:

@@ -20,6 +20,9 @@ _UNBORN = "U"
 never sent."""
 
 
+_NOT_ASKED = NameBook("", {}, {}, complete=False)
+
+
 class _Fate(Enum):
     UNBORN = auto()
     HERE = auto()
@@ -92,8 +95,7 @@ class Relatives:
         """The same table, which knows what the rows of this job are called that were noted until now."""
         books = dict(fitted.bound.books)
         for resource in {*fitted.bound.lookups.values()} & self._rows.keys():
-            if resource in books:
-                books[resource] = books[resource].with_own(self._book(resource))
+            books[resource] = books.get(resource, _NOT_ASKED).with_own(self._book(resource))
         return with_books([fitted], contract, books)[0]
 
     def waiting(self, checked: Checked) -> list[int]:
@@ -115,7 +117,7 @@ class Relatives:
         rows = self._rows[resource].values()
         noun = RESOURCES[resource].singular.replace("_", " ")
         there = [one for one in rows if one.fate is not _Fate.GONE]
-        told = {one.id: one.place for one in there if one.fate is _Fate.UNBORN}
+        told = {one.id: one.place for one in there}
         lost = {name: f"{one.place} {one.why}" for one in rows if one.fate is _Fate.GONE for name in one.names}
         return replace(NameBook.of(noun, [(one.id, one.names) for one in there]), told=told, lost=lost)
 

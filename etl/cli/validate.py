@@ -28,6 +28,7 @@ from etl.cli.options import (
 )
 from etl.cli.screen import Screen
 from etl.inputs import open_inputs
+from etl.relating import Relatives
 from etl.report import OF_VALIDATE, Outcome, Summary
 from etl.resources import Contract
 
@@ -101,20 +102,22 @@ class _Command:
                 from etl.references import References, with_names
 
                 fitted, references = await with_names(api, contract, fitted), References(api)
+            relatives = Relatives(fitted)
             Screen(self.output).say_what_is_read(fitted, inputs.left_out)
             read = 0
             with report_of(fitted, self.folder, contract, command="validate", outcomes=OF_VALIDATE) as report:
                 for one in fitted:
                     if self.checking.test_set is None and lacks_test_set(one):
                         report.note(one.table.origin, [missing_test_set()])
-                for offline in self._rows(fitted, contract):
+                for offline in self._rows(fitted, contract, relatives):
+                    relatives.note(offline)
                     checked = offline if references is None else await references.look_at(offline)
                     report.note(checked.fitted.table.origin, checked.notes)
                     report.add_checked(checked.batch, Outcome.VALID, skipped=checked.skipped)
                     read += checked.batch.rows_read
                 return report.close(read=read, started=started, finished=datetime.now(UTC))
 
-    def _rows(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:
+    def _rows(self, fitted: Sequence[Fitted], contract: Contract, relatives: Relatives) -> Iterator[Checked]:
         return check_rows(
             fitted,
             contract,
@@ -123,4 +126,5 @@ class _Command:
             strict=self.checking.strict,
             assume_test_set=True,
             near_duplicates=self.near_duplicates,
+            renew=lambda one: relatives.bound(one, contract),
         )

@@ -10,13 +10,13 @@ from dataclasses import replace
 from etl.batch import Table
 from etl.errors import FileError
 from etl.readers.options import ReadOptions, settle_options
-from etl.readers.sniff import SPOKEN, sniff_format
+from etl.readers.sniff import SPOKEN, is_named_like_a_table, sniff_format
 from etl.readers.sources.archive import inflated_bytes
 from etl.readers.sources.opening import open_input
 from etl.readers.sources.source import KeptCopy, Source
 from etl.readers.survey import Skipped, Survey
 
-__all__ = ["READ_WHOLE_BYTES", "KeptCopy", "ReadOptions", "Skipped", "Survey", "open_source"]
+__all__ = ["READ_WHOLE_BYTES", "KeptCopy", "ReadOptions", "Skipped", "Survey", "is_named_like_a_table", "open_source"]
 
 _ALL_FOUND_OUT = ReadOptions()
 READ_WHOLE_BYTES = 64 << 20

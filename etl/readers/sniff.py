@@ -4,6 +4,8 @@ It must never trust a name over a content that is certain, and never hands a fil
 reads is refused with what it is.
 """
 
+from pathlib import Path
+
 from etl.batch import Certainty, Decision
 from etl.errors import FileError, UsageError
 from etl.formats import FORMATS, Format
@@ -12,6 +14,7 @@ from etl.readers.sniff_text import Finding, tell_text
 from etl.readers.sources.archive import ZIP, open_archive, tell_contents
 from etl.readers.sources.compound import open_compound
 from etl.readers.sources.source import Source
+from etl.readers.sources.unpack import PACKED
 
 SPOKEN: dict[str, str] = {
     "csv": "CSV",
@@ -46,6 +49,16 @@ _ENDINGS: dict[str, tuple[str, ...]] = {
     "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
 }
 """The endings of names that go with a format."""
+_ANYTHING = frozenset({".txt", ".dat"})
+"""Endings of tables, and of much else."""
+
+
+def is_named_like_a_table(path: Path) -> bool:
+    """Whether the ending of a name says that the file is surely one of the formats that are read, also compressed."""
+    known = {ending for endings in _ENDINGS.values() for ending in endings} - _ANYTHING
+    endings = [ending.lower() for ending in path.suffixes]
+    return any(ending in known for ending in (endings[-2:] if endings[-1:] and endings[-1] in PACKED else endings[-1:]))
+
 
 _MAGIC = (
     (b"SQLite format 3\x00", "an SQLite database"),

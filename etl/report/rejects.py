@@ -5,6 +5,7 @@ This file must never know how rows are sent, and changes no cell.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import polars as pl
 
@@ -83,8 +84,9 @@ class Rejects:
             raise
 
     def _fill(self, file: NewFile, tables: Sequence[int], form: str) -> None:
+        """Several tables are sheets, or the kinds of rows of a file of records; delimited text has one."""
         origin = self._origins[tables[0]]
-        rows = self._spool.rows(tables[0])
+        rows = chain.from_iterable(map(self._spool.rows, tables))
         if form == "xlsx":
             write_workbook(file, [self._sheet(table) for table in tables])
         elif form == "csv":

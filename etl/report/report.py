@@ -60,7 +60,7 @@ class Report:
         self._contract = contract
         self._sources = tuple(sources)
         self._outcomes = tuple(outcomes)
-        self._tables = {(source.file, source.sheet): number for number, source in enumerate(sources)}
+        self._tables = {(source.file, source.sheet, source.part): number for number, source in enumerate(sources)}
         self._counts: list[Counter[Outcome]] = [Counter() for _ in sources]
         self._last_rows = [-1] * len(self._sources)
         self._groups = ProblemGroups()
@@ -88,7 +88,7 @@ class Report:
     def note(self, origin: Origin, problems: Sequence[Problem]) -> None:
         """Problems of a table as a whole: they are grouped with the others, but belong to no row's line."""
         self._groups.add(origin.file, problem.frame_of(problems))
-        table = self._tables.get((origin.file, origin.sheet))
+        table = self._tables.get((origin.file, origin.sheet, origin.part))
         if self._files is not None and table is not None:
             self._files.note(table, origin, problems)
 
@@ -152,7 +152,7 @@ class Report:
 
     def _table_of(self, batch: Batch) -> int:
         """The number of a batch's table. Raises EtlError for one that is no source of this report."""
-        table = self._tables.get((batch.origin.file, batch.origin.sheet))
+        table = self._tables.get((batch.origin.file, batch.origin.sheet, batch.origin.part))
         if table is None:
             raise EtlError(f"{batch.origin.file} is not among the sources of this report.")
         return table

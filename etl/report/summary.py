@@ -27,6 +27,8 @@ class Source:
     resource: str
     sha256: str | None = None
     open: Callable[[], BinaryIO] | None = field(default=None, repr=False, compare=False)
+    part: str | None = None
+    """Which of the file's rows, where it holds several kinds (see `Origin.part`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
+from etl.batch import ERROR_COLUMN, Origin
 from etl.mapping.cells.names import fold
 from etl.mapping.cells.ways import parse_name, reach_all
 from etl.mapping.detection.columns import Use, settle, uses_of
@@ -119,7 +119,7 @@ class _Table:
 
     @classmethod
     def of(cls, origin: Origin, sample: pl.DataFrame) -> "_Table":
-        columns = [column for column in origin.columns if column != ERROR_COLUMN and column not in OWN_COLUMNS]
+        columns = origin.mapped_columns
         known = [column for column in columns if column in sample.columns and sample.height]
         values = values_by_column({column: sample[column].cast(pl.String).to_list() for column in known})
         empty = [column for column in known if not values[column]]

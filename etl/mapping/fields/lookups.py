@@ -36,6 +36,8 @@ class NameBook:
     """What to call an id that means nothing to anybody yet (`row 3 of agents.csv`)."""
     lost: Mapping[str, str] = field(default_factory=dict)
     """Names that nothing has, though something was to have them, and why (`row 3 of agents.csv has errors`)."""
+    complete: bool = True
+    """False where the API was not asked: what the book does not know may be known there."""
 
     @classmethod
     def of(cls, noun: str, items: Iterable[tuple[str, Sequence[str]]], advice: str = "check the name") -> "NameBook":
@@ -57,18 +59,20 @@ class NameBook:
         """The same book with the names of another, which outweigh it."""
         return replace(
             self,
+            noun=own.noun,
             ids={**self.ids, **own.ids},
             folded={**self.folded, **own.folded},
             told={**self.told, **own.told},
             lost={**self.lost, **own.lost},
         )
 
-    def look_up_ids(self, form: Form) -> Operation:
-        """As `look_up`; what is no name of anything stays as it is: ids are meant, and the rules say what is wrong."""
-        known = self.look_up(form).change
+    def look_up_known(self, form: Form) -> Operation:
+        """As `look_up`; what is no name of anything stays as it is: it is an id, or a name that others know."""
         if form is Form.LIST:
-            return Operation(lambda items: by_column(items, self._ids_or_kept, pl.List(pl.String)))
-        return Operation(lambda texts: pl.coalesce(known(texts), texts))
+            return Operation(
+                lambda items: by_column(items, self._known_in_lists, pl.List(pl.String)), self._explain_list
+            )
+        return Operation(lambda texts: by_column(texts, self._known_or_kept, pl.String), self._explain)
 
     def find(self, name: str) -> tuple[str, ...]:
         """The ids that a name may stand for."""
@@ -92,12 +96,22 @@ class NameBook:
         ]
         return pl.Series(lists.name, ids, dtype=pl.List(pl.String))
 
-    def _ids_or_kept(self, lists: pl.Series) -> pl.Series:
-        ids = [
-            None if items is None else [self.find(name)[0] if len(self.find(name)) == 1 else name for name in items]
-            for items in lists.to_list()
-        ]
+    def _known_or_kept(self, names: pl.Series) -> pl.Series:
+        return names.replace_strict(
+            {name: self._known(name) for name in names.unique().drop_nulls()}, default=None, return_dtype=pl.String
+        )
+
+    def _known_in_lists(self, lists: pl.Series) -> pl.Series:
+        found = [None if items is None else [self._known(name) for name in items] for items in lists.to_list()]
+        ids = [None if items is None or None in items else items for items in found]
         return pl.Series(lists.name, ids, dtype=pl.List(pl.String))
+
+    def _known(self, name: str) -> str | None:
+        """The id of a name, or the text itself; None where the name is not clear, or what was to have it is gone."""
+        found = self.find(name)
+        if not found:
+            return None if name.strip() in self.lost else name
+        return found[0] if len(found) == 1 else None
 
     def _explain(self, name: str) -> Mistake:
         found = self.find(name)
@@ -108,17 +122,24 @@ class NameBook:
                 f"the id of one {self.noun}, and {len(found)} have this name: {shown}; give the id",
             )
         if lost := self.lost.get(name.strip()):
-            return Code.UNKNOWN_NAME, f"the id or name of a {self.noun} there is, and {lost}; mend that row first"
+            return Code.UNKNOWN_NAME, f"the id or name of {_a(self.noun)} there is, and {lost}; mend that row first"
         near = suggest(name, self.ids) if len(self.ids) <= _MOST_COMPARED else ""
-        return Code.UNKNOWN_NAME, f"the id or name of a {self.noun} there is{near}; {self.advice}"
+        return Code.UNKNOWN_NAME, f"the id or name of {_a(self.noun)} there is{near}; {self.advice}"
 
     def _explain_list(self, joined: str) -> Mistake:
-        names = next((name for name in joined.split(", ") if len(self.find(name)) != 1), joined)
+        each = joined.split(", ")
+        names = next((name for name in each if self._known(name) is None), "") or next(
+            (name for name in each if len(self.find(name)) != 1), joined
+        )
         code, end = self._explain(names)
         return code, f"{end}: {quote_value(None, names)}"
 
 
 _MOST_COMPARED = 5_000
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"
 
 
 def _fold(name: str) -> str:

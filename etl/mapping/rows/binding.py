@@ -11,7 +11,7 @@ from itertools import chain
 
 import polars as pl
 
-from etl.batch import ERROR_COLUMN, OWN_COLUMNS, Origin
+from etl.batch import Origin
 from etl.errors import MappingError, UsageError
 from etl.expressions import ExpressionError, compile_condition, compile_expression, find_casts
 from etl.mapping.cells.keys import Keys
@@ -71,7 +71,8 @@ class Bound:
     @property
     def unresolved(self) -> frozenset[str]:
         """Fields that hold names still."""
-        return frozenset(path for path, of in self.lookups.items() if of not in self.books and path not in self.ids)
+        asked = {name for name, book in self.books.items() if book.complete}
+        return frozenset(path for path, of in self.lookups.items() if of not in asked and path not in self.ids)
 
     def plan(self, *, typed: bool) -> Plan:
         """The work for one batch, made when it is first asked for."""
@@ -95,7 +96,7 @@ def bind(
     expression names no column, or columns are left over and the mapping says `unmapped: error`; UsageError where an
     override names no field or its value does not fit.
     """
-    columns = tuple(column for column in origin.columns if column != ERROR_COLUMN and column not in OWN_COLUMNS)
+    columns = origin.mapped_columns
     label = origin.file if origin.sheet is None else f"{origin.file}, sheet {origin.sheet}"
     binder = _Binder(mapping, RESOURCES[mapping.resource], contract, label, columns, books or {})
     feeds = binder.feeds(overrides or {})

@@ -164,7 +164,8 @@ class _Maker:
                 value = self._with_types(feed, one, value) if self._is_typed(one) else value
         if feed.names is not None:
             named = Form.LIST if feed.target.via is Kind.LIST else Form.TEXT
-            look_up = feed.names.look_up_ids if feed.holds_ids else feed.names.look_up
+            strict = feed.names.complete and not feed.holds_ids
+            look_up = feed.names.look_up if strict else feed.names.look_up_known
             value = self._change(feed, value, look_up(named), blank=named is Form.TEXT)
         shape = _SHAPES.get((feed.target.shape, _form_after(feed, form)))
         value = self._change(feed, value, shape, blank=False) if shape else value

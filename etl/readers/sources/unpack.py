@@ -35,7 +35,7 @@ _OUT_BYTES = 1 << 20
 _SHOWN_MEMBERS = 8
 _RUBBISH = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 """What operating systems put beside the files of a folder."""
-_ENDINGS = frozenset({".gz", ".gzip", ".zst", ".zstd", ".bz2", ".bz", ".xz", ".zip"})
+PACKED = frozenset({".gz", ".gzip", ".zst", ".zstd", ".bz2", ".bz", ".xz", ".zip"})
 
 
 class _Decoder(Protocol):
@@ -136,7 +136,7 @@ def _unpack_streams(source: Source, packing: _Packing) -> Source:
                 spool.write(piece)
                 _refuse_bomb(source, spool.size_bytes, stream.tell(), f"{packing.command} FILE")
         own = PurePath(source.name)
-        name = own.stem if own.suffix.lower() in _ENDINGS else own.name
+        name = own.stem if own.suffix.lower() in PACKED else own.name
         sizes = f"{_size(source.size_bytes)} unpacked to {_size(spool.size_bytes)}"
         evidence = "it begins as such files do, and is whole"
         decision = Decision("compression", f"{packing.name}, {sizes}", evidence, Certainty.CERTAIN)
