@@ -63,6 +63,8 @@ class CrookedApi:
     posts: list[Body] = field(default_factory=list)
     lists: int = 0
     gets: list[str] = field(default_factory=list)
+    date: Callable[[], str | None] = lambda: None
+    """What the header Date says; None: the time."""
     crossed: int = 0
     """Lists that came while a POST was under way."""
     most: int = 0
@@ -103,6 +105,13 @@ class CrookedApi:
             assert self._operations.perform(self._late.pop(0)).succeeded
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
+        response = await self._respond(request)
+        date = self.date()
+        if date is not None:
+            response.headers["Date"] = date
+        return response
+
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("X-API-Key") not in self.keys:
             return _response(error_reply(RefusedError(401, "the key is not known")))
         call = Call(request.method, request.path, request.query, await request.read(), "")

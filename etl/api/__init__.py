@@ -8,6 +8,7 @@ from etl.api.budget import Budget, Repeat
 from etl.api.clock import Clock
 from etl.api.pace import Pace, Place, Waiting
 from etl.api.policy import MAX_ATTEMPTS, Meaning, meaning_of, stored_id
+from etl.api.reaching import Hop, hops_to
 from etl.api.retry_after import asked_wait_s, http_date
 from etl.api.session import Api, Page
 from etl.api.transport import HttpTransport, Target, Transport, normalise_base_url
@@ -19,6 +20,7 @@ __all__ = [
     "Budget",
     "Cause",
     "Clock",
+    "Hop",
     "HttpTransport",
     "Meaning",
     "NoAnswer",
@@ -31,6 +33,7 @@ __all__ = [
     "Transport",
     "Waiting",
     "asked_wait_s",
+    "hops_to",
     "http_date",
     "meaning_of",
     "normalise_base_url",

@@ -105,7 +105,9 @@ class HttpTransport:
         if not all(text.isascii() and text.isprintable() for text in (target.key, target.workspace or "")):
             raise UsageError("The API key or the workspace holds characters that none has.")
         connector = aiohttp.TCPConnector(
-            limit=self._connections, keepalive_timeout=IDLE_LIMIT_S, ssl=_tls(target.ca_bundle)
+            limit=self._connections,
+            keepalive_timeout=IDLE_LIMIT_S,
+            ssl=True if target.ca_bundle is None else trusting(target.ca_bundle),
         )
         self._session = aiohttp.ClientSession(
             headers={"Accept": "application/json", "User-Agent": f"coval-etl/{__version__}"},
@@ -235,13 +237,16 @@ def _as_payload(body: bytes | None) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if body is not None and len(body) > LARGE_BODY_BYTES else body
 
 
-def _tls(ca_bundle: str | None) -> ssl.SSLContext | bool:
-    if ca_bundle is None:
-        return True
+def trusting(ca_bundle: str | None) -> ssl.SSLContext:
+    """What certificates are held against: the system's, or those of a file. Raises UsageError for an unreadable one."""
     try:
         return ssl.create_default_context(cafile=ca_bundle)
     except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"{ca_bundle} is not a readable file of certificates: {error}.") from None
+        why = "none is in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise UsageError(
+            f"{ca_bundle} is not a readable file of certificates: {why}.",
+            "It holds them as PEM: -----BEGIN CERTIFICATE.",
+        ) from None
 
 
 _TLS_ERRORS = (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError)

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("etl.cli.jobs", "List the imports that the ledger knows, their state, and what to do next."),
     "rollback": ("etl.cli.rollback", "Delete what an import created, unless it was changed since."),
     "mappings": ("etl.cli.mappings", "Show the ready-made mappings, check your own, print the schema for editors."),
+    "doctor": ("etl.cli.doctor", "Check key, network, clock, contract, ledger and versions; say what to do."),
     "sandbox": ("etl.cli.sandbox", "Run a local Coval API for rehearsals, demos and tests."),
 }
 """Each command: the module that holds it (as `command`), and its line in the help."""

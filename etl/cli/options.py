@@ -185,6 +185,19 @@ def _profile(context: click.Context, _option: click.Parameter, name: str | None)
     return profile
 
 
+PROFILE_TROUBLE = "etl.profile"
+"""Where in a command's context it stands why no profile could be taken, if the command goes on without."""
+
+
+def _profile_if_sound(context: click.Context, option: click.Parameter, name: str | None) -> Profile | None:
+    """As `_profile`; what is wrong with the configuration is for the command to say."""
+    try:
+        return _profile(context, option, name)
+    except UsageError as error:
+        context.meta[PROFILE_TROUBLE] = error
+        return None
+
+
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 opening_options = gathered(
@@ -234,18 +247,20 @@ reading_options = gathered(
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Take only the first N rows."),
 )
 
+contract_option = click.option(
+    "--contract",
+    type=click.Choice(CONTRACTS),
+    default="auto",
+    metavar="NAME",
+    help=f"Which form of the API: {', '.join(CONTRACTS)}.",
+)
+
 checking_options = gathered(
     "checking",
     Checking,
     click.option("--test-set", metavar="ID|NAME", help="The test set that the test cases go into."),
     click.option("--strict", is_flag=True, help="Warnings are errors."),
-    click.option(
-        "--contract",
-        type=click.Choice(CONTRACTS),
-        default="auto",
-        metavar="NAME",
-        help=f"Which form of the API: {', '.join(CONTRACTS)}.",
-    ),
+    contract_option,
 )
 
 output_options = gathered(
@@ -268,15 +283,40 @@ ledger_option = click.option(
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
-profile_option = click.option(
-    "--profile",
-    metavar="NAME",
-    envvar="COVAL_PROFILE",
-    show_envvar=True,
-    is_eager=True,
-    callback=_profile,
-    help="Where, as whom and how fast, from config.toml.",
-)
+
+def _targeting(callback: Callable[..., Profile | None]) -> Callable[[Command], Command]:
+    return gathered(
+        "target",
+        TargetFlags,
+        click.option("--sandbox", "use_sandbox", is_flag=True, help="Send to an embedded sandbox: no key, no network."),
+        click.option(
+            "--profile",
+            metavar="NAME",
+            envvar="COVAL_PROFILE",
+            show_envvar=True,
+            is_eager=True,
+            callback=callback,
+            help="Where, as whom and how fast, from config.toml.",
+        ),
+        click.option("--base-url", metavar="URL", help="Where the API is (else: COVAL_BASE_URL)."),
+        api_key_file_option,
+        api_key_option,
+        click.option("--workspace", metavar="ID", help="The workspace to work in."),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(min=0.1),
+            default=30.0,
+            metavar="SECONDS",
+            help="For one request.",
+        ),
+        click.option("--ca-bundle", metavar="FILE", help="Certificates of a private authority."),
+        ledger_option,
+    )
+
+
+target_options = _targeting(_profile)
+target_options_of_doctor = _targeting(_profile_if_sound)
 
 again_options = gathered(
     "again",
@@ -286,27 +326,6 @@ again_options = gathered(
     api_key_option,
     ledger_option,
 )
-target_options = gathered(
-    "target",
-    TargetFlags,
-    profile_option,
-    click.option("--sandbox", "use_sandbox", is_flag=True, help="Send to an embedded sandbox: no key, no network."),
-    click.option("--base-url", metavar="URL", help="Where the API is (else: COVAL_BASE_URL)."),
-    api_key_file_option,
-    api_key_option,
-    click.option("--workspace", metavar="ID", help="The workspace to work in."),
-    click.option(
-        "--timeout",
-        "timeout_s",
-        type=click.FloatRange(min=0.1),
-        default=30.0,
-        metavar="SECONDS",
-        help="For one request.",
-    ),
-    click.option("--ca-bundle", metavar="FILE", help="Certificates of a private authority."),
-    ledger_option,
-)
-
 concurrency_option = click.option(
     "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight (16)."
 )

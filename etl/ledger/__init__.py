@@ -4,6 +4,8 @@ One interface (`Ledger`), whatever stores it. This room must never know HTTP or 
 """
 
 from etl.ledger.clock import Clock
+from etl.ledger.disks import Mount, mount_of
+from etl.ledger.examining import check_whole, file_of
 from etl.ledger.journal import Journal
 from etl.ledger.leases import LEASE_S, SEND_GUARD_S
 from etl.ledger.ledger import Baseline, Change, Held, JobFacts, JobRecord, Known, Ledger, RowKey, State
@@ -22,8 +24,12 @@ __all__ = [
     "Journal",
     "Known",
     "Ledger",
+    "Mount",
     "RowKey",
     "State",
+    "check_whole",
+    "file_of",
+    "mount_of",
     "open_ledger",
     "open_sqlite",
 ]
