@@ -1,6 +1,6 @@
-"""Named moments of a job at which a test has the process killed: what happens next must still be right.
+"""Named moments of a job at which a test has the process killed or stopped: what happens next must still be right.
 
-Nothing happens unless a test arms one. This file must never do anything but die.
+Nothing happens unless a test arms one. This file must never do anything but die, or stop.
 """
 
 import os
@@ -17,6 +17,7 @@ POINTS: Final = (
     "baseline-kept",
     "before-intent",
     "intent-recorded",
+    "handed-over",
     "answered",
     "before-outcome",
     "outcome-recorded",
@@ -37,17 +38,18 @@ POINTS: Final = (
 )
 """Every point, in the order in which a job passes them."""
 
-_armed: tuple[str, int] | None = None
+_armed: tuple[str, int, signal.Signals] | None = None
 _passed: Counter[str] = Counter()
 
 
-def arm(point: str) -> None:
-    """Die with SIGKILL at a point: `NAME`, or `NAME:N` for its Nth pass. Raises ValueError for an unknown one."""
+def arm(point: str, number: signal.Signals = signal.SIGKILL) -> None:
+    """Die at a point, or stop there (SIGSTOP): `NAME`, or `NAME:N` for its Nth pass. Raises ValueError for an unknown
+    one."""
     global _armed  # noqa: PLW0603  (one process dies once)
     name, _, times = point.partition(":")
     if name not in POINTS:
         raise ValueError(f"there is no crash point {name!r}")
-    _armed = (name, int(times or 1))
+    _armed = (name, int(times or 1), number)
 
 
 def reach(point: str) -> None:
@@ -56,4 +58,4 @@ def reach(point: str) -> None:
         return
     _passed[point] += 1
     if _passed[point] == _armed[1]:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), _armed[2])

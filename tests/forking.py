@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from etl import crashpoints
+
 ROOT = Path(__file__).resolve().parent.parent
 _IMPORTED = ("etl.cli.entry", "etl.cli.import_", "etl.cli.resume", "etl.cli.jobs", "etl.importing", "etl.sandbox")
 
@@ -42,7 +44,8 @@ class Call:
 
     `constants` are set before it begins (`module:NAME`). `dies_after` that many calls of functions, in any thread,
     once the job has begun (0: they are counted only; None: not even that). `waits_for`: it begins when this pipe is
-    opened for writing. `largest_file`: no file of it may grow beyond so many bytes.
+    opened for writing. `stops_at`: a crash point at which it is stopped, as by SIGSTOP, not killed. `largest_file`: no
+    file of it may grow beyond so many bytes.
     """
 
     arguments: tuple[str, ...]
@@ -51,6 +54,7 @@ class Call:
     constants: Mapping[str, float] = field(default_factory=dict)
     dies_after: int | None = None
     waits_for: Path | None = None
+    stops_at: str | None = None
     largest_file: int | None = None
 
 
@@ -75,6 +79,12 @@ class Child:
     @property
     def ended(self) -> bool:
         return self._status.done()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is stopped, as by SIGSTOP."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
 
     def signal(self, number: int) -> None:
         """Send it a signal; nothing where it has ended."""
@@ -110,6 +120,7 @@ class Forker:
             "constants": dict(call.constants),
             "dies_after": call.dies_after,
             "largest_file": call.largest_file,
+            "stops_at": call.stops_at,
             "waits_for": str(call.waits_for) if call.waits_for else None,
         }
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -192,6 +203,8 @@ def _become(asked: dict[str, Any]) -> NoReturn:
         for place, value in asked["constants"].items():
             module, _, constant = place.partition(":")
             setattr(import_module(module), constant, value)
+        if asked["stops_at"] is not None:
+            crashpoints.arm(asked["stops_at"], signal.SIGSTOP)
         if asked["dies_after"] is not None:
             _count_calls(asked["dies_after"], Path(f"calls.{number}"))
         sys.argv = ["coval-etl", *asked["arguments"]]

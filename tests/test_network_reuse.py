@@ -6,7 +6,7 @@ import time
 import pytest
 
 from etl.api import Answer, Cause, HttpTransport, Meaning, NoAnswer, Target, meaning_of
-from etl.api.transport import IDLE_LIMIT_S
+from etl.api.transport import HAND_OVER_S, IDLE_LIMIT_S, PIECE_BYTES
 from tests.raw_server import keeping_server, raw_server, said
 
 OK = said("200 OK")
@@ -110,3 +110,29 @@ async def test_a_proxy_that_refuses_to_connect_has_sent_nothing() -> None:
     assert len(seen) == 1
     assert b"a-key-of-ours" not in seen[0]
     assert transport.sent == 0
+
+
+@pytest.mark.parametrize("looks", [2, 3], ids=["the first piece", "the second piece"])
+async def test_whoever_slept_with_a_connection_in_hand_writes_no_more_to_it(
+    looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0] * (looks - 1) + [HAND_OVER_S + 0.1] * 9)
+    body = b"x" * (3 * PIECE_BYTES)
+    rest: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        rest.set_result(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with server, HttpTransport(Target(url, "a-key-of-ours")) as transport:
+        monkeypatch.setattr("time.clock_gettime", lambda _id: next(clock))
+        outcome = await transport.request("POST", "/test-sets", body)
+        monkeypatch.undo()
+        arrived = await rest
+    assert isinstance(outcome, NoAnswer)
+    begun = looks == 3
+    assert (outcome.sent, outcome.cause) == (begun, Cause.TIMEOUT)
+    assert meaning_of("POST", outcome, usable=False) is (Meaning.DOUBT if begun else Meaning.AGAIN)
+    assert (b"POST" in arrived, arrived.count(b"x") >= len(body)) == (begun, False)

@@ -4,7 +4,6 @@ Foreign exceptions are translated here and nowhere else (`explain`); a test walk
 """
 
 import hashlib
-import io
 import json
 import ssl
 import time
@@ -15,8 +14,10 @@ from typing import Any, Protocol, Self
 from urllib.parse import quote, urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from etl.api.answers import Answer, Cause, NoAnswer
+from etl.crashpoints import reach
 from etl.errors import UsageError
 from etl.quoting import HIDDEN
 from etl.version import __version__
@@ -29,7 +30,8 @@ KEY_LENGTH = 8
 """A shorter key is no secret, and would be found in any text."""
 HAND_OVER_S = 30.0
 """So long after it was asked for a request may still leave. A job's lease lasts that much longer than sending does."""
-LARGE_BODY_BYTES = 1 << 19
+PIECE_BYTES = 1 << 16
+"""Large bodies are sent in pieces: at once they would hold up every other request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +133,25 @@ class HttpTransport:
         """One request, once: never repeated, never redirected. `body` is JSON. Raises UsageError for a bad URL."""
         if self._session is None:
             raise RuntimeError("the session is not open")
-        handed_over = SimpleNamespace(value=False, until_s=_awake_s() + HAND_OVER_S)
+        passage = _Passage(_awake_s() + HAND_OVER_S)
         started = time.monotonic()
         try:
             async with self._session.request(
                 method,
                 f"{self._target.base_url}{path}",
-                data=_as_payload(body),
+                data=None if body is None else _Body(body, passage),
                 params=query,
                 headers=self._headers(body),
                 allow_redirects=False,
                 proxy=self._target.proxy,
-                trace_request_ctx=handed_over,
+                trace_request_ctx=passage,
             ) as reply:
                 parsed = await self._read_json(reply)
                 headers = {name.lower(): self._hide(value) for name, value in reply.headers.items()}
                 return Answer(reply.status, parsed, headers, time.monotonic() - started)
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, UnicodeError) as error:
             cause, explanation = explain(error)
-            return NoAnswer(handed_over.value, cause, explanation, time.monotonic() - started)
+            return NoAnswer(passage.begun, cause, explanation, time.monotonic() - started)
 
     def _headers(self, body: bytes | None) -> dict[str, str]:
         headers = {"X-API-Key": self._target.key}
@@ -160,13 +162,17 @@ class HttpTransport:
         return headers
 
     def _trace(self) -> aiohttp.TraceConfig:
-        async def count(*_facts: object) -> None:
+        async def begin(
+            _session: object, context: SimpleNamespace, facts: aiohttp.TraceRequestHeadersSentParams
+        ) -> None:
+            if facts.method in _WITHOUT_BODY:
+                context.trace_request_ctx.must_be_open(untouched=False)
             self.sent += 1
 
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_end.append(_mark_handed_over)
         trace.on_connection_reuseconn.append(_mark_handed_over)
-        trace.on_request_headers_sent.append(count)
+        trace.on_request_headers_sent.append(begin)
         return trace
 
     async def _read_json(self, reply: aiohttp.ClientResponse) -> Any:
@@ -220,21 +226,53 @@ async def _once(request: aiohttp.ClientRequest, carry: aiohttp.ClientHandlerType
         raise _InterruptedError(error) from None
 
 
+_WITHOUT_BODY = frozenset({"GET", "DELETE"})
+
+
+@dataclass(slots=True)
+class _Passage:
+    """How far a request has come. `begun`: it was given a connection, so that some of it may have left.
+
+    `until_s`: nothing of it leaves later than this. Whoever slept until then may have lost the job to another process.
+    """
+
+    until_s: float
+    begun: bool = False
+
+    def must_be_open(self, *, untouched: bool) -> None:
+        """Raises TimeoutError where this process slept too long. `untouched`: nothing of the request has left."""
+        if _awake_s() > self.until_s:
+            self.begun = not untouched
+            raise TimeoutError
+
+
 async def _mark_handed_over(_session: aiohttp.ClientSession, context: SimpleNamespace, _facts: object) -> None:
-    """Raises TimeoutError where this process slept until now: its job may be another one's by this time."""
-    if _awake_s() > context.trace_request_ctx.until_s:
-        raise TimeoutError
-    context.trace_request_ctx.value = True
+    # No look at the clock here: a connection that was given to a request which then raises is never closed.
+    context.trace_request_ctx.begun = True
+
+
+class _Body(aiohttp.Payload):
+    """The body of a request. Before its first piece nothing leaves (the head waits for it), so that here is the last
+    moment at which to look at the clock."""
+
+    def __init__(self, body: bytes, passage: _Passage) -> None:
+        super().__init__(body, content_type="application/json")
+        self._size = len(body)
+        self._passage = passage
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return str(self._value, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for at in range(0, len(self._value), PIECE_BYTES):
+            reach("handed-over")
+            self._passage.must_be_open(untouched=at == 0)
+            await writer.write(self._value[at : at + PIECE_BYTES])
 
 
 def _awake_s() -> float:
     """Seconds of a clock that goes on while the machine sleeps, where the system has one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def _as_payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    """Large bodies are sent in pieces: at once they would hold up every other request."""
-    return io.BytesIO(body) if body is not None and len(body) > LARGE_BODY_BYTES else body
 
 
 def trusting(ca_bundle: str | None) -> ssl.SSLContext:
