@@ -282,11 +282,13 @@ class Importer:
         self._deliveries.append(delivery)
         if self.stopped is not None:
             delivery.stop(self.stopped)
-        async with aclosing(self._outgoing(batches, road)) as rows:
+        async with aclosing(self._outgoing(batches, road, delivery)) as rows:
             await delivery.deliver(rows, road.settlement.receive)
         self.stopped = self.stopped or delivery.stopped
 
-    async def _outgoing(self, batches: Iterator[Checked], road: "_Road") -> AsyncGenerator[Outgoing, None]:
+    async def _outgoing(
+        self, batches: Iterator[Checked], road: "_Road", delivery: Delivery
+    ) -> AsyncGenerator[Outgoing, None]:
         """The rows to send. The next batch is read in a thread while this one is under way.
 
         A file that breaks off in its middle stops the job; what was read before is accounted for.
@@ -296,7 +298,7 @@ class Importer:
             while (checked := await following) is not None:
                 following = asyncio.create_task(asyncio.to_thread(next, batches, None))
                 known = await road.journal.call(road.known_of, checked)
-                for row in road.settlement.begin(checked, known):
+                for row in road.settlement.begin(checked, known, delivery.remember):
                     yield row
         except EtlError as error:
             self.stop(error)

@@ -4,7 +4,7 @@ It must never know how a row was sent.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -79,10 +79,13 @@ class Settlement:
         first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (1, 0)
         return self._tables[checked.fitted.number], first, last
 
-    def begin(self, checked: Checked, known: Iterable[Known]) -> list[Outgoing]:
+    def begin(
+        self, checked: Checked, known: Iterable[Known], remember: Callable[[Outgoing, Change], None]
+    ) -> list[Outgoing]:
         """Take a checked batch in; the rows of it that are to be sent. The others are settled here.
 
-        `known`: what the ledger has of these rows, the oldest job first.
+        `known`: what the ledger has of these rows, the oldest job first. `remember` is told of those that an earlier
+        run of the job created.
         """
         self._report.note(checked.fitted.table.origin, checked.notes)
         before: dict[int, list[Known]] = defaultdict(list)
@@ -92,7 +95,11 @@ class Settlement:
         decided = self._decide(checked)
         outgoing = []
         for row in _outgoing(checked, self._tables[checked.fitted.number], decided):
-            found = self._from_before(checked, row, before.get(row.key.row, ()))
+            known_of_row = before.get(row.key.row, ())
+            own = next((one.change for one in known_of_row if one.job_id == self._job_id), None)
+            if own is not None and own.state is State.CREATED:
+                remember(row, own)
+            found = self._from_before(checked, row, own, known_of_row)
             if isinstance(found, Result):
                 decided[row.key.row] = found
             else:
@@ -121,11 +128,11 @@ class Settlement:
                 decided[row] = Result(row, Outcome.PENDING)
         return decided
 
-    def _from_before(self, checked: Checked, row: Outgoing, known: Iterable[Known]) -> Result | Outgoing:
-        """What is done with a row that the ledger may have: settled, looked for, or sent."""
+    def _from_before(
+        self, checked: Checked, row: Outgoing, own: Change | None, known: Sequence[Known]
+    ) -> Result | Outgoing:
+        """What is done with a row that the ledger may have: settled, looked for, or sent. `own`: what this job did."""
         number = row.key.row
-        known = list(known)
-        own = next((one.change for one in known if one.job_id == self._job_id), None)
         if own is not None and own.state is State.CREATED:
             return Result(number, Outcome.CREATED, own.resource_id, own.attempts, own.http_status)
         if own is not None and own.state is State.FAILED:

@@ -65,9 +65,11 @@ class Bench:
         watch: Watch | None = None,
         receive: Callable[[Delivered], None] | None = None,
         timeout_s: float = 5.0,
+        created: Iterable[Outgoing] = (),
     ) -> list[Delivered]:
-        """Send the rows; the last word on each, in the order of the rows."""
+        """Send the rows; the last word on each, in the order of the rows. `created`: those that an earlier run made."""
         self.told = []
+        before = self.changes(job) if created else {}
         ledger = open_sqlite(self.ledger)
         if ledger.job(job) is None:
             ledger.open_job(JobFacts(job, "import", "sandbox", None, "f00d", "2025-10", datetime.now(UTC)))
@@ -89,6 +91,8 @@ class Bench:
                 quiet_s=quiet_s,
                 in_doubt=in_doubt,
             )
+            for row in created:
+                self.delivery.remember(row, before[row.key.row])
             given = rows if isinstance(rows, AsyncIterator) else each(rows)
             await self.delivery.deliver(given, receive or self.told.append)
         return self.delivered
@@ -127,6 +131,13 @@ class Bench:
         found = {one.change.key.row: one.change for one in ledger.known(TABLE, 1, 100_000) if one.job_id == job}
         ledger.close()
         return found
+
+    def note(self, *changes: Change, job: str = "job") -> None:
+        """Write changes into the ledger, as a process did that then died."""
+        ledger = open_sqlite(self.ledger)
+        ledger.hold(job, [TABLE])
+        ledger.record(job, changes)
+        ledger.close()
 
     def states(self) -> dict[int, State]:
         return {number: change.state for number, change in self.changes().items()}

@@ -22,10 +22,11 @@ from etl.ledger import Change, Journal, RowKey, State
 from etl.problems import Code
 from etl.report import Outcome
 from etl.resources import Contract, Resource
+from etl.writer.likeness import version_of
 from etl.writer.reconciling import Doubt, Finding, Reconciler, Verdict
 from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic
 from etl.writer.scopes import Scope, Scopes, scope_of
-from etl.writer.sending import Sender, change_of, version_of
+from etl.writer.sending import Sender, change_of
 from etl.writer.watch import Watch
 
 SETTLE_S = 60.0
@@ -128,6 +129,11 @@ class Delivery:
         """In how many seconds the rows in doubt are looked for; None where there are none."""
         due_s = self._reconciler.next_s()
         return None if due_s is None else max(0.0, due_s - self._clock.monotonic_s())
+
+    def remember(self, row: Outgoing, created: Change) -> None:
+        """A row that an earlier run created, as the ledger has it: it shows what the API gives back."""
+        if created.resource_id is not None and created.body_sha256 == row.body_sha256:
+            self._reconciler.remember_from_before(self._sender.body_of(row), created.resource_id, created.version)
 
     def stop(self, reason: EtlError) -> None:
         """Send no new rows; requests in flight have 10 s to finish. The first reason is kept."""

@@ -123,6 +123,12 @@ class Likeness:
         return _loose(sent.get(label, "")) == _loose(found.get(label, ""))
 
 
+def version_of(item: Mapping[str, Any]) -> str | None:
+    """When a resource was changed last, in the API's words."""
+    found = item.get("update_time") or item.get("updated_at")
+    return found if isinstance(found, str) else None
+
+
 def _told_by(raw: Mapping[str, Any], fields: Fields) -> set[str]:
     """The fields of which this shows that they come back. The old `expected_output_str` says nothing about the new."""
     old_only = "expected_output_str" in raw and raw.get("expected_behaviors") in _EMPTY

@@ -4,7 +4,7 @@ It must never send a row, and never believes that something is absent because it
 """
 
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,11 +14,23 @@ from etl.api import Api, Clock
 from etl.crashpoints import reach
 from etl.ledger import RowKey
 from etl.resources import RUNS, Contract, Resource
-from etl.writer.likeness import Likeness
+from etl.writer.likeness import Likeness, version_of
 from etl.writer.marks import mark_of
 from etl.writer.matching import Matches, Wanted, match
 from etl.writer.rows import Delivered, Outgoing
 from etl.writer.scopes import Scope, Scopes, scope_of
+
+SPARE_SAMPLES = 3
+"""So many more rows of an earlier run are read where what the first one became is gone, or was changed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What was sent, and what it became. `version`: as the API told it then; None: nobody can have changed it since."""
+
+    body: bytes
+    id: str
+    version: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +92,8 @@ class Reconciler:
         self._settle_s = settle_s
         self._doubts: list[Doubt] = []
         self._given_up: list[Doubt] = []
-        self._samples: list[tuple[Mapping[str, Any], str]] = []
+        self._samples: list[_Sample] = []
+        self._spare: deque[_Sample] = deque(maxlen=SPARE_SAMPLES)
         self._sampled: set[str] = set()
         self._unsampled = {name: f'"{name}"'.encode() for name in resource.create[contract].model_fields}
         self.likeness = Likeness(resource, contract)
@@ -109,6 +122,16 @@ class Reconciler:
 
     def remember(self, body: bytes, id_: str) -> bool:
         """A row that is known to have become this resource shows what comes back. Whether it shows something new."""
+        return self._remember(_Sample(body, id_))
+
+    def remember_from_before(self, body: bytes, id_: str, version: str | None) -> None:
+        """The same of a row that an earlier run created. What somebody changed since its `version` shows nothing."""
+        sample = _Sample(body, id_, version)
+        if not self._remember(sample):
+            self._spare.append(sample)
+
+    def _remember(self, sample: _Sample) -> bool:
+        body = sample.body
         names = [name for name, quoted in self._unsampled.items() if quoted in body]
         if not names and self._sampled:
             return False  # nearly all rows: they are not even looked into
@@ -119,18 +142,25 @@ class Reconciler:
         new = self.likeness.fields(fields).keys() - self._sampled
         if new:
             self._sampled |= new
-            self._samples.append((fields, id_))
+            self._samples.append(sample)
         return bool(new)
 
     async def learn(self) -> None:
         """Look at the resources that were remembered, once. Raises what `Api.get` raises."""
         for sample in list(self._samples):
-            body, id_ = sample
-            answer = await self._api.get(f"{self._resource.path}/{id_}")
-            item = answer.body.get(self._resource.singular) if isinstance(answer.body, dict) else None
-            if answer.status == 200 and isinstance(item, dict) and sample in self._samples:
+            if await self._learn_from(sample) and sample in self._samples:
                 self._samples.remove(sample)
-                self.likeness.learn(body, item)
+        while self._samples and self._spare and not self.likeness.learned:
+            await self._learn_from(self._spare.popleft())
+
+    async def _learn_from(self, sample: _Sample) -> bool:
+        """Whether it is there as it was made, and has shown what comes back."""
+        answer = await self._api.get(f"{self._resource.path}/{sample.id}")
+        item = answer.body.get(self._resource.singular) if isinstance(answer.body, dict) else None
+        if answer.status != 200 or not isinstance(item, dict) or sample.version not in {None, version_of(item)}:
+            return False
+        self.likeness.learn(json.loads(sample.body), item)
+        return True
 
     async def look(self) -> list[Verdict]:
         """List every scope in which something is in doubt; what is known now.

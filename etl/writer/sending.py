@@ -27,6 +27,7 @@ from etl.ledger import Change, Journal, RowKey, State
 from etl.problems import Code
 from etl.report import Outcome
 from etl.resources import Resource
+from etl.writer.likeness import version_of
 from etl.writer.marks import mark_for, mark_of, marked
 from etl.writer.reconciling import Doubt
 from etl.writer.rows import Delivered, Outgoing, Traffic
@@ -255,12 +256,6 @@ def change_of(delivered: Delivered, version: str | None = None) -> Change:
         field=delivered.field,
         version=version,
     )
-
-
-def version_of(item: Mapping[str, Any]) -> str | None:
-    """When a resource was changed last, in the API's words."""
-    found = item.get("update_time") or item.get("updated_at")
-    return found if isinstance(found, str) else None
 
 
 def _fields(body: bytes) -> Mapping[str, Any]:

@@ -204,10 +204,13 @@ class Job:
         )
         if life.stop_at_s is not None:
             self.loop.call_later(life.stop_at_s, delivery.stop, StoppedError("Ctrl-C"))
-        await delivery.deliver(self._rows(before, told, random), lambda one: self._note(one, told))
+        rows = self._rows(delivery, before, told, random)
+        await delivery.deliver(rows, lambda one: self._note(one, told))
         return delivery.stopped, told
 
-    async def _rows(self, before: dict[int, Change], told: dict[int, Told], random: Random) -> AsyncIterator[Outgoing]:
+    async def _rows(
+        self, delivery: Delivery, before: dict[int, Change], told: dict[int, Told], random: Random
+    ) -> AsyncIterator[Outgoing]:
         """The rows that are to be sent; of the others it is told what became of them before."""
         for number in range(1, len(self.plan.bodies) + 1):
             if random.random() < 0.2:
@@ -216,6 +219,7 @@ class Job:
             row = self.outgoing(number)
             if change is not None and change.state is State.CREATED:
                 told[number] = Told(Outcome.CREATED, change.resource_id)
+                delivery.remember(row, change)
             elif change is not None and change.state is State.FAILED:
                 told[number] = Told(Outcome.FAILED)
             elif change is not None and change.state in {State.SENDING, State.IN_DOUBT}:

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import partial
 
+from etl.resources import RUNS
 from tests.simulation.job import Job, Record
 from tests.simulation.plan import Plan, draw_plan
 
@@ -29,6 +30,8 @@ class Tally:
     recovered: int = 0
     released: int = 0
     in_doubt: int = 0
+    runs: int = 0
+    runs_in_doubt: int = 0
     virtual_h: float = 0.0
     cpu_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
@@ -48,6 +51,9 @@ class Tally:
         self.recovered += record.recovered
         self.released += record.released
         self.in_doubt += record.in_doubt
+        if record.plan.resource is RUNS:
+            self.runs += len(record.plan.bodies)
+            self.runs_in_doubt += record.in_doubt
         self.virtual_h += record.virtual_s / 3600
         self.faults.update(record.server.faults)
         for kind in ("lost", "doubled", "wrongly_adopted", "unexpected", "unaccounted", "manners"):
@@ -71,8 +77,9 @@ class Tally:
         yield f"{sum(self.faults.values()):>12,} faults: {self._faults()}"
         yield f"{self.virtual_h:>12,.0f} virtual hours in {self.cpu_s:,.0f} s of processor time"
         yield f"{self.recovered:>12,} rows found after doubt, {self.released:,} proved absent and sent again"
-        share = 100 * self.in_doubt / self.rows if self.rows else 0.0
-        yield f"{self.in_doubt:>12,} rows left to a person ({share:.2f} %)"
+        others, doubts = self.rows - self.runs, self.in_doubt - self.runs_in_doubt
+        words = f"{self.runs_in_doubt:,} of {self.runs:,} runs, which are never launched again"
+        yield f"{doubts:>12,} rows left to a person ({100 * doubts / max(1, others):.2f} %), beside {words}"
         for kind in ("lost", "doubled", "wrongly_adopted", "unexpected", "unaccounted", "manners"):
             yield f"{self.wrong[kind]:>12,} {kind.replace('_', ' ')}"
         for seed, words in sorted(self.failing.items())[:20]:
