@@ -7,7 +7,8 @@ import pytest
 
 from etl.batch import column_letters
 from etl.readers import ReadOptions
-from etl.readers.workbooks.xlsx import hollow, sheet
+from etl.readers.workbooks import hollow
+from etl.readers.workbooks.xlsx import facts
 from tests.reading_talk import Row, cells, found, pack, parts_of, read, refusal
 
 FORMS = {
@@ -65,12 +66,12 @@ class TestTheEndOfASheet:
         monkeypatch.setattr("etl.readers.READ_WHOLE_BYTES", 20_000)
         monkeypatch.setattr("etl.readers.workbooks.xlsx.workbook.GLANCED_BYTES", 20_000)
         monkeypatch.setattr(hollow, "_LEAST_BYTES", 1 << 16)
-        monkeypatch.setattr(sheet, "_MOST_HOLLOW", 100_000)
+        monkeypatch.setattr(hollow, "MOST_CELLS", 100_000)
         path = book(tmp_path, row(2, "first", form) + rows_of(range(3, 4_000), 1_000_000, form))
         assert cells(read(path, ReadOptions(glance=True))) == [(None, "first")]
 
     def test_is_passed_over_at_most_so_far(self, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(hollow, "MOST_BYTES", 1 << 20)
+        monkeypatch.setattr(facts, "SIGNS", facts.SIGNS._replace(most_bytes=1 << 20))
         error = refusal(book(tmp_path, row(2, "first", form) + rows_of(range(3, 4_000), 1_000_000, form)))
         assert "millions of cells that are formatted and hold nothing" in error.message
         assert "delete the empty rows" in error.hint
@@ -86,7 +87,7 @@ class TestCellsInBetween:
 
     def test_may_be_many(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hollow, "MOST_BETWEEN_BYTES", 1 << 20)
-        monkeypatch.setattr(hollow, "MOST_BYTES", 1 << 20)
+        monkeypatch.setattr(facts, "SIGNS", facts.SIGNS._replace(most_bytes=1 << 20))
         assert len(cells(read(book(tmp_path, rows_of(range(2, 4_000), 2))))) == 1_999
 
     def test_may_not_be_millions(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,14 +96,14 @@ class TestCellsInBetween:
         assert "millions of cells that are formatted and hold nothing" in refusal(path).message
 
     def test_may_not_be_millions_of_an_odd_form(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sheet, "_MOST_HOLLOW", 10_000)
+        monkeypatch.setattr(hollow, "MOST_CELLS", 10_000)
         rows = rows_of(range(3, 500), 1_000_000, FORMS["in single quotes"])
         path = book(tmp_path, row(2, "first") + rows + row(4_000, "last"))
         assert "millions of cells that are formatted and hold nothing" in refusal(path).message
 
     def test_may_have_long_texts_between(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hollow, "MOST_BETWEEN_BYTES", 1 << 20)
-        monkeypatch.setattr(hollow, "MOST_BYTES", 1 << 20)
+        monkeypatch.setattr(facts, "SIGNS", facts.SIGNS._replace(most_bytes=1 << 20))
         texts = ["".join(f"{at * number * 7919} " for number in range(100_000)) for at in range(2, 7)]
         rows = "".join(
             f'<row r="{at}"><c r="B{at}" t="inlineStr"><is><t>{text}</t></is></c></row>'

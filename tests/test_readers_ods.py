@@ -350,7 +350,7 @@ class TestSheets:
             + table(HEAD + row(spanned, spanned), 'table:name="B"')
         )
         content = document(tables).encode()
-        index = find_sheets(content[at : at + size] for at in range(0, len(content), size))
+        index = find_sheets((content[at : at + size] for at in range(0, len(content), size)), "cases.ods")
         assert [sheet.noted for sheet in index.sheets] == [0, 2]
         inside = [content[sheet.start : sheet.end] for sheet in index.sheets]
         assert all(one.startswith(b"<table:table ") and one.endswith(b"</table:table>") for one in inside)

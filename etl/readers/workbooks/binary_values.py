@@ -39,6 +39,10 @@ class DamagedRecordsError(ValueError):
     """A record is not what its place or its number asks for; the argument says how."""
 
 
+class HollowRecordsError(ValueError):
+    """A sheet has millions of records and hardly any that hold something."""
+
+
 class BinaryCells:
     """The values of one workbook's cells. Each method gives the text (None: empty) and what is wrong with it."""
 

@@ -17,7 +17,8 @@ _WHY = "read like all others"
 class SheetFacts(NamedTuple):
     """`areas`: merged ones of more than one cell, by their first row. `hidden_rows`: how many that have cells.
     `hidden_columns`: from and to, 1-based. `filtered`: whether a filter is set. `end`: the byte of the sheet from which
-    on no cell holds anything, where that leaves much out.
+    on no cell holds anything, where that leaves much out; `last_row`: the last row with a cell that does, where that is
+    known instead.
     """
 
     areas: list[Area]
@@ -25,6 +26,7 @@ class SheetFacts(NamedTuple):
     hidden_columns: list[tuple[int, int]]
     filtered: bool
     end: int | None = None
+    last_row: int | None = None
 
 
 def unseen(facts: SheetFacts) -> list[Decision]:

@@ -46,9 +46,12 @@ def open_parser(start: Start, end: End, text: Callable[[str], object] | None = N
     return parser
 
 
-def feed(parser: expat.XMLParserType, chunks: Iterable[bytes]) -> Iterator[None]:
-    """Parse piece by piece; yields after each, so that what was found can be taken away."""
-    xml = XmlFeed(parser)
+def feed(parser: expat.XMLParserType, chunks: Iterable[bytes], *, is_whole: bool = True) -> Iterator[None]:
+    """Parse piece by piece; yields after each, so that what was found can be taken away.
+
+    `is_whole`: the bytes are all of a part, not only its beginning.
+    """
+    xml = XmlFeed(parser, is_whole=is_whole)
     for chunk in chunks:
         xml.feed(chunk)
         yield

@@ -42,7 +42,7 @@ def survey_ods(source: Source, options: ReadOptions) -> tuple[tuple[GridTable, .
     Raises FileError: damaged, hostile, locked, no spreadsheet, no such sheet, no sheet with a header.
     """
     with _open_document(source) as document:
-        index = find_sheets(document.content())
+        index = find_sheets(document.content(), source.label)
         styles = Styles()
         styles.read(document.shared_styles(), shared=True)
         styles.read([index.prolog], shared=False)
@@ -136,17 +136,23 @@ def _open_sheet(source: Source, index: Index, at: int, values: OdsValues, option
     sheet = index.sheets[at]
 
     @contextmanager
-    def pieces() -> Iterator[Iterator[bytes]]:
-        """The bytes of the sheet between the first and the last tag of the document."""
+    def pieces(end: int) -> Iterator[Iterator[bytes]]:
+        """The bytes of the sheet up to one of them, behind the first tag of the document."""
         with _open_document(source) as document:
-            yield chain([index.root], cut(document.content(), sheet.start, sheet.end), [index.end])
+            yield chain(
+                [index.root], cut(document.content(), sheet.start, end), [index.end] if end == sheet.end else []
+            )
 
     def rows() -> Generator[Row]:
-        with pieces() as found, closing(read_ods_rows(found, values, source.label)) as rows:
+        end = sheet.filled_end or sheet.end
+        with (
+            pieces(end) as found,
+            closing(read_ods_rows(found, values, source.label, is_whole=end == sheet.end)) as rows,
+        ):
             yield from rows
 
     def scan() -> SheetFacts:
-        with pieces() as found:
+        with pieces(sheet.end) as found:
             return scan_ods_sheet(found, values, source.label, sheet.noted)
 
     is_known = not options.glance or sheet.end - sheet.start <= GLANCED_BYTES

@@ -8,6 +8,7 @@ the standard has it for prose.
 from collections.abc import Callable, Generator, Iterable, Iterator
 
 from etl.errors import FileError
+from etl.readers.workbooks import hollow
 from etl.readers.workbooks.grid import Area, Cell, Row
 from etl.readers.workbooks.ods.index import OFFICE, TABLE
 from etl.readers.workbooks.ods.values import FORMULA, VALUE_TYPE, OdsValues
@@ -28,8 +29,8 @@ _MOST_SPACES = 32_767
 """One element may stand for so many, and so many more for each cell that is stored."""
 _MOST_PARAGRAPHS = 1_000_000
 """Of one cell."""
-_MOST_IDLE = 2_500_000
-"""So many elements may follow each other without a value: a million empty rows, each written out, have fewer."""
+_MOST_ELEMENTS = 1_200_000
+"""Where hardly one in a hundred is a cell that holds something. A million empty rows at the end are not looked at."""
 _FILTERED, _COLLAPSED = "filter", "collapse"
 _TRANSPARENT = frozenset(
     f"{TABLE} {name}"
@@ -48,14 +49,17 @@ _HINTS = frozenset({f"{_TEXT} ruby-text", f"{_TEXT} note"})
 """Text that is not the cell's own."""
 
 
-def read_ods_rows(pieces: Iterable[bytes], values: OdsValues, label: str) -> Generator[Row]:
+def read_ods_rows(pieces: Iterable[bytes], values: OdsValues, label: str, *, is_whole: bool) -> Generator[Row]:
     """The rows that hold anything, rising, from the bytes of one sheet inside the document's first and last tag.
 
-    Raises FileError where it contradicts itself or stands for more cells than an honest sheet would.
+    `is_whole`: they are all of it, not only its rows up to the last one that holds anything. Raises FileError where it
+    contradicts itself or stands for more cells than an honest sheet would.
     """
     collector = _Collector(values, label)
-    for _ in feed(open_parser(collector.start, collector.end, collector.text.append), pieces):
+    parser = open_parser(collector.start, collector.end, collector.text.append)
+    for _ in feed(parser, pieces, is_whole=is_whole):
         yield from collector.take()
+    collector.refuse_open_row()
 
 
 def scan_ods_sheet(pieces: Iterable[bytes], values: OdsValues, label: str, noted: int) -> SheetFacts:
@@ -105,8 +109,8 @@ class _Collector:
         self._stored = 0
         self._repeated = 0
         self._spaces = 0
-        self._idle = 0
-        """How many elements have begun since a row held anything."""
+        self._begun = 0
+        """How many elements have begun."""
         self._attributes: dict[str, str] | None = None
         """Those of the cell that is being read."""
         self._paragraphs: list[str] = []
@@ -138,15 +142,17 @@ class _Collector:
         """The rows completed since the last call."""
         refuse_length(self.text)
         refuse_length(self._paragraphs)
-        if len(self._paragraphs) > _MOST_PARAGRAPHS or self._idle > _MOST_IDLE:
+        if len(self._paragraphs) > _MOST_PARAGRAPHS:
             raise UnsafeXmlError(f"row {self._row} has more elements than values")
+        if hollow.is_too_hollow(self._begun, self._stored, _MOST_ELEMENTS):
+            raise hollow.hollow_error(self._label)
         done, self._done = self._done, []
         for first, count, cells in done:
             for row in range(first, first + count):
                 yield row, cells
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self._idle += 1
+        self._begun += 1
         self._depth += 1
         if self._depth > MOST_DEPTH:
             refuse_depth(self._depth)
@@ -198,12 +204,17 @@ class _Collector:
                 raise self._damaged(f"a row has more than {MOST_SHEET_COLUMNS:,} columns, or there are too many rows")
             self._spread(len(self._cells) * (self._row_repeat - 1))
             self._done.append((self._row, self._row_repeat, self._cells))
-            self._idle = 0
         if self._row_visibility in {_COLLAPSED, _FILTERED}:
             self.noted += 1
             self.hidden_rows += self._row_repeat if self._cells else 0
             self.is_filtered = self.is_filtered or self._row_visibility == _FILTERED
         self._row += self._row_repeat
+        self._cells = []
+
+    def refuse_open_row(self) -> None:
+        """Raises FileError where a row that holds something has not ended."""
+        if self._cells:
+            raise self._damaged(f"row {self._row} has no end")
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         self._attributes = attributes

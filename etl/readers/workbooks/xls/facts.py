@@ -11,8 +11,7 @@ from etl.errors import FileError
 from etl.readers.workbooks.binary_values import DamagedRecordsError
 from etl.readers.workbooks.grid import Area
 from etl.readers.workbooks.unseen import SheetFacts, refuse_many_areas
-from etl.readers.workbooks.xls.records import Record, sheet_records
-from etl.readers.workbooks.xls.sheet import CELLS
+from etl.readers.workbooks.xls.records import CELLS, Record, sheet_records
 
 _IS_DIALOG, _HIDDEN_ROW, _HIDDEN_COLUMN = 0x10, 0x20, 0x01
 _LAST_COLUMN = 255

@@ -4,10 +4,12 @@ It must never know sheets or cells. The layout is that of Microsoft's [MS-XLS]; 
 is, the number of its bytes (both two bytes wide), and those bytes.
 """
 
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 
-from etl.readers.workbooks.binary_values import DamagedRecordsError
+from etl.readers.workbooks import hollow
+from etl.readers.workbooks.binary_values import DamagedRecordsError, HollowRecordsError
 
 BEGIN, END = 0x809, 0x0A
 """Between them stand the records of the workbook, of a sheet, of a chart."""
@@ -15,6 +17,12 @@ CONTINUE = 0x3C
 """More bytes of the record before."""
 _MOST_BYTES = 8224
 """No record has more."""
+CELLS = frozenset((0x204, 0xD6, 0xFD, 0x203, 0x27E, 0xBD, 0x205, 0x06, 0x206, 0x406))
+"""The records of cells that may hold something."""
+_BLANK = 0x201
+_BLANKS = re.compile(rb"(?:\x01\x02\x06\x00.{6})++", re.DOTALL)
+"""Cells that hold nothing, one behind the other. They are passed over together: sheets may have millions."""
+_BLANK_BYTES = 6
 _WORKSHEET = 0x10
 _HEAD = struct.Struct("<HH")
 _WIDE, _WITH_HINTS, _RICH = 0x01, 0x04, 0x08
@@ -23,10 +31,15 @@ Record = tuple[int, bytes]
 
 
 def read_records(pieces: Iterable[bytes]) -> Iterator[Record]:
-    """The records of a stream, up to its end. Raises DamagedRecordsError where it breaks off inside a record."""
+    """The records of a stream, up to its end; of blank cells one behind the other the first and the last.
+
+    Raises DamagedRecordsError where it breaks off inside a record, HollowRecordsError where too many hold nothing.
+    """
     rest = b""
+    idle = filled = seen = passed = 0
     for piece in pieces:
         rest += piece
+        seen += len(piece)
         at, end = 0, len(rest)
         while at + 4 <= end:
             kind, size = _HEAD.unpack_from(rest, at)
@@ -37,6 +50,17 @@ def read_records(pieces: Iterable[bytes]) -> Iterator[Record]:
                 break
             yield kind, rest[at + 4 : stop]
             at = stop
+            if kind in CELLS:
+                filled += 1
+                continue
+            idle += 1
+            more = _BLANKS.match(rest, at) if kind == _BLANK else None
+            if more is not None:
+                yield kind, more.group()[-_BLANK_BYTES:]
+                passed += more.end() - at
+                at = more.end()
+        if hollow.is_too_hollow(idle, filled, hollow.MOST_RECORDS) or hollow.is_too_long(passed, seen):
+            raise HollowRecordsError
         rest = rest[at:]
     if rest.strip(b"\0"):
         raise DamagedRecordsError("its records break off")

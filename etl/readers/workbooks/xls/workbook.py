@@ -14,9 +14,10 @@ from etl.readers.options import ReadOptions
 from etl.readers.sources.compound import CompoundFile, open_compound
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
-from etl.readers.workbooks.binary_values import BinaryCells, DamagedRecordsError
+from etl.readers.workbooks.binary_values import BinaryCells, DamagedRecordsError, HollowRecordsError
 from etl.readers.workbooks.cell_values import CellReader
 from etl.readers.workbooks.grid import Area, GridTable, NoTableError, Row, open_grid
+from etl.readers.workbooks.hollow import hollow_error
 from etl.readers.workbooks.number_formats import builtin_format, shape_of, shown_digits
 from etl.readers.workbooks.sheets import ListedSheet, Visibility, open_sheets
 from etl.readers.workbooks.unseen import unseen
@@ -57,6 +58,8 @@ def _open_stream(source: Source) -> Iterator[tuple[CompoundFile, str]]:
             if name is None:
                 raise FileError(f"{source.label} is a document of an old Office program, not an Excel workbook.")
             yield file, name
+    except HollowRecordsError as error:
+        raise hollow_error(source.label) from error
     except DamagedRecordsError as error:
         raise _damaged(source.label, str(error)) from error
     except struct.error as error:

@@ -4,26 +4,55 @@ It must never know sheets or cells. The layout is that of Microsoft's [MS-XLSB];
 is, the number of its bytes (both seven bits to the byte), and those bytes.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
-from etl.readers.workbooks.binary_values import DamagedRecordsError
+from etl.readers.workbooks import hollow
+from etl.readers.workbooks.binary_values import DamagedRecordsError, HollowRecordsError
 
 Record = tuple[int, bytes]
 
 _MOST_BYTES = 1 << 24
-_MOST_IDLE = 12_000_000
-"""So many records may follow each other without a value: a million rows of ten coloured cells have fewer."""
-_VALUES = frozenset((*range(2, 12), *range(13, 20), 62))
+ROW, END_ROWS = 0, 146
+RICH_TEXT = 62
+BLANK, SHORT_BLANK = 1, 12
+"""A cell that holds nothing, and one without a column of its own: it stands beside the one before it."""
+SHORT_BLANKS = -1
+"""No record of the format: that so many short blanks follow each other, four bytes."""
+VALUES = frozenset((*range(2, 12), *range(13, 20), RICH_TEXT))
 """The records of values, in cells and in the list of texts."""
+_BLANKS = {
+    BLANK: re.compile(rb"(?:\x01\x08.{8})++", re.DOTALL),
+    SHORT_BLANK: re.compile(rb"(?:\x0c\x04.{4})++", re.DOTALL),
+}
+"""How many of them one behind the other are written. They are passed over together: sheets may have millions."""
+_SHORT_BLANK_BYTES = 6
+_IN_ROWS = frozenset((ROW, BLANK, SHORT_BLANK))
+_SHOWN = b"".join(b"%c-%c" % (at, at + 15) for at in range(0, 256, 32)).replace(b"[", rb"\[").replace(b"]", rb"\]")
+"""The flags of a row that is not hidden."""
+_MOST_SPANS = 13
+"""A row says in so many pieces at most where its cells stand, where its size takes one byte."""
+_EMPTY_ROWS = re.compile(
+    rb"(?:\x00(?:"
+    + b"|".join(rb"\x%02x.{11}[%b].{%d}" % (17 + 8 * spans, _SHOWN, 5 + 8 * spans) for spans in range(_MOST_SPANS + 1))
+    + rb")(?:\x01\x08.{8})*+(?:\x0c\x04.{4})*+(?=\x00)){8,}+",
+    re.DOTALL,
+)
+"""Many rows that are not hidden and hold nothing, before another row."""
 _NO_TEXT = 0xFFFFFFFF
 
 
-def read_records(pieces: Iterable[bytes]) -> Iterator[Record]:
-    """The records of a part. Raises DamagedRecordsError where it breaks off, and where too many hold nothing."""
+def read_records(pieces: Iterable[bytes]) -> Iterator[Record]:  # noqa: C901  # a call for each record takes its time
+    """The records of a part, without long runs of rows that hold nothing; of blank cells one behind the other the
+    first, and the last or how many there were.
+
+    Raises DamagedRecordsError where it breaks off, HollowRecordsError where too many hold nothing.
+    """
     rest = b""
-    idle = 0
+    idle = filled = seen = passed = 0
     for piece in pieces:
         rest += piece
+        seen += len(piece)
         at, end = 0, len(rest)
         while at < end:
             start = at
@@ -45,9 +74,18 @@ def read_records(pieces: Iterable[bytes]) -> Iterator[Record]:
                 break
             yield kind, rest[at : at + size]
             at += size
-            idle = 0 if kind in _VALUES else idle + 1
-            if idle > _MOST_IDLE:
-                raise DamagedRecordsError(f"more than {_MOST_IDLE:,} records hold nothing")
+            if kind in VALUES:
+                filled += 1
+                continue
+            idle += 1
+            if kind in _IN_ROWS:
+                more, stop = _pass_over(kind, rest, at)
+                passed += stop - at
+                at = stop
+                if more is not None:
+                    yield more
+        if hollow.is_too_hollow(idle, filled, hollow.MOST_RECORDS) or hollow.is_too_long(passed, seen):
+            raise HollowRecordsError
         rest = rest[at:]
     if rest:
         raise DamagedRecordsError("its records break off")
@@ -63,6 +101,18 @@ def wide_text(body: bytes, at: int) -> tuple[str, int]:
     if start > len(body) or end > len(body):
         raise DamagedRecordsError("a text breaks off")
     return body[start:end].decode("utf-16-le", "surrogatepass"), end
+
+
+def _pass_over(kind: int, content: bytes, at: int) -> tuple[Record | None, int]:
+    """What stands for the blank cells that follow in the same row; where they and empty rows behind them end."""
+    found = None
+    blanks = _BLANKS[kind].match(content, at) if kind in _BLANKS else None
+    if blanks is not None:
+        start, at = blanks.span()
+        count = (at - start) // _SHORT_BLANK_BYTES
+        found = (BLANK, content[at - 8 : at]) if kind == BLANK else (SHORT_BLANKS, count.to_bytes(4, "little"))
+    rows = _EMPTY_ROWS.match(content, at)
+    return found, at if rows is None else rows.end()
 
 
 def _long_size(content: bytes, at: int) -> tuple[int, int]:

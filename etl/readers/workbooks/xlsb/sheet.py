@@ -1,4 +1,4 @@
-"""XLSB sheet: the cells of one worksheet of a binary workbook, streamed, and what is true of all of it.
+"""XLSB sheet: the cells of one worksheet of a binary workbook, streamed.
 
 It must never know which row is the header. The layout is that of Microsoft's [MS-XLSB]; cells that hold nothing have
 records of their own, which are passed over.
@@ -12,31 +12,24 @@ import polars as pl
 
 from etl.readers.workbooks.binary_values import BinaryCells, DamagedRecordsError, packed_number
 from etl.readers.workbooks.cell_values import Fault, Value
-from etl.readers.workbooks.merged import Area
 from etl.readers.workbooks.plain_rows import MOST_ROWS, MOST_SHEET_COLUMNS
 from etl.readers.workbooks.shared_texts import SharedTexts
 from etl.readers.workbooks.stretch import CELLS, COLUMN, FAULT, ROW, TEXT, Stretch
-from etl.readers.workbooks.unseen import SheetFacts, refuse_many_areas
-from etl.readers.workbooks.xlsb.records import Record, wide_text
+from etl.readers.workbooks.xlsb.records import BLANK, END_ROWS, RICH_TEXT, SHORT_BLANK, SHORT_BLANKS, Record, wide_text
+from etl.readers.workbooks.xlsb.records import ROW as ROW_RECORD
 
-_ROW, _COLUMNS = 0, 60
-_BLANK, _PACKED, _ERROR, _BOOLEAN, _NUMBER, _TEXT, _SHARED = range(1, 8)
+_PACKED, _ERROR, _BOOLEAN, _NUMBER, _TEXT, _SHARED = range(2, 8)
 _TEXT_RESULT, _NUMBER_RESULT, _BOOLEAN_RESULT, _ERROR_RESULT = range(8, 12)
-_SHORT = dict(zip(range(12, 19), (_BLANK, _PACKED, _ERROR, _BOOLEAN, _NUMBER, _TEXT, _SHARED), strict=True))
+_SHORT = {SHORT_BLANK: BLANK, **dict(zip(range(13, 19), range(_PACKED, _SHARED + 1), strict=True))}
 """Cells without a column of their own: each stands beside the one before it. SheetJS writes them."""
-_RICH_TEXT = 62
-_LAST_CELL = 18
-_BEGIN_ROWS, _END_ROWS, _MERGED, _FILTER = 145, 146, 176, 163
+_BEGIN_ROWS = 145
 _LONG_HEAD, _SHORT_HEAD = 8, 4
-_HIDDEN_ROW, _HIDDEN_COLUMN = 0x10, 0x01
 _STRETCH_CELLS = 20_000
 _STRETCH_CHARACTERS = 8_000_000
 
 _U32 = struct.Struct("<I")
 _HEAD = struct.Struct("<II")
 _DOUBLE = struct.Struct("<d")
-_AREA = struct.Struct("<4I")
-_COLUMN_SPAN = struct.Struct("<2I8xH")
 
 
 class XlsbCells(NamedTuple):
@@ -47,33 +40,8 @@ class XlsbCells(NamedTuple):
     """Those that cells name by number."""
 
 
-def scan_xlsb_sheet(records: Iterable[Record], label: str) -> SheetFacts:
-    """Pass over a sheet. Raises struct.error and IndexError where records are too short, FileError for many areas."""
-    areas: list[Area] = []
-    columns: list[tuple[int, int]] = []
-    hidden_rows = 0
-    filtered = hidden = False
-    for kind, body in records:
-        if kind == _ROW:
-            hidden = bool(body[11] & _HIDDEN_ROW)
-        elif kind <= _LAST_CELL:
-            hidden_rows += hidden
-            hidden = False
-        elif kind == _MERGED:
-            top, bottom, left, right = _AREA.unpack(body)
-            if (top, left) != (bottom, right):
-                areas.append(Area(top + 1, left + 1, bottom + 1, right + 1))
-                refuse_many_areas(areas, label)
-        elif kind == _COLUMNS:
-            first, last, flags = _COLUMN_SPAN.unpack_from(body)
-            columns += [(first + 1, last + 1)] if flags & _HIDDEN_COLUMN else []
-        elif kind == _FILTER:
-            filtered = True
-    return SheetFacts(sorted(areas), hidden_rows, columns, filtered)
-
-
-def read_xlsb_stretches(records: Iterable[Record], cells: XlsbCells) -> Generator[Stretch]:
-    """The cells that hold anything, row by row.
+def read_xlsb_stretches(records: Iterable[Record], cells: XlsbCells, last_row: int = MOST_ROWS) -> Generator[Stretch]:
+    """The cells that hold anything, row by row, from the first row to `last_row`.
 
     Raises DamagedRecordsError, struct.error and IndexError where the part contradicts itself.
     """
@@ -82,11 +50,14 @@ def read_xlsb_stretches(records: Iterable[Record], cells: XlsbCells) -> Generato
     for kind, body in records:
         if not inside:
             inside = kind == _BEGIN_ROWS
-        elif kind == _ROW:
+        elif kind == ROW_RECORD:
             if collector.is_full():
                 yield collector.take()
-            collector.turn(_U32.unpack_from(body)[0])
-        elif kind == _END_ROWS:
+            row = _U32.unpack_from(body)[0]
+            if last_row <= row < MOST_ROWS:
+                break
+            collector.turn(row)
+        elif kind == END_ROWS:
             break
         else:
             collector.add(kind, body)
@@ -115,14 +86,14 @@ class _Collector:
         self._sharing: list[int] = []
         self._characters = 0
         self._readers: dict[int, Callable[[bytes, int, int], Value]] = {
-            _BLANK: lambda *_: (None, None),
+            BLANK: lambda *_: (None, None),
             _PACKED: self._packed,
             _ERROR: lambda body, at, _: self._values.error(body[at]),
             _BOOLEAN: lambda body, at, _: self._values.boolean(body[at]),
             _NUMBER: self._number,
             _TEXT: lambda body, at, _: self._values.text(wide_text(body, at)[0]),
             _SHARED: self._share,
-            _RICH_TEXT: lambda body, at, _: self._values.text(wide_text(body, at + 1)[0]),
+            RICH_TEXT: lambda body, at, _: self._values.text(wide_text(body, at + 1)[0]),
             _TEXT_RESULT: lambda body, at, _: self._values.text(wide_text(body, at)[0]),
             _NUMBER_RESULT: self._number_result,
             _BOOLEAN_RESULT: lambda body, at, _: self._values.boolean(body[at]),
@@ -150,6 +121,8 @@ class _Collector:
             self._column, style = self._column + 1, _U32.unpack_from(body)[0]
             at = _SHORT_HEAD
         else:
+            if kind == SHORT_BLANKS:
+                self._column += _U32.unpack(body)[0]
             return
         column = self._column
         if self._row < 0 or column >= MOST_SHEET_COLUMNS or column in self._seen:

@@ -17,17 +17,20 @@ from etl.readers.options import ReadOptions
 from etl.readers.sources.archive import SAVE_ANEW
 from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
-from etl.readers.workbooks.binary_values import BinaryCells, DamagedRecordsError
+from etl.readers.workbooks.binary_values import BinaryCells, DamagedRecordsError, HollowRecordsError
 from etl.readers.workbooks.cell_values import CellReader
 from etl.readers.workbooks.grid import Area, GridTable, open_columns
+from etl.readers.workbooks.hollow import hollow_error
 from etl.readers.workbooks.number_formats import builtin_format, shape_of, shown_digits
 from etl.readers.workbooks.package import Package, Relation, open_package, reopen_package
+from etl.readers.workbooks.plain_rows import MOST_ROWS
 from etl.readers.workbooks.shared_texts import SharedTexts
 from etl.readers.workbooks.sheets import ListedSheet, Visibility, open_sheets
 from etl.readers.workbooks.stretch import Stretch
 from etl.readers.workbooks.unseen import unseen
+from etl.readers.workbooks.xlsb.facts import scan_xlsb_sheet
 from etl.readers.workbooks.xlsb.records import Record, read_records, wide_text
-from etl.readers.workbooks.xlsb.sheet import XlsbCells, read_xlsb_stretches, scan_xlsb_sheet
+from etl.readers.workbooks.xlsb.sheet import XlsbCells, read_xlsb_stretches
 
 GLANCED_BYTES = 32 << 20
 """A larger sheet is not passed over where only its beginning is wanted."""
@@ -107,6 +110,8 @@ def _open_parts(source: Source, opened: Package | None = None) -> Iterator[Packa
     with open_package(source) if opened is None else reopen_package(source, opened) as package:
         try:
             yield package
+        except HollowRecordsError as error:
+            raise hollow_error(source.label) from error
         except DamagedRecordsError as error:
             raise _damaged(source.label, str(error)) from error
         except (struct.error, IndexError) as error:
@@ -209,11 +214,12 @@ def _read_texts(package: Package, part: str, values: BinaryCells) -> Generator[p
 def _open_sheet(source: Source, package: Package, part: _Part, cells: XlsbCells, options: ReadOptions) -> GridTable:
     is_known = not options.glance or package.size(part.name) <= GLANCED_BYTES
     facts = scan_xlsb_sheet(read_records(package.stream(part.name)), source.label) if is_known else None
+    last_row = (facts.last_row if facts else None) or MOST_ROWS
 
     def read() -> Generator[Stretch]:
         with (
             _open_parts(source, package) as opened,
-            closing(read_xlsb_stretches(read_records(opened.stream(part.name)), cells)) as found,
+            closing(read_xlsb_stretches(read_records(opened.stream(part.name)), cells, last_row)) as found,
         ):
             yield from found
 

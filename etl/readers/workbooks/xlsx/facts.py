@@ -6,9 +6,9 @@ It must never know a cell: the bytes are looked through for a few tags, much fas
 import re
 from collections.abc import Iterable, Iterator
 
+from etl.readers.workbooks.hollow import Hollow, Signs
 from etl.readers.workbooks.merged import Area
 from etl.readers.workbooks.unseen import SheetFacts, refuse_many_areas
-from etl.readers.workbooks.xlsx.hollow import Hollow
 from etl.readers.workbooks.xlsx.sheet import column_number
 
 _HIDDEN = (b'hidden="1"', b'hidden="true"', b"hidden='")
@@ -18,6 +18,13 @@ _SPAN = re.compile(rb"\b(min|max)\s*=\s*[\"'](\d{1,5})[\"']")
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^<>]*?\bref\s*=\s*[\"']([A-Za-z0-9:$]+)[\"']")
 _AREA = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7}):\$?([A-Z]{1,3})\$?(\d{1,7})", re.IGNORECASE)
 _LONGEST_TAG_BYTES = 1 << 12
+SIGNS = Signs(
+    values=(b"</v", b"</t", b"<f", b":v", b":t", b":f"),
+    cells=(b"<c", b":c"),
+    rows=(b"<row", b"</row", b":row"),
+    most_bytes=3 << 28,
+)
+"""A value, a text or a formula, each also under a prefix. All rows of a sheet, 35 columns wide, are about as long."""
 
 
 def scan_sheet(chunks: Iterable[bytes], label: str) -> SheetFacts:
@@ -26,7 +33,7 @@ def scan_sheet(chunks: Iterable[bytes], label: str) -> SheetFacts:
     columns: list[tuple[int, int]] = []
     hidden_rows = 0
     filtered = False
-    hollow = Hollow(label)
+    hollow = Hollow(SIGNS, label)
     for text in _whole_tags(chunks):
         hollow.see(text)
         if b"n" not in text and b"m" not in text:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import lru_cache
 
 from etl.errors import FileError
+from etl.readers.workbooks import hollow
 from etl.readers.workbooks.cell_values import CellReader, StoredCell
 from etl.readers.workbooks.merged import MOST_MERGES
 from etl.readers.workbooks.plain_rows import MOST_ROWS, MOST_SHEET_COLUMNS, read_plain_rows
 from etl.readers.workbooks.plain_tags import PlainTags
 from etl.readers.workbooks.stretch import Cell, Row, Stretch, stretch_of
 from etl.readers.workbooks.xlsx.cell_columns import ColumnReader
-from etl.readers.workbooks.xlsx.hollow import hollow_error
 from etl.readers.workbooks.xml_list import BLOCK_BYTES, ItemList, read_list
 from etl.readers.workbooks.xml_stream import MOST_DEPTH, XmlFeed, feed, open_parser, refuse_depth, refuse_length
 
@@ -28,9 +28,6 @@ _CELL_BYTES = 25
 """What a cell that names a text takes in the part."""
 _MOST_UNPACKED_BYTES = 1 << 25
 _LEAST_BLOCK_BYTES = 1 << 16
-_MOST_HOLLOW = 1_000_000
-_HOLLOW_TO_FILLED = 1_000
-"""Cells that hold nothing to those that hold something: more are refused where they are read one by one."""
 _ROWS = ItemList(item="row ", name="sheetData")
 
 
@@ -206,8 +203,8 @@ class _Collector:
             self._value = "".join(self._runs)
         if self._value is None and not self._formula:
             self._hollow += 1
-            if self._hollow > _MOST_HOLLOW and self._hollow > _HOLLOW_TO_FILLED * self._filled:
-                raise hollow_error(self._reader.label)
+            if hollow.is_too_hollow(self._hollow, self._filled, hollow.MOST_CELLS):
+                raise hollow.hollow_error(self._reader.label)
             return
         self._filled += 1
         text, fault = self._reader.read(StoredCell(self._kind, self._value, self._style, self._formula))

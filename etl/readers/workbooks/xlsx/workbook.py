@@ -19,6 +19,7 @@ from etl.readers.sources.source import Source
 from etl.readers.survey import Skipped
 from etl.readers.workbooks.cell_values import CellReader
 from etl.readers.workbooks.grid import Area, GridTable, open_columns
+from etl.readers.workbooks.hollow import begins_hollow
 from etl.readers.workbooks.number_formats import MOST_FORMAT_CHARACTERS, builtin_format, shape_of, shown_digits
 from etl.readers.workbooks.package import MOST_PARTS, Package, open_package, reopen_package
 from etl.readers.workbooks.shared_texts import SharedTexts
@@ -26,8 +27,7 @@ from etl.readers.workbooks.sheets import ListedSheet, Visibility, open_sheets
 from etl.readers.workbooks.stretch import ROW, TEXT, Stretch
 from etl.readers.workbooks.unseen import unseen
 from etl.readers.workbooks.xlsx.cell_columns import ColumnReader, is_odd
-from etl.readers.workbooks.xlsx.facts import scan_sheet
-from etl.readers.workbooks.xlsx.hollow import begins_hollow
+from etl.readers.workbooks.xlsx.facts import SIGNS, scan_sheet
 from etl.readers.workbooks.xlsx.sheet import read_stretches
 from etl.readers.workbooks.xlsx.strings import read_texts
 
@@ -162,7 +162,7 @@ def _open_sheet(
     is_known = not options.glance or package.size(sheet.part) <= GLANCED_BYTES
     if not is_known:
         with closing(package.stream(sheet.part)) as pieces:
-            is_known = begins_hollow(pieces)
+            is_known = begins_hollow(pieces, SIGNS)
     facts = scan_sheet(package.stream(sheet.part), source.label) if is_known else None
     stored_bytes = package.size(sheet.part) + columns.texts_bytes
 
