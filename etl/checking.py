@@ -294,8 +294,12 @@ def report_of(
     command: str,
     outcomes: Sequence[Outcome],
     job: str | None = None,
+    flags: Sequence[str] = (),
 ) -> Report:
-    """The report of a job over these tables; what is to be said of a table as a whole is in it."""
+    """The report of a job over these tables; what is to be said of a table as a whole is in it.
+
+    `flags`: what has to be typed again to import the rows that were mended.
+    """
     sources = [
         Source(
             one.table.origin.file,
@@ -307,7 +311,9 @@ def report_of(
         )
         for one in fitted
     ]
-    report = Report(folder, job=job, command=command, contract=contract, sources=sources, outcomes=outcomes)
+    report = Report(
+        folder, job=job, command=command, contract=contract, sources=sources, outcomes=outcomes, flags=flags
+    )
     for one in fitted:
         report.note(one.table.origin, table_problems(one))
     return report

@@ -31,11 +31,11 @@ from etl.jobs import (
 from etl.ledger import Change, Held, JobRecord, Journal, Known, Ledger, RowKey, State
 from etl.preparing import Preparation
 from etl.relating import Relatives
-from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary
+from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Settlement
 from etl.validators import Nearness
-from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch
+from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch, trace
 
 CHECKED_WHOLE_ROWS = 200_000
 """Inputs up to this many rows are checked whole before the first request (product page, "Decided")."""
@@ -97,6 +97,8 @@ class Importer:
         self._observe = observe
         self._confirm = confirm
         self._pace = api.pace
+        self._timeline = Timeline()
+        trace(api.pace, self._timeline)
         self._deliveries: list[Delivery] = []
         self.stopped: EtlError | None = None
         """Why the job stopped before its end; None where it did not."""
@@ -128,7 +130,8 @@ class Importer:
         await asyncio.to_thread(self._check_first, fitted, contract)
         good = self._withhold or Outcome.WOULD_CREATE
         read = 0
-        with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN) as report:
+        flags = self.job.flags
+        with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN, flags=flags) as report:
             for checked in self._check(fitted, contract):
                 report.note(checked.fitted.table.origin, checked.notes)
                 report.add_checked(checked.batch, good, skipped=checked.skipped)
@@ -155,7 +158,10 @@ class Importer:
         tables = {one.number: table_key(self.job, self._api.target, one) for one in fitted}
         held = self._take_hold(ledger, contract, fitted, tables)
         created = {tables[one.number]: (one.resource, ledger.created_ids(tables[one.number])) for one in fitted}
-        with report_of(fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id) as report:
+        flags = self.job.flags
+        with report_of(
+            fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id, flags=flags
+        ) as report:
             async with Journal(ledger, self.id) as journal:
                 if self._preparation.lacks_parents(fitted) and not (self._withhold or self.stopped):
                     fitted = await self._preparation.create_missing(contract, fitted)
@@ -175,6 +181,7 @@ class Importer:
                 finished=datetime.now(UTC),
                 requests=self._requests(),
                 stopped=self.stopped,
+                timeline=self._timeline,
             )
             reach("report-written")
         if unwritten is None:  # else the ledger knows less than the report, and the job has to be carried on

@@ -31,7 +31,7 @@ class ImportJob:
     `max_error_share` (0 to 1) a share of the rows read so far. `trust_mapping`: go on even when the API refuses more
     than a fifth of the first rows. `again`: send rows again that an earlier job created. `settle_s`: after so long a
     request has taken effect or never will (None: the default). `typed`: what `resume` needs beyond this, as JSON; the
-    ledger keeps it, and it never holds a secret.
+    ledger keeps it, and it never holds a secret. `flags`: what is typed again to import the rows that were mended.
     """
 
     target: str = ""
@@ -55,6 +55,7 @@ class ImportJob:
     again: bool = False
     trust_mapping: bool = False
     typed: Mapping[str, object] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
 
     def aimed_at(self, target: str, contract: Contract | None) -> "ImportJob":
         """The same job with what is known of its target."""

@@ -528,7 +528,7 @@ class TestRejectsOfWorkbooks:
         assert reject_all(tmp_path / "r", batch).notes == (
             "The rejects of a.xlsx are written as JSON Lines: sheet Cases has a cell of more than 32,767 characters.",
         )
-        assert files_in(tmp_path / "r") == ["rejects.jsonl", "results.jsonl", "summary.json"]
+        assert files_in(tmp_path / "r") == ["rejects.jsonl", "report.html", "results.jsonl", "summary.json"]
         assert lines_in(tmp_path / "r" / "rejects.jsonl") == [
             {"a": "x" * 40_000, ERROR_COLUMN: "no reason is known"},
             {"a": "1", "b": "2", ERROR_COLUMN: "no reason is known"},
@@ -613,7 +613,7 @@ class TestFolder:
         modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "r", *(tmp_path / "r").rglob("*")]}
         assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
         assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
-        assert len(modes) == 6
+        assert len(modes) == 7
 
     def test_shows_nothing_before_it_is_complete(self, tmp_path: Path) -> None:
         batch = batch_of(self.CASES, [["x"]])
@@ -626,7 +626,7 @@ class TestFolder:
         self.write(tmp_path / "r", Outcome.REJECTED)
         (tmp_path / "r" / "rejects-mine.csv").write_text("theirs")
         self.write(tmp_path / "r", Outcome.CREATED)
-        assert files_in(tmp_path / "r") == ["rejects-mine.csv", "results.jsonl", "summary.json"]
+        assert files_in(tmp_path / "r") == ["rejects-mine.csv", "report.html", "results.jsonl", "summary.json"]
         assert lines_in(tmp_path / "r" / "results.jsonl")[0]["status"] == "created"
 
     def test_a_second_report_removes_what_only_the_first_one_had(self, tmp_path: Path) -> None:
@@ -634,7 +634,7 @@ class TestFolder:
         reject_all(folder, *(batch_of(origin_of(name), [["1", "2"]]) for name in ("a.csv", "b.csv")))
         (folder / "rejects" / "1-mine.csv").write_text("theirs")
         self.write(folder, Outcome.REJECTED)
-        assert files_in(folder) == ["rejects.csv", "rejects/1-mine.csv", "results.jsonl", "summary.json"]
+        assert files_in(folder) == ["rejects.csv", "rejects/1-mine.csv", "report.html", "results.jsonl", "summary.json"]
 
     def test_a_report_that_was_given_up_leaves_the_earlier_one_alone(self, tmp_path: Path) -> None:
         self.write(tmp_path / "r", Outcome.REJECTED)
@@ -648,13 +648,13 @@ class TestFolder:
         report = report_on(tmp_path / "r", self.SOURCE)
         assert len(files_in(tmp_path / "r")) == 2
         self.write(tmp_path / "r", Outcome.CREATED)
-        assert files_in(tmp_path / "r") == ["results.jsonl", "summary.json"]
+        assert files_in(tmp_path / "r") == ["report.html", "results.jsonl", "summary.json"]
         report.__exit__(None, None, None)
 
     def test_an_empty_folder_is_used_as_it_is(self, tmp_path: Path) -> None:
         (tmp_path / "r").mkdir(mode=0o755)
         self.write(tmp_path / "r", Outcome.CREATED)
-        assert files_in(tmp_path / "r") == ["results.jsonl", "summary.json"]
+        assert files_in(tmp_path / "r") == ["report.html", "results.jsonl", "summary.json"]
 
     @pytest.mark.parametrize(
         ("name", "content"),

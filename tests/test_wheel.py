@@ -27,6 +27,9 @@ def test_the_wheel_carries_the_mappings_and_nothing_that_is_not_the_program(whee
     shipped = {Path(name).name for name in names if name.startswith("etl/_mappings/")}
     assert shipped == {path.name for path in (ROOT / "mappings").glob("*.yaml")}
     assert "etl/py.typed" in names
+    page = ROOT / "etl" / "report" / "page"
+    parts = {str(path.relative_to(ROOT)) for path in page.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert parts <= set(names), "the page of a report, with the licence of what is copied into it"
     assert {name.split("/")[0] for name in names} == {"etl", wheel.name.split("-py3")[0] + ".dist-info"}
 
 

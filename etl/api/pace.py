@@ -20,6 +20,7 @@ was not sent there is nothing to sleep for: entering again waits as long as it t
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -89,6 +90,7 @@ class Pace:
         self.clock = clock or Clock()
         self.budget = budget or Budget()
         self.gave_up: EtlError | None = None
+        self.on_outcome: Callable[[Place, Answer | NoAnswer], None] = lambda _place, _outcome: None
         self._concurrency = concurrency
         self._rate_per_s = rate_per_s or math.inf
         self._limit = float(min(START_IN_FLIGHT, concurrency))
@@ -172,6 +174,7 @@ class Pace:
         self._probing = self._probing and not place.probe
         if outcome is not None:
             self._learn(place, outcome)
+            self.on_outcome(place, outcome)
         self._advance()
 
     async def pause(self, wait_s: float) -> None:

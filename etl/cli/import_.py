@@ -25,7 +25,7 @@ from etl.cli.options import (
 )
 from etl.cli.running import ImportRun
 from etl.cli.screen import Screen
-from etl.cli.typed import typed_settings
+from etl.cli.typed import flags_again, typed_settings
 from etl.jobs import ImportJob
 
 
@@ -79,7 +79,9 @@ def command(  # noqa: PLR0913  # one for each group of flags
         again=sending.again,
         trust_mapping=sending.yes,
     )
-    job = dataclasses.replace(job, typed=typed_settings(job, files, opening, target, report_folder))
+    job = dataclasses.replace(
+        job, typed=typed_settings(job, files, opening, target, report_folder), flags=flags_again(job, target)
+    )
     screen = Screen(output)
     screen.warn_of_key(target.api_key)
     folder = Path(report_folder) if report_folder else None

@@ -131,6 +131,9 @@ class Screen:
             self._console.print(Text(visible(note), style="yellow"))
         if summary.folder is not None:
             self._console.print(Text("Report   ", style="bold") + Text(str(summary.folder)))
+            if summary.page is not None:
+                line = f"         {summary.page.name}: all of it on one page; open it in a browser"
+                self._console.print(Text(line, style="dim"))
             for copy in summary.annotated:
                 line = f"         {copy.relative_to(summary.folder)}: your workbook with the problems marked in it"
                 self._console.print(Text(line, style="dim"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from etl.cli.again import typed_again
 from etl.cli.options import Again, Opening, TargetFlags
 from etl.cli.profile import has_key_in_environment, profile_of_job
 from etl.errors import UsageError
@@ -15,7 +16,7 @@ from etl.quoting import holds_secret
 from etl.readers import KeptCopy
 from etl.resources import Contract
 
-_NOT_KEPT = frozenset({"target", "contract", "typed", "values"})
+_NOT_KEPT = frozenset({"target", "contract", "typed", "values", "flags"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,7 +100,28 @@ def typed_before(facts: JobFacts, again: Again) -> Typed:
     columns = kept["opening"]["columns"]
     opening = Opening(**{**kept["opening"], "columns": None if columns is None else tuple(columns)})
     job = ImportJob(**kept["job"], contract=Contract(facts.contract), typed=kept)
+    job = dataclasses.replace(job, flags=flags_again(job, target))
     return Typed(Path(kept["folder"]), files, opening, job, target, kept["report"], tuple(kept["to_give"]), copies)
+
+
+def flags_again(job: ImportJob, target: TargetFlags) -> tuple[str, ...]:
+    """What has to be typed again to import mended rows of a job in the same way. Never a secret."""
+    named = {
+        "--resource": job.resource,
+        "--mapping": job.mapping,
+        "--test-set": job.test_set,
+        "--profile": target.profile.name if target.profile else None,
+        "--base-url": target.base_url,
+        "--workspace": target.workspace,
+        "--api-key-file": target.api_key_file,
+    }
+    switches = {
+        "--create-missing": job.create_missing,
+        "--strict": job.strict,
+        "--near-duplicates": job.near_duplicates,
+        "--sandbox": target.use_sandbox,
+    }
+    return typed_again(named, job.values, switches)
 
 
 _ANEW = "Import it anew: rows that were created are known again and are not sent twice."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from etl.checking import Checked, Fitted, check_rows, lacks_test_set, missing_test_set, report_of
+from etl.cli.again import typed_again
 from etl.cli.fitting import fit
 from etl.cli.options import (
     Checking,
@@ -105,7 +106,10 @@ class _Command:
             relatives = Relatives(fitted)
             Screen(self.output).say_what_is_read(fitted, inputs.left_out)
             read = 0
-            with report_of(fitted, self.folder, contract, command="validate", outcomes=OF_VALIDATE) as report:
+            flags = self._flags()
+            with report_of(
+                fitted, self.folder, contract, command="validate", outcomes=OF_VALIDATE, flags=flags
+            ) as report:
                 for one in fitted:
                     if self.checking.test_set is None and lacks_test_set(one):
                         report.note(one.table.origin, [missing_test_set()])
@@ -116,6 +120,16 @@ class _Command:
                     report.add_checked(checked.batch, Outcome.VALID, skipped=checked.skipped)
                     read += checked.batch.rows_read
                 return report.close(read=read, started=started, finished=datetime.now(UTC))
+
+    def _flags(self) -> tuple[str, ...]:
+        """What has to be typed again to check the rows that were mended."""
+        named = {
+            "--resource": self.reading.resource,
+            "--mapping": self.reading.mapping,
+            "--test-set": self.checking.test_set,
+        }
+        switches = {"--strict": self.checking.strict, "--near-duplicates": self.near_duplicates}
+        return typed_again(named, self.reading.values(), switches)
 
     def _rows(self, fitted: Sequence[Fitted], contract: Contract, relatives: Relatives) -> Iterator[Checked]:
         return check_rows(

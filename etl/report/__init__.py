@@ -7,12 +7,14 @@ from etl.report.groups import Example, ProblemGroup, ProblemGroups
 from etl.report.outcome import OF_DRY_RUN, OF_IMPORT, OF_VALIDATE, Outcome, Result
 from etl.report.report import Report
 from etl.report.summary import Requests, Source, Summary
+from etl.report.timeline import Kind, Timeline
 
 __all__ = [
     "OF_DRY_RUN",
     "OF_IMPORT",
     "OF_VALIDATE",
     "Example",
+    "Kind",
     "Outcome",
     "ProblemGroup",
     "ProblemGroups",
@@ -21,4 +23,5 @@ __all__ = [
     "Result",
     "Source",
     "Summary",
+    "Timeline",
 ]

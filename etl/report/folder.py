@@ -14,6 +14,7 @@ from etl.tables import NewFile, explain_failure, make_folder, partial_names
 
 SUMMARY = "summary.json"
 RESULTS = "results.jsonl"
+PAGE = "report.html"
 
 _SUMMARY_KEYS = frozenset({"job", "command", "contract", "sources", "rows", "exit_code"})
 _SUMMARY_BYTES = 64 << 20
@@ -55,6 +56,11 @@ class ReportFolder:
         self._files.append(file)
         return file
 
+    @property
+    def begun(self) -> tuple[Path, ...]:
+        """Where the files will appear that were begun and not given up."""
+        return tuple(file.path for file in self._files)
+
     def drop_file(self, file: NewFile) -> None:
         """Give up a file that was begun."""
         self._files.remove(file)
@@ -73,7 +79,7 @@ class ReportFolder:
         for file in self._files:
             file.commit()
         written = tuple(file.path for file in self._files)
-        for name in self._replaceable:
+        for name in (*self._replaceable, PAGE):
             if (path := self.path / name) not in written:
                 self._remove(path)
         self._remove_inner()
@@ -97,7 +103,7 @@ class ReportFolder:
     def _refuse_loss(self, inputs: Iterable[Path]) -> None:
         """Never replace a file that is being read, nor rejects that somebody has begun to mend."""
         rejects = [path for name in self._replaceable if (path := self.path / name).is_file()]
-        ours = {path.resolve() for path in (*rejects, self.path / SUMMARY, self.path / RESULTS)}
+        ours = {path.resolve() for path in (*rejects, *(self.path / name for name in (SUMMARY, RESULTS, PAGE)))}
         for file in inputs:
             if _resolved(file) in ours:
                 raise UsageError(f"The report would replace {file}, which is being read.", _ELSEWHERE)

@@ -19,12 +19,13 @@ from etl.batch import ROW, Batch, Origin
 from etl.errors import EtlError, ExitCode, severest
 from etl.problems import Problem, Severity
 from etl.report.annotated import Annotated
-from etl.report.folder import RESULTS, ReportFolder
+from etl.report.folder import PAGE, RESULTS, ReportFolder
 from etl.report.groups import ProblemGroup, ProblemGroups
 from etl.report.outcome import TO_LOOK_AT, TO_MEND, Outcome, Result
 from etl.report.rejects import Rejects
 from etl.report.results import Results, members_of
 from etl.report.summary import Requests, Source, Summary, count_rows
+from etl.report.timeline import Timeline
 
 SENTENCE_LIMIT = 2_000
 """How many characters of error a reject carries; `results.jsonl` has all."""
@@ -49,9 +50,11 @@ class Report:
         contract: str,
         sources: Sequence[Source],
         outcomes: Sequence[Outcome],
+        flags: Sequence[str] = (),
     ) -> None:
         """`folder` None: nothing is written. `sources`: the tables, in the order in which their rows will come.
-        `outcomes`: those that the command counts (`OF_IMPORT`, `OF_VALIDATE`, `OF_DRY_RUN`).
+        `outcomes`: those that the command counts (`OF_IMPORT`, `OF_VALIDATE`, `OF_DRY_RUN`). `flags`: what has to be
+        typed again to import the rows that were mended.
 
         Raises UsageError where the folder cannot be used.
         """
@@ -64,7 +67,7 @@ class Report:
         self._counts: list[Counter[Outcome]] = [Counter() for _ in sources]
         self._last_rows = [-1] * len(self._sources)
         self._groups = ProblemGroups()
-        self._files = None if folder is None else _Files(folder, self._sources)
+        self._files = None if folder is None else _Files(folder, self._sources, flags)
 
     def __enter__(self) -> Self:
         return self
@@ -183,16 +186,19 @@ class Report:
         finished: datetime,
         requests: Requests | None = None,
         stopped: EtlError | None = None,
+        timeline: Timeline | None = None,
     ) -> Summary:
         """The job is done, or has stopped for a reason: the whole of it, written where there is a folder.
 
-        `read`: how many rows the readers gave, counted by them. Raises StoppedError where the report cannot be written,
-        and EtlError (a bug of ours) where the outcomes do not add up to `read`.
+        `read`: how many rows the readers gave, counted by them. `timeline`: its requests.
+
+        Raises StoppedError where the report cannot be written, and EtlError (a bug of ours) where the outcomes do not
+        add up to `read`.
         """
         summary = self._summarise(requests or Requests(), started, finished, stopped)
         if summary.rows["read"] != read:
             raise EtlError(f"{read} rows were read, but {summary.rows['read']} have an outcome.")
-        return summary if self._files is None else self._files.complete(summary)
+        return summary if self._files is None else self._files.complete(summary, timeline)
 
     def _summarise(
         self, requests: Requests, started: datetime, finished: datetime, stopped: EtlError | None
@@ -222,7 +228,8 @@ class Report:
 class _Files:
     """The report on disk."""
 
-    def __init__(self, folder: Path, sources: Sequence[Source]) -> None:
+    def __init__(self, folder: Path, sources: Sequence[Source], flags: Sequence[str]) -> None:
+        self._flags = flags
         places = [(source.file, source.sheet) for source in sources]
         self._sources = sources
         self._folder = ReportFolder(folder, places)
@@ -259,16 +266,34 @@ class _Files:
             errors = {row: errors[record] for record, rows in members.items() if record in errors for row in rows}
         self._rejects.add(table, batch, errors)
 
-    def complete(self, summary: Summary) -> Summary:
+    def complete(self, summary: Summary, timeline: Timeline | None) -> Summary:
         self._results.complete()
-        summary = replace(summary, folder=self._folder.path, notes=(*self._rejects.write(), *self._annotated.write()))
+        notes = (*self._rejects.write(), *self._annotated.write())
+        written = set(self._folder.begun) - {self._folder.path / RESULTS, *self._annotated.paths}
+        rejects = tuple(path for path in self._folder.begun if path in written)
+        summary = replace(
+            summary, folder=self._folder.path, notes=notes, rejects=rejects, annotated=self._annotated.paths
+        )
+        summary = self._with_page(summary, timeline)
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
         # A file's name may hold bytes that are no text; Python carries them as half surrogate pairs.
         self._folder.summary.write(f"{text}\n".encode("utf-8", "backslashreplace"))
-        written = self._folder.commit()
-        annotated = self._annotated.paths
-        rejects = tuple(path for path in written if path.name != RESULTS and path not in annotated)
-        return replace(summary, rejects=rejects, annotated=annotated)
+        self._folder.commit()
+        return summary
+
+    def _with_page(self, summary: Summary, timeline: Timeline | None) -> Summary:
+        """The page, as the annotated copy, is an extra: where it cannot be written, a note says why."""
+        from etl.report.page import write_page  # what it needs takes a while to load
+
+        file = self._folder.new_file(PAGE)
+        try:
+            write_page(file, summary, self._results.file, self._flags, timeline)
+            file.seal()
+        except (EtlError, OSError) as error:
+            self._folder.drop_file(file)
+            reason = error.message if isinstance(error, EtlError) else str(error)
+            return replace(summary, notes=(*summary.notes, f"No {PAGE} was written: {reason.rstrip('.')}."))
+        return replace(summary, page=file.path)
 
     def discard(self) -> None:
         self._rejects.close()

@@ -7,7 +7,7 @@ from etl.errors import EtlError
 from etl.problems import Problem
 from etl.report.folder import RESULTS, ReportFolder
 from etl.report.outcome import Result
-from etl.tables import json_text, string_text, write_lines
+from etl.tables import NewFile, json_text, string_text, write_lines
 
 
 class Results:
@@ -18,6 +18,11 @@ class Results:
         self._folder = folder
         self._file = folder.new_file(RESULTS)
         self._late: dict[tuple[int, int], str | None] = {}
+
+    @property
+    def file(self) -> NewFile:
+        """The file: whole after `complete`."""
+        return self._file
 
     def add(
         self,

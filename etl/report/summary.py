@@ -45,9 +45,9 @@ class Requests:
 class Summary:
     """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`.
 
-    `source_rows` are the rows read of each source. `folder`, `rejects` and `annotated` are where the report, the rows
-    to mend and the annotated workbooks are (None and empty where there are none), `notes` sentences for a person about
-    the report itself.
+    `source_rows` are the rows read of each source. `folder`, `rejects`, `annotated` and `page` are where the report,
+    the rows to mend, the annotated workbooks and the page for a person are (None and empty where there are none),
+    `notes` sentences for a person about the report itself.
     """
 
     job: str | None
@@ -66,6 +66,7 @@ class Summary:
     folder: Path | None = None
     rejects: tuple[Path, ...] = ()
     annotated: tuple[Path, ...] = ()
+    page: Path | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from etl.errors import EtlError, StoppedError, UsageError
 
@@ -55,6 +56,15 @@ class NewFile:
                 self._stream.flush()
             with self._partial.open("rb") as stream:
                 yield from stream
+
+    @contextlib.contextmanager
+    def content(self) -> Iterator[BinaryIO]:
+        """What was written so far, to be read from any place."""
+        with explain_failure(self.path):
+            if not self._stream.closed:
+                self._stream.flush()
+            with self._partial.open("rb") as stream:
+                yield stream
 
     def seal(self) -> None:
         """The content is complete: put it on disk and let go of the file. Raises StoppedError."""

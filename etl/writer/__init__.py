@@ -7,6 +7,7 @@ no effect.
 from etl.writer.delivery import SETTLE_S, Delivery
 from etl.writer.likeness import version_of
 from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic
+from etl.writer.tracing import trace
 from etl.writer.watch import Watch
 
-__all__ = ["SETTLE_S", "Delivered", "Delivery", "InDoubt", "Outgoing", "Traffic", "Watch", "version_of"]
+__all__ = ["SETTLE_S", "Delivered", "Delivery", "InDoubt", "Outgoing", "Traffic", "Watch", "trace", "version_of"]

@@ -1,0 +1,8 @@
+"""The page: a report as one HTML file that a person opens first.
+
+It must never need a network, nor run what it shows.
+"""
+
+from etl.report.page.writing import write_page
+
+__all__ = ["write_page"]

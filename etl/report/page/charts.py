@@ -1,0 +1,37 @@
+"""The numbers behind the charts over time. This file must never know how they are drawn."""
+
+from typing import Any
+
+from etl.report.timeline import Kind, Percentiles, Timeline
+
+LEAST_POINTS = 5
+"""A job of fewer intervals has no course over time."""
+
+
+def chart_of(timeline: Timeline) -> dict[str, Any] | None:
+    """One number an interval: requests by kind, and percentiles in milliseconds (None: no answer). None: too short."""
+    counts = {kind.value: timeline.counts(kind) for kind in Kind}
+    percentiles = timeline.percentiles()
+    if sum(one is not None for one in percentiles) < LEAST_POINTS:
+        return None
+    return {
+        "width_s": timeline.width_s,
+        "counts": counts,
+        "p50_ms": [_ms(one.p50_s if one else None) for one in percentiles],
+        "p90_ms": [_ms(one.p90_s if one else None) for one in percentiles],
+        "p99_ms": [_ms(one.p99_s if one else None) for one in percentiles],
+        "whole": _whole(timeline.whole()),
+    }
+
+
+def _whole(one: Percentiles | None) -> list[float] | None:
+    return None if one is None else [_spelt(one.p50_s), _spelt(one.p90_s), _spelt(one.p99_s)]
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else _spelt(seconds)
+
+
+def _spelt(seconds: float) -> float:
+    """Milliseconds in three digits: there is no more to know."""
+    return float(f"{seconds * 1000:.3g}")
