@@ -8,6 +8,7 @@ import pytest
 from etl.api import Answer, Budget, Cause, NoAnswer, Pace, Place, Repeat, Waiting, asked_wait_s, http_date
 from etl.api.clock import BACKOFF_CAP_S
 from etl.api.outage import PATIENCE_S
+from etl.api.pace import START_IN_FLIGHT
 from etl.errors import StoppedError, UnreachableError
 from tests.paced_world import REFUSED, Time, run_virtually, virtual_clock
 
@@ -265,6 +266,22 @@ async def test_while_writing_is_paused_reads_go_on_and_writers_finish(time: Time
     pace.leave(read, CREATED)
     pace.resume_all()
     assert await asyncio.wait_for(next_write, 5) is not None
+
+
+async def test_while_writing_is_paused_a_read_does_not_wait_for_writes_that_hang(time: Time) -> None:
+    pace = Pace(6, clock=time.clock())
+    hanging = [await entered(pace) for _ in range(START_IN_FLIGHT)]
+    read = asyncio.create_task(pace.enter(read=True))
+    await settle()
+    assert not read.done()  # the window is full
+    pace.pause_all("rows in doubt are looked for")
+    reads = [read, *(asyncio.create_task(pace.enter(read=True)) for _ in range(9))]
+    pace.leave(hanging.pop(), CREATED)
+    await settle()
+    assert sum(one.done() for one in reads) == 6 - len(hanging)  # never more than were allowed
+    pace.close()
+    for one in reads:
+        one.cancel()
 
 
 async def test_nobody_writes_is_drained_at_once(time: Time) -> None:

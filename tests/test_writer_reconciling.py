@@ -344,3 +344,28 @@ async def _until_sent(bench: Bench, count: int) -> AsyncIterator[Outgoing]:
     assert bench.delivery is not None
     bench.delivery.stop(StoppedError("Killed."))
     yield rows[-1]
+
+
+async def test_an_answer_that_does_not_come_holds_up_nobody_who_is_looked_for(tmp_path: Path) -> None:
+    async with benched(tmp_path) as bench:
+        fates = {"caller 2": LOST, "caller 3": SILENT}
+        bench.api.fate = lambda body, times: fates.get(body["input_str"], WELL) if times == 1 else WELL
+        # The one that hangs is given up after a minute, by the clock of the job; looking is due after five seconds.
+        await bench.deliver(bench.rows(6), concurrency=8, timeout_s=1.2)
+    told = [(one.key.row, one.open) for one in bench.told]
+    assert told.index((2, False)) < told.index((3, True)), "row 2 was found only when row 3 had been given up"
+    assert set(outcomes(bench.delivered)) == {Outcome.CREATED}
+    assert bench.api.texts() == [f"caller {number}" for number in range(1, 7)]
+
+
+async def test_an_answer_that_does_not_come_is_waited_for_where_its_row_could_be_the_one(tmp_path: Path) -> None:
+    """Two rows are equal: one hangs and will be stored, the other was not."""
+    async with benched(tmp_path) as bench:
+        rows = [bench.row(1), bench.row(2, "the same"), bench.row(3, "the same"), bench.row(4)]
+        bench.api.fate = lambda body, times: (
+            {1: DROPPED, 2: SILENT}.get(times, WELL) if body["input_str"] == "the same" else WELL
+        )
+        delivered = await bench.deliver(rows, concurrency=8, timeout_s=0.5)
+    assert set(outcomes(delivered)) == {Outcome.CREATED}
+    assert bench.api.texts() == ["caller 1", "caller 4", "the same", "the same"]
+    assert len({one.resource_id for one in delivered}) == 4

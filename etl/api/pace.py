@@ -237,7 +237,9 @@ class Pace:
         if self._outage.down:
             free = not self._probing and self._in_flight < self._concurrency
             return max(self._gate_s(), self._outage.wait_s()) if free else None
-        if self._in_flight >= (1 if self._throttles else self.window):
+        # While nobody may write, what is still written to hangs: a read does not wait for its end.
+        busy = self._in_flight if self._paused is None else self._in_flight - self._writing
+        if self._in_flight >= self._concurrency or busy >= (1 if self._throttles else self.window):
             return None
         return max(self._gate_s(), self._token_wait_s())
 

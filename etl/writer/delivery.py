@@ -299,13 +299,15 @@ class Delivery:
         return not self._reconciler.has_all(await self._journal.in_doubt())
 
     async def _look(self, told: _Told) -> None:
-        """One look at everything in doubt; nothing is in flight meanwhile. None once the job has stopped."""
+        """One look at everything in doubt, while nothing new is sent. None once the job has stopped."""
         if self.stopped is not None:
             return
         self._pace.pause_all("rows in doubt are looked for")
         try:
-            await self._pace.drained()
-            await self._sender.settled()
+            # An answer may take half a minute to be given up: what is certain to be something else is not waited for.
+            if not self._reconciler.tells_apart(self._sender.under_way.values()):
+                await self._pace.drained()
+                await self._sender.settled()
             verdicts = await self._reconciler.look()
             await self._claim([one for one in verdicts if one.finding is Finding.FOUND], told)
             for verdict in verdicts:

@@ -119,8 +119,11 @@ class Likeness:
 
         What resembles a row without being the same proves neither that it was stored nor that it was not.
         """
-        label = self._resource.label
-        return _loose(sent.get(label, "")) == _loose(found.get(label, ""))
+        return self.name(sent) == self.name(found)
+
+    def name(self, fields: Fields) -> str:
+        """What people call it, but for blanks and its form; empty where it has no name."""
+        return _loose(fields.get(self._resource.label, ""))
 
 
 def version_of(item: Mapping[str, Any]) -> str | None:

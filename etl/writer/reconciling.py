@@ -111,6 +111,18 @@ class Reconciler:
         """Whether all these rows are in doubt here, or were left to a person."""
         return {doubt.row.key for doubt in (*self._doubts, *self._given_up)}.issuperset(keys)
 
+    def tells_apart(self, rows: Iterable[bytes]) -> bool:
+        """Whether nothing that comes of these bodies, which are on their way, can be taken for a row in doubt: it is
+        known that names come back, and they have others."""
+        if not self.likeness.trusted:
+            return False
+        doubtful = {self._name_of(doubt.body) for doubt in (*self._doubts, *self._given_up)}
+        names = {self._name_of(body) for body in rows}
+        return "" not in names | doubtful and names.isdisjoint(doubtful)
+
+    def _name_of(self, body: bytes) -> str:
+        return self.likeness.name(self.likeness.fields(json.loads(body)))
+
     def close(self) -> list[Doubt]:
         """The doubts that are left; there will be no more looking."""
         left, self._doubts = self._doubts, []

@@ -51,6 +51,8 @@ class Sender:
         self._watch = watch
         self._requesting: set[asyncio.Task[None]] = set()
         self._leaving = False
+        self.under_way: dict[RowKey, bytes] = {}
+        """The bodies of the rows that are being sent, or wait for their turn."""
         self._unsettled: set[RowKey] = set()
         self._all_settled = asyncio.Event()
         self._missing_parents: set[tuple[str, str]] = set()
@@ -74,7 +76,13 @@ class Sender:
 
     async def send(self, row: Outgoing, attempts: int = 0) -> Delivered | Doubt:
         """One row, until it is stored, refused, in doubt, or the job stops. `attempts`: those before."""
-        body = self.body_of(row)
+        body = self.under_way[row.key] = self.body_of(row)
+        try:
+            return await self._send(row, body, attempts)
+        finally:
+            del self.under_way[row.key]
+
+    async def _send(self, row: Outgoing, body: bytes, attempts: int) -> Delivered | Doubt:
         first_s: float | None = None
         while self.stopped is None:
             missing = next((parent for parent in row.parents if parent in self._missing_parents), None)
