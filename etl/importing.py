@@ -22,19 +22,22 @@ from etl.jobs import (
     ImportJob,
     facts_of,
     new_job_id,
+    parents_made,
     parents_table,
     refuse_changes,
     refuse_twin,
-    table_key,
-    tables_still_there,
+    table_keys,
+    tables_believed,
 )
-from etl.ledger import Change, Held, JobRecord, Journal, Known, Ledger, RowKey, State
-from etl.preparing import Preparation
+from etl.launching import Launching, LaunchPlan, count_to_send, launched_before
+from etl.ledger import Held, JobRecord, Journal, Known, Ledger
+from etl.preparing import UNBORN_TEST_SET, Preparation
 from etl.relating import Relatives
-from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Requests, Summary, Timeline
+from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Requests, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Settlement
 from etl.validators import Nearness
+from etl.watching import Follower, Runs
 from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch, trace
 
 CHECKED_WHOLE_ROWS = 200_000
@@ -45,7 +48,8 @@ CHECKED_WHOLE_ROWS = 200_000
 class Progress:
     """How far a job is, in rows. `rows` is None as long as the files have not been read to their end.
 
-    `in_doubt` are looked for in `looks_in_s` seconds; `waiting`: why nothing is sent now.
+    `in_doubt` are looked for in `looks_in_s` seconds; `waiting`: why nothing is sent now. `runs`: how many of the
+    launched runs have which status, while they are followed.
     """
 
     rows: int | None
@@ -57,6 +61,7 @@ class Progress:
     in_doubt: int = 0
     looks_in_s: float | None = None
     waiting: Waiting | None = None
+    runs: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +115,14 @@ class Importer:
         """Rows of each table that `where` and `limit` let through, in the last pass."""
         self._nearness = Nearness(strict=job.strict) if job.near_duplicates else None
         self._latest = Progress(None, 0, 0, 0, 0, 0)
+        self._launching = Launching(api, job.max_queued, self.stop)
+        self._follower: Follower | None = None
 
     def stop(self, reason: EtlError) -> None:
         """Send nothing more; what is in flight may finish. The first reason is kept."""
+        if self._follower is not None:  # every row is settled: only watching ends
+            hint = f"The runs go on. Follow them again with: coval-etl resume {self.id} --watch"
+            reason = type(reason)(reason.message, hint)
         self.stopped = self.stopped or reason
         for delivery in self._deliveries[-1:]:
             delivery.stop(reason)
@@ -138,12 +148,23 @@ class Importer:
                 read += checked.batch.rows_read
             return report.close(read=read, started=self._started, finished=datetime.now(UTC))
 
-    def ask(self, fitted: Sequence[Fitted]) -> None:
-        """Ask before runs are launched. Raises UsageError where the answer is no."""
-        launches = [one for one in fitted if one.resource is RUNS]
-        if launches and not self._confirm(f"Importing {launches[0].name} launches one run a row. Go on?"):
-            raise UsageError("Runs cost money and calls; none was launched.", "Confirm with --yes.")
+    async def ask(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger) -> LaunchPlan:
+        """Ask before runs are launched, once a job; what will be launched. Raises UsageError where the answer is no, or
+        a run is larger than the queue.
+        """
         self._asked = True
+        if all(one.resource is not RUNS for one in fitted):
+            return LaunchPlan()
+        self._relatives = Relatives(fitted)
+        tables = table_keys(self.job, self._api.target, fitted)
+        believed = set() if self.job.again else await tables_believed(self._api, ledger, fitted, tables)
+        batches = self._check(fitted, contract)
+        found = await asyncio.to_thread(count_to_send, batches, tables, ledger, self.id, believed, self._relatives)
+        plan = await self._launching.plan(found, (UNBORN_TEST_SET,))
+        if plan.runs and self._resumption is None and not self._confirm(f"This launches {plan}. Go on?"):
+            words = f"This launches {plan}; they cost money and calls. None was launched."
+            raise UsageError(words, "Confirm with --yes.")
+        return plan
 
     async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised.
@@ -152,25 +173,25 @@ class Importer:
         what is carried on has changed, and StoppedError where the report cannot be written.
         """
         if not self._asked:
-            self.ask(fitted)
+            await self.ask(contract, fitted, ledger)
         self._relatives = Relatives(fitted)
         rows = await asyncio.to_thread(self._check_first, fitted, contract)
-        tables = {one.number: table_key(self.job, self._api.target, one) for one in fitted}
+        tables = table_keys(self.job, self._api.target, fitted)
         held = self._take_hold(ledger, contract, fitted, tables)
-        created = {tables[one.number]: (one.resource, ledger.created_ids(tables[one.number])) for one in fitted}
         flags = self.job.flags
         with report_of(
             fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id, flags=flags
         ) as report:
             async with Journal(ledger, self.id) as journal:
+                believed = set() if self.job.again else await tables_believed(self._api, ledger, fitted, tables)
                 if self._preparation.lacks_parents(fitted) and not (self._withhold or self.stopped):
                     fitted = await self._preparation.create_missing(contract, fitted)
-                    await journal.record(*_parents_made(self.id, self._preparation.made))
+                    await journal.record(*parents_made(self.id, self._preparation.made))
                     rows = None if rows is None else list(self._check(fitted, contract))
-                believed = set() if self.job.again else await tables_still_there(self._api, created)
                 settlement = Settlement(self.id, report, tables, believed, self._withhold, self._relatives, self._tell)
                 road = _Road(contract, ledger, journal, held, settlement)
                 await self._send_all(fitted, rows, road)
+                runs = await self._watch(report)
                 unwritten = journal.failure
             if isinstance(unwritten, LeaseLostError):
                 raise unwritten  # the report is written by whoever has taken over
@@ -182,6 +203,7 @@ class Importer:
                 requests=self._requests(),
                 stopped=self.stopped,
                 timeline=self._timeline,
+                runs=runs,
             )
             reach("report-written")
         if unwritten is None:  # else the ledger knows less than the report, and the job has to be carried on
@@ -290,7 +312,10 @@ class Importer:
         if self.stopped is not None:
             delivery.stop(self.stopped)
         async with aclosing(self._outgoing(batches, road, delivery)) as rows:
-            await delivery.deliver(rows, road.settlement.receive)
+            if resource is RUNS:
+                await delivery.deliver(self._launching.paced(rows), self._launching.hearing(road.settlement.receive))
+            else:
+                await delivery.deliver(rows, road.settlement.receive)
         self.stopped = self.stopped or delivery.stopped
 
     async def _outgoing(
@@ -305,12 +330,28 @@ class Importer:
             while (checked := await following) is not None:
                 following = asyncio.create_task(asyncio.to_thread(next, batches, None))
                 known = await road.journal.call(road.known_of, checked)
+                if checked.fitted.resource is RUNS:
+                    await self._launching.take_in(launched_before(checked, known, self.id))
                 for row in road.settlement.begin(checked, known, delivery.remember):
                     yield row
         except EtlError as error:
             self.stop(error)
         finally:
             await asyncio.gather(following, return_exceptions=True)
+
+    async def _watch(self, report: Report) -> Mapping[str, str] | None:
+        """Follow the launched runs to their end; their statuses by id. None where that was not asked for, or the job
+        has stopped before.
+        """
+        if not self.job.watch or self.stopped is not None or not report.runs:
+            return None
+        runs = Runs(self._api)
+        runs.add(report.runs)
+        self._follower = Follower(self._api, runs)
+        error = await self._follower.follow(lambda: self._observe(self.progress()))
+        if error is not None:
+            self.stop(error)
+        return runs.statuses
 
     def _stop_at_max_errors(self, bad: int, read: int) -> None:
         if not self.job.allows(bad, read):
@@ -334,19 +375,14 @@ class Importer:
             retried=sum(one.traffic.retried for one in self._deliveries),
             in_doubt=delivery.in_doubt if delivery else 0,
             looks_in_s=delivery.looks_in_s if delivery else None,
-            waiting=self._pace.waiting_until,
+            waiting=self._pace.waiting_until or self._launching.waiting,
+            runs=self._follower.runs.by_status if self._follower else None,
         )
 
     def _tell(self, settlement: Settlement) -> None:
         self._stop_at_max_errors(settlement.bad, settlement.read)
         self._latest = Progress(self._rows, settlement.settled, settlement.created, settlement.bad, 0, 0)
         self._observe(self.progress())
-
-
-def _parents_made(job_id: str, ids: Sequence[str]) -> list[Change]:
-    """What the ledger keeps of the test sets that were created for rows: a rollback deletes them too."""
-    table = parents_table(job_id)
-    return [Change(RowKey(table, number), State.CREATED, resource_id=id_) for number, id_ in enumerate(ids, 1)]
 
 
 @dataclass(frozen=True, slots=True)

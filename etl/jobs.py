@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from etl.api import Api, Target
 from etl.checking import Fitted
 from etl.errors import UsageError
-from etl.ledger import JobFacts, JobRecord, Ledger, State
+from etl.ledger import Change, JobFacts, JobRecord, Ledger, RowKey, State
 from etl.report import Outcome
-from etl.resources import Contract, Resource
+from etl.resources import Contract
+from etl.resources.simulations import MAX_QUEUED
 
 SANDBOX = "sandbox"
 """The name of the embedded sandbox as a target: its key is another one each time."""
@@ -30,8 +31,10 @@ class ImportJob:
     `target` names the API for people and for the ledger (its base URL, or `sandbox`). `max_errors` is a number of rows,
     `max_error_share` (0 to 1) a share of the rows read so far. `trust_mapping`: go on even when the API refuses more
     than a fifth of the first rows. `again`: send rows again that an earlier job created. `settle_s`: after so long a
-    request has taken effect or never will (None: the default). `typed`: what `resume` needs beyond this, as JSON; the
-    ledger keeps it, and it never holds a secret. `flags`: what is typed again to import the rows that were mended.
+    request has taken effect or never will (None: the default). `watch`: follow launched runs to their end.
+    `max_queued`: so many simulations of the job may be queued or in progress. `typed`: what `resume` needs beyond this,
+    as JSON; the ledger keeps it, and it never holds a secret. `flags`: what is typed again to import the rows that
+    were mended.
     """
 
     target: str = ""
@@ -54,6 +57,8 @@ class ImportJob:
     settle_s: float | None = None
     again: bool = False
     trust_mapping: bool = False
+    watch: bool = False
+    max_queued: int = MAX_QUEUED
     typed: Mapping[str, object] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
 
@@ -80,6 +85,11 @@ def table_key(job: ImportJob, target: Target, fitted: Fitted) -> str:
     """
     content = fitted.survey.content_sha256  # of what was unpacked: cases.csv.gz holds the same rows as cases.csv
     return _digest([job.target, target.workspace, content, fitted.table.origin.sheet, fitted.resource.name])
+
+
+def table_keys(job: ImportJob, target: Target, fitted: Sequence[Fitted]) -> dict[int, str]:
+    """The key of each table by its number."""
+    return {one.number: table_key(job, target, one) for one in fitted}
 
 
 def mapping_digest(job: ImportJob, fitted: Fitted) -> str:
@@ -144,6 +154,12 @@ def parents_table(job_id: str) -> str:
     return _digest(["parents", job_id])
 
 
+def parents_made(job_id: str, ids: Sequence[str]) -> list[Change]:
+    """What the ledger keeps of the test sets that were created for rows: a rollback deletes them too."""
+    table = parents_table(job_id)
+    return [Change(RowKey(table, number), State.CREATED, resource_id=id_) for number, id_ in enumerate(ids, 1)]
+
+
 def refuse_twin(facts: JobFacts, ledger: Ledger) -> None:
     """Raises UsageError where the same import was begun before and is not finished (product page, "Typed again").
 
@@ -191,15 +207,17 @@ def refuse_other_key(facts: JobFacts, key_fingerprint: str, *, new_key: bool) ->
         )
 
 
-async def tables_still_there(api: Api, created: Mapping[str, tuple[Resource, Sequence[str]]]) -> set[str]:
+async def tables_believed(api: Api, ledger: Ledger, fitted: Sequence[Fitted], tables: Mapping[int, str]) -> set[str]:
     """The tables whose rows the ledger is believed of: the API still has some of what was created from them.
 
-    `created`: of each table its resource, and the ids that the ledger has of its first, a middle and its last row. What
-    is gone altogether went to another organisation, or was deleted since.
+    `tables`: the key of each table by its number. Asked for are the ids that the ledger has of its first, a middle and
+    its last row. What is gone altogether went to another organisation, or was deleted since.
     """
     there = set()
-    for table, (resource, ids) in created.items():
-        answers = [await api.get(f"{resource.path}/{id_}") for id_ in dict.fromkeys(ids)]
+    for one in fitted:
+        table = tables[one.number]
+        ids = ledger.created_ids(table)
+        answers = [await api.get(f"{one.resource.path}/{id_}") for id_ in dict.fromkeys(ids)]
         if not ids or any(answer.status == 200 for answer in answers):
             there.add(table)
     return there

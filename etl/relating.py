@@ -98,9 +98,13 @@ class Relatives:
             books[resource] = books.get(resource, _NOT_ASKED).with_own(self._book(resource))
         return with_books([fitted], contract, books)[0]
 
+    def unborn(self, resource: str) -> set[str]:
+        """What stands for the ids of rows of which it is still open whether they will exist."""
+        return {one.id for one in self._rows.get(resource, {}).values() if one.fate is _Fate.UNBORN}
+
     def waiting(self, checked: Checked) -> list[int]:
         """The rows of a batch that refer to rows of this job of which it is still open whether they will exist."""
-        unborn = [one.id for rows in self._rows.values() for one in rows.values() if one.fate is _Fate.UNBORN]
+        unborn = [id_ for resource in self._rows for id_ in self.unborn(resource)]
         paths = [path for path, resource in checked.fitted.bound.lookups.items() if resource in self._rows]
         frame = checked.batch.frame
         named = [_holds(frame.schema[path], path, unborn) for path in paths if path in frame.columns]

@@ -15,6 +15,7 @@ from aiohttp import web
 from etl.resources import RESOURCES, Contract
 from etl.sandbox import Store
 from etl.sandbox.operations import Call, Operations
+from etl.sandbox.progress import Progress
 from etl.sandbox.replies import RefusedError, Reply, error_reply
 
 KEY = "key-of-the-tests-0123"
@@ -65,6 +66,8 @@ class CrookedApi:
     gets: list[str] = field(default_factory=list)
     date: Callable[[], str | None] = lambda: None
     """What the header Date says; None: the time."""
+    run_seconds: float | None = None
+    queue_limit: int | None = None
     crossed: int = 0
     """Lists that came while a POST was under way."""
     most: int = 0
@@ -74,7 +77,8 @@ class CrookedApi:
 
     def __post_init__(self) -> None:
         self.store = Store(None)
-        self._operations = Operations(self.store, self.contract)
+        self.progress = Progress(self.store, self.run_seconds, self.queue_limit)
+        self._operations = Operations(self.store, self.contract, self.progress)
         self._under_way = 0
         self._late: list[Call] = []
         self._closing = asyncio.Event()
@@ -172,9 +176,11 @@ def _response(reply: Reply) -> web.Response:
 
 
 @asynccontextmanager
-async def crooked_api(contract: Contract = Contract.V2025_10) -> AsyncIterator[CrookedApi]:
+async def crooked_api(
+    contract: Contract = Contract.V2025_10, *, run_seconds: float | None = None, queue_limit: int | None = None
+) -> AsyncIterator[CrookedApi]:
     """One that answers well until it is told otherwise."""
-    api = CrookedApi(contract)
+    api = CrookedApi(contract, run_seconds=run_seconds, queue_limit=queue_limit)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.respond)
     app.on_shutdown.append(api.close)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from etl.resources import Contract
 from tests.command import Said
 from tests.crooked_api import KEY, CrookedApi, crooked_api
 from tests.forking import Call, Child, Forker
@@ -58,9 +59,10 @@ class Home:
         """Begin the command. `constants` are set before; `more` is its environment."""
         return await self._forker.start(Call(arguments, self.folder, self.environment | more, constants or {}))
 
-    async def etl(self, *arguments: str, **more: str) -> Said:
+    async def etl(self, *arguments: str, constants: Mapping[str, float] | None = None, **more: str) -> Said:
         """Run the command to its end."""
-        return await self.etl_in(self.folder, *arguments, **more)
+        ended = await self._forker.run(Call(arguments, self.folder, self.environment | more, constants or {}))
+        return Said(ended.code, ended.out, ended.err)
 
     async def etl_in(self, folder: Path, *arguments: str, **more: str) -> Said:
         """Run the command to its end, in another folder."""
@@ -87,8 +89,15 @@ class Home:
 
 
 @asynccontextmanager
-async def at_home(folder: Path, forker: Forker) -> AsyncIterator[Home]:
-    async with crooked_api() as api:
+async def at_home(
+    folder: Path,
+    forker: Forker,
+    contract: Contract = Contract.V2025_10,
+    *,
+    run_seconds: float | None = None,
+    queue_limit: int | None = None,
+) -> AsyncIterator[Home]:
+    async with crooked_api(contract, run_seconds=run_seconds, queue_limit=queue_limit) as api:
         yield Home(folder, api, api.make("test-sets", {"display_name": "Calls"}), forker)
 
 

@@ -121,6 +121,11 @@ class Pace:
         return self._in_flight
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing more is to be written: `pause` waits no longer."""
+        return self._closed.is_set()
+
+    @property
     def window(self) -> int:
         """How many may be in flight now."""
         return int(self._limit)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 
 from etl.cli.saying import visible
 from etl.importing import Progress
+from etl.resources.runs import ENDED
 
 PLAIN_EVERY_S = 10.0
 """How often a line is written where there is no terminal."""
@@ -23,7 +24,7 @@ MEASURED_S = 10.0
 def live_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
     """A bar with rows, what became of them, rows a second, requests in flight, doubts, waits and the time left."""
     columns = (
-        TextColumn("Sending "),
+        TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("[green]{task.fields[created]:,} created[/] [red]{task.fields[bad]:,} bad[/]"),
@@ -33,9 +34,13 @@ def live_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
     )
     rate = _Rate()
     with Bar(*columns, console=console, transient=True, refresh_per_second=8) as bar:
-        task = bar.add_task("sending", total=None, created=0, bad=0, pace="", waiting="")
+        task = bar.add_task("Sending ", total=None, created=0, bad=0, pace="", waiting="")
 
         def show(progress: Progress) -> None:
+            if progress.runs is not None:
+                ended, all_runs = _ended(progress.runs)
+                bar.update(task, description="Watching", total=all_runs, completed=ended, pace=_where(progress.runs))
+                return
             bar.update(
                 task,
                 total=progress.rows,
@@ -54,10 +59,18 @@ def plain_lines(console: Console) -> Iterator[Callable[[Progress], None]]:
     """A line now and then: for logs, and for jobs that run at night."""
     rate = _Rate()
     last_s = time.monotonic()
+    watched: Mapping[str, int] = {}
 
     def show(progress: Progress) -> None:
-        nonlocal last_s
+        nonlocal last_s, watched
         now_s = time.monotonic()
+        if progress.runs is not None:
+            if progress.runs != watched:
+                ended, all_runs = _ended(progress.runs)
+                words = f"Watching  {ended:,} of {all_runs:,} runs have ended: {_where(progress.runs)}"
+                console.print(words, highlight=False)
+            watched = progress.runs
+            return
         per_s = rate.of(progress.settled)
         if now_s - last_s < PLAIN_EVERY_S:
             return
@@ -83,6 +96,15 @@ class _Rate:
             self.seen.popleft()
         since_s, before = self.seen[0]
         return (settled - before) / (now_s - since_s) if now_s > since_s else 0.0
+
+
+def _ended(runs: Mapping[str, int]) -> tuple[int, int]:
+    """How many have ended, and how many there are."""
+    return sum(count for status, count in runs.items() if status in ENDED), sum(runs.values())
+
+
+def _where(runs: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {visible(status)}" for status, count in runs.items())
 
 
 def _pace(progress: Progress, per_s: float) -> str:

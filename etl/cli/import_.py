@@ -78,6 +78,8 @@ def command(  # noqa: PLR0913  # one for each group of flags
         settle_s=sending.settle_s,
         again=sending.again,
         trust_mapping=sending.yes,
+        watch=sending.watch,
+        max_queued=sending.max_queued,
     )
     job = dataclasses.replace(
         job, typed=typed_settings(job, files, opening, target, report_folder), flags=flags_again(job, target)

@@ -15,6 +15,7 @@ from etl.formats import FORMATS
 from etl.profiles import Profile
 from etl.readers import ReadOptions
 from etl.resources import RESOURCES, Contract
+from etl.resources.simulations import MAX_QUEUED
 
 Command = Callable[..., Any]
 
@@ -127,6 +128,8 @@ class Sending:
     max_errors: str | None
     all_or_nothing: bool
     again: bool
+    watch: bool
+    max_queued: int
     yes: bool
 
     def most_errors(self) -> tuple[int | None, float | None]:
@@ -344,6 +347,17 @@ settle_option = click.option(
     help="After so long a request has taken effect or never will, and a list shows what exists (60).",
 )
 
+watch_option = click.option("--watch", is_flag=True, help="Follow the launched runs to their end.")
+_MAX_QUEUED = "Launch no run that would bring more simulations of this job into the queue; wait"
+
+
+def max_queued_option(default: int | None) -> Callable[[Command], Command]:
+    """`--max-queued`; None: as before."""
+    usual = "as before" if default is None else f"{default:,}"
+    words = f"{_MAX_QUEUED} ({usual})."
+    return click.option("--max-queued", type=click.IntRange(min=1), default=default, metavar="N", help=words)
+
+
 sending_options = gathered(
     "sending",
     Sending,
@@ -355,6 +369,8 @@ sending_options = gathered(
     click.option("--max-errors", metavar="N|P%", help="Stop sending after so many bad rows, or such a share of them."),
     click.option("--all-or-nothing", is_flag=True, help="One bad row, and nothing is sent."),
     click.option("--again", is_flag=True, help="Send again what an earlier import of the same rows has created."),
+    watch_option,
+    max_queued_option(MAX_QUEUED),
     yes_option,
 )
 

@@ -14,11 +14,13 @@ from etl.cli.options import (
     Reading,
     again_options,
     errors_allowed,
+    max_queued_option,
     new_key_option,
     output_options,
     rate_option,
     report_option,
     settle_option,
+    watch_option,
     yes_option,
 )
 from etl.cli.running import ImportRun, opened_ledger
@@ -44,6 +46,8 @@ from etl.writer import InDoubt
 @rate_option
 @settle_option
 @click.option("--max-errors", metavar="N|P%", help="Stop after so many bad rows, or such a share (as before).")
+@watch_option
+@max_queued_option(None)
 @yes_option
 @report_option
 @output_options
@@ -59,6 +63,8 @@ def command(  # noqa: PLR0913  # one for each flag
     rate_per_s: float | None,
     settle_s: float | None,
     max_errors: str | None,
+    watch: bool,
+    max_queued: int | None,
     yes: bool,
     report_folder: str | None,
     output: Output,
@@ -92,6 +98,8 @@ def command(  # noqa: PLR0913  # one for each flag
         rate_per_s=rate_per_s or typed.job.rate_per_s,
         settle_s=typed.job.settle_s if settle_s is None else settle_s,
         trust_mapping=yes or typed.job.trust_mapping,
+        watch=watch or typed.job.watch,
+        max_queued=max_queued or typed.job.max_queued,
     )
     if max_errors is not None:
         most, share = errors_allowed(max_errors)

@@ -76,20 +76,22 @@ class ImportRun:
                 self.screen.say_what_is_read(fitted, inputs.left_out)
                 if self.dry_run:
                     return await importer.plan(form, fitted, self.folder), None
-                importer.ask(fitted)
-                hint = f"Carry on with: coval-etl resume {importer.id}"
-                with self.screen.progress() as meter.show, stopping_on_signals(importer, hint):
-                    refreshing = asyncio.create_task(meter.refresh(importer))
-                    try:
-                        return await self._send(importer, form, fitted), importer.stopped
-                    finally:
-                        refreshing.cancel()
+                with closing(opened_ledger(self.flags.ledger)) as ledger:
+                    plan = await importer.ask(form, fitted, ledger)
+                    if plan.runs:
+                        self.screen.say(f"Launching {plan}.")
+                    hint = f"Carry on with: coval-etl resume {importer.id}"
+                    with self.screen.progress() as meter.show, stopping_on_signals(importer, hint):
+                        refreshing = asyncio.create_task(meter.refresh(importer))
+                        try:
+                            return await self._send(importer, form, fitted, ledger), importer.stopped
+                        finally:
+                            refreshing.cancel()
 
-    async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted]) -> Summary:
+    async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted], ledger: Ledger) -> Summary:
         folder = self.folder or Path(f"coval-etl-report-{importer.id}")
-        with closing(opened_ledger(self.flags.ledger)) as ledger:
-            summary = await importer.run(contract, fitted, ledger, folder)
-            record = ledger.job(importer.id)
+        summary = await importer.run(contract, fitted, ledger, folder)
+        record = ledger.job(importer.id)
         if record is not None and not is_unfinished(record):
             forget_copies(importer.id)
         return summary

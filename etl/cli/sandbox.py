@@ -3,12 +3,20 @@
 import asyncio
 import json
 import signal
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from etl.cli.saying import write_out
 from etl.resources import Contract
+
+if TYPE_CHECKING:  # --help needs no server
+    from etl.sandbox import RunningSandbox
+
+RUN_SECONDS = 10.0
+"""How long a run of the command's sandbox takes."""
 
 
 @click.command("sandbox")
@@ -19,39 +27,55 @@ from etl.resources import Contract
 @click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Added to every answer.")
 @click.option("--key", metavar="KEY", help="The key it accepts (default: a random one).")
 @click.option("--seed", type=int, help="Makes the faults repeat.")
-def command(
-    *, port: int, db: str | None, contract: str, faults: str | None, latency: float, key: str | None, seed: int | None
+@click.option(
+    "--run-seconds",
+    type=click.FloatRange(min=0),
+    default=RUN_SECONDS,
+    metavar="SECONDS",
+    help="A launched run is completed after so long (10).",
+)
+@click.option(
+    "--queue-limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="So many simulations may be queued or in progress; a launch beyond is answered 429 (default: any number).",
+)
+def command(  # noqa: PLR0913  # one for each flag
+    *,
+    port: int,
+    db: str | None,
+    contract: str,
+    faults: str | None,
+    latency: float,
+    key: str | None,
+    seed: int | None,
+    run_seconds: float,
+    queue_limit: int | None,
 ) -> None:
     """Run a local Coval API on real storage, for rehearsals, demos and tests.
 
     Prints one JSON line with its base_url and api_key, then serves until Ctrl-C. Faults: 429 429date 429none 500 502
     503 504 html502 500after 502after 504after reset resetafter latecommit hang hangafter slow garbage.
     """
-    asyncio.run(_serve(port, db, Contract(contract), faults, latency, key, seed))
-
-
-async def _serve(
-    port: int,
-    db: str | None,
-    contract: Contract,
-    faults: str | None,
-    latency_s: float,
-    key: str | None,
-    seed: int | None,
-) -> None:
     from etl.sandbox import parse_faults, running_sandbox
 
+    serving = running_sandbox(
+        db=Path(db) if db else None,
+        contract=Contract(contract),
+        faults=parse_faults(faults or "", seed=seed),
+        latency_s=latency,
+        port=port,
+        key=key,
+        run_seconds=run_seconds,
+        queue_limit=queue_limit,
+    )
+    asyncio.run(_serve(serving, contract))
+
+
+async def _serve(serving: "AbstractAsyncContextManager[RunningSandbox]", contract: str) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with running_sandbox(
-        db=Path(db) if db else None,
-        contract=contract,
-        faults=parse_faults(faults or "", seed=seed),
-        latency_s=latency_s,
-        port=port,
-        key=key,
-    ) as sandbox:
-        facts = {"base_url": sandbox.base_url, "api_key": sandbox.key, "contract": contract.value}
-        write_out(json.dumps(facts) + "\n")
+    async with serving as sandbox:
+        write_out(json.dumps({"base_url": sandbox.base_url, "api_key": sandbox.key, "contract": contract}) + "\n")
         await stopped.wait()

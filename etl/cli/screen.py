@@ -51,6 +51,8 @@ _OUTCOMES = {
     "pending": ("yellow", "pending: not sent yet"),
 }
 
+_RUN_STYLES = {"COMPLETED": "green"} | dict.fromkeys(("FAILED", "CANCELLED", "DELETED"), "red")
+
 
 def stdout(*, plain: bool) -> Console:
     """A console for what was asked for."""
@@ -151,6 +153,9 @@ class Screen:
                 style, words = _OUTCOMES[outcome]
                 self._console.print(Text(f"{count:>9,} ", style=style) + Text(words))
         self._explain_open_rows(summary)
+        for status, count in (summary.runs or {}).items():
+            noun = "run" if count == 1 else "runs"
+            self._console.print(Text(f"{count:>9,} {noun} {visible(status)}", style=_RUN_STYLES.get(status, "yellow")))
         if summary.requests.sent:
             retried = f", {summary.requests.retried:,} of them again" if summary.requests.retried else ""
             noun = "request" if summary.requests.sent == 1 else "requests"

@@ -22,6 +22,8 @@ from etl.profiles import KeyFile, KeyVariable, is_open_to_others, read_key
 from etl.resources import Contract
 
 DEFAULT_BASE_URL = "https://api.coval.dev/v1"
+RUN_SECONDS = 5.0
+"""How long a run of the embedded sandbox takes."""
 
 
 def state_folder() -> Path:
@@ -139,7 +141,8 @@ async def opened_target(flags: TargetFlags, contract: Contract | None) -> AsyncI
     from etl.sandbox import running_sandbox
 
     contract = contract or Contract.V2025_10
-    async with running_sandbox(db=state_folder() / "sandbox.db", contract=contract, key=None) as sandbox:
+    data = state_folder() / "sandbox.db"
+    async with running_sandbox(db=data, contract=contract, key=None, run_seconds=RUN_SECONDS) as sandbox:
         yield Target(sandbox.base_url, sandbox.key, flags.workspace, flags.timeout_s), contract
 
 

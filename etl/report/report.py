@@ -26,6 +26,8 @@ from etl.report.rejects import Rejects
 from etl.report.results import Results, members_of
 from etl.report.summary import Requests, Source, Summary, count_rows
 from etl.report.timeline import Timeline
+from etl.resources import RUNS
+from etl.resources.runs import ENDED_BADLY
 
 SENTENCE_LIMIT = 2_000
 """How many characters of error a reject carries; `results.jsonl` has all."""
@@ -66,6 +68,7 @@ class Report:
         self._tables = {(source.file, source.sheet, source.part): number for number, source in enumerate(sources)}
         self._counts: list[Counter[Outcome]] = [Counter() for _ in sources]
         self._last_rows = [-1] * len(self._sources)
+        self._runs: dict[str, None] = {}
         self._groups = ProblemGroups()
         self._files = None if folder is None else _Files(folder, self._sources, flags)
 
@@ -87,6 +90,11 @@ class Report:
     def problems(self) -> tuple[ProblemGroup, ...]:
         """The problems so far, grouped, the worst first; not those of rows that were skipped on purpose."""
         return self._groups.worst_first()
+
+    @property
+    def runs(self) -> Collection[str]:
+        """The ids of the runs that rows have launched, now or before."""
+        return self._runs.keys()
 
     def note(self, origin: Origin, problems: Sequence[Problem]) -> None:
         """Problems of a table as a whole: they are grouped with the others, but belong to no row's line."""
@@ -127,7 +135,10 @@ class Report:
         counted: Counter[Outcome] = Counter()
         for result, weight in zip(results, batch.weights(), strict=True):
             counted[result.outcome] += weight
-        return self._count(batch, counted, problems, skipped), problems
+        table = self._count(batch, counted, problems, skipped)
+        if self._sources[table].resource == RUNS.name:
+            self._runs |= dict.fromkeys(result.resource_id for result in results if result.resource_id is not None)
+        return table, problems
 
     def add_checked(self, batch: Batch, good: Outcome, *, skipped: pl.Series | None = None) -> None:
         """A batch that is not sent: rows with errors are `rejected`, the others `good`.
@@ -187,27 +198,35 @@ class Report:
         requests: Requests | None = None,
         stopped: EtlError | None = None,
         timeline: Timeline | None = None,
+        runs: Mapping[str, str] | None = None,
     ) -> Summary:
         """The job is done, or has stopped for a reason: the whole of it, written where there is a folder.
 
-        `read`: how many rows the readers gave, counted by them. `timeline`: its requests.
+        `read`: how many rows the readers gave, counted by them. `timeline`: its requests. `runs`: the statuses of the
+        runs that were followed, by their ids; one that ended badly is a problem (exit 1).
 
         Raises StoppedError where the report cannot be written, and EtlError (a bug of ours) where the outcomes do not
         add up to `read`.
         """
-        summary = self._summarise(requests or Requests(), started, finished, stopped)
+        summary = self._summarise(requests or Requests(), started, finished, stopped, runs)
         if summary.rows["read"] != read:
             raise EtlError(f"{read} rows were read, but {summary.rows['read']} have an outcome.")
-        return summary if self._files is None else self._files.complete(summary, timeline)
+        return summary if self._files is None else self._files.complete(summary, timeline, runs or {})
 
     def _summarise(
-        self, requests: Requests, started: datetime, finished: datetime, stopped: EtlError | None
+        self,
+        requests: Requests,
+        started: datetime,
+        finished: datetime,
+        stopped: EtlError | None,
+        runs: Mapping[str, str] | None,
     ) -> Summary:
         by_resource: dict[str, Counter[Outcome]] = {}
         for source, counted in zip(self._sources, self._counts, strict=True):
             by_resource.setdefault(source.resource, Counter()).update(counted)
         counts = self.counts
-        finding = ExitCode.PROBLEMS if any(counts.get(outcome) for outcome in TO_LOOK_AT) else ExitCode.DONE
+        bad = any(counts.get(outcome) for outcome in TO_LOOK_AT) or not ENDED_BADLY.isdisjoint((runs or {}).values())
+        finding = ExitCode.PROBLEMS if bad else ExitCode.DONE
         return Summary(
             job=self._job,
             command=self._command,
@@ -222,6 +241,7 @@ class Report:
             exit_code=severest((stopped.exit_code if stopped else ExitCode.DONE, finding)),
             stopped_because=stopped.message if stopped else None,
             problems=self.problems,
+            runs=None if runs is None else Counter(runs.values()),
         )
 
 
@@ -266,8 +286,8 @@ class _Files:
             errors = {row: errors[record] for record, rows in members.items() if record in errors for row in rows}
         self._rejects.add(table, batch, errors)
 
-    def complete(self, summary: Summary, timeline: Timeline | None) -> Summary:
-        self._results.complete()
+    def complete(self, summary: Summary, timeline: Timeline | None, runs: Mapping[str, str]) -> Summary:
+        self._results.complete(runs)
         notes = (*self._rejects.write(), *self._annotated.write())
         written = set(self._folder.begun) - {self._folder.path / RESULTS, *self._annotated.paths}
         rejects = tuple(path for path in self._folder.begun if path in written)

@@ -1,5 +1,6 @@
 """`results.jsonl`: one line a row, what became of it and why. This file must never know who sent it."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from etl.batch import RECORD, ROW, Batch, Origin
@@ -7,6 +8,7 @@ from etl.errors import EtlError
 from etl.problems import Problem
 from etl.report.folder import RESULTS, ReportFolder
 from etl.report.outcome import Result
+from etl.resources import RUNS
 from etl.tables import NewFile, json_text, string_text, write_lines
 
 
@@ -53,13 +55,17 @@ class Results:
         """The line of a row that was left for later."""
         self._late[table, result.row] = next(iter(_lines(origin, resource, [result], issues, members)))
 
-    def complete(self) -> None:
-        """All is told: every line is put into its place. Raises EtlError (a bug of ours) where one is not there."""
-        if not self._late:
+    def complete(self, runs: Mapping[str, str]) -> None:
+        """All is told: every line is put into its place. Raises EtlError (a bug of ours) where one is not there.
+
+        `runs`: the status of each run that was followed, by its id.
+        """
+        if not self._late and not runs:
             return
         before, self._file = self._file, self._folder.new_file(RESULTS)
         for line in before.lines():
-            self._file.write(self._in_place(line) if line.startswith(_MARK.encode()) else line)
+            whole = self._in_place(line) if line.startswith(_MARK.encode()) else line
+            self._file.write(_with_status(whole, runs) if runs else whole)
         self._folder.drop_file(before)
 
     def _in_place(self, mark: bytes) -> bytes:
@@ -94,6 +100,17 @@ def _lines(
             f'{place}{result.row},{_rows(members.get(result.row))}"status":"{result.outcome}",{kind}{_text_or_null(result.resource_id)},'
             f'"attempts":{result.attempts},"http_status":{result.http_status or "null"},"issues":{told}}}'
         )
+
+
+def _with_status(line: bytes, runs: Mapping[str, str]) -> bytes:
+    """The line of a run that was followed says where it is (product page: `"run": {"status"}`, before the issues)."""
+    whole = json.loads(line)
+    status = runs.get(whole["id"]) if whole["resource"] == RUNS.name else None
+    if status is None:
+        return line
+    issues = whole.pop("issues")
+    text = json_text({**whole, "run": {"status": status}, "issues": issues})
+    return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 def members_of(batch: Batch) -> dict[int, list[int]]:

@@ -11,7 +11,7 @@ from etl.report.groups import ProblemGroup
 from etl.report.outcome import Outcome
 
 Counts = Mapping[str, int]
-"""`read`, then one key an outcome."""
+"""`read`, then one key an outcome; of runs one key a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`.
+    """What a finished job says of itself. What follows `stopped_because`, but for `runs`, is not in `summary.json`.
 
     `source_rows` are the rows read of each source. `folder`, `rejects`, `annotated` and `page` are where the report,
     the rows to mend, the annotated workbooks and the page for a person are (None and empty where there are none),
@@ -63,6 +63,8 @@ class Summary:
     exit_code: ExitCode
     stopped_because: str | None
     problems: tuple[ProblemGroup, ...]
+    runs: Counts | None = None
+    """How many of the launched runs have which status; None where they were not followed."""
     folder: Path | None = None
     rejects: tuple[Path, ...] = ()
     annotated: tuple[Path, ...] = ()
@@ -89,6 +91,7 @@ class Summary:
                 for source, rows in zip(self.sources, self.source_rows, strict=True)
             ],
             "rows": dict(self.rows),
+            **({} if self.runs is None else {"runs": dict(sorted(self.runs.items()))}),
             "requests": {
                 "sent": self.requests.sent,
                 "retried": self.requests.retried,

@@ -1,5 +1,6 @@
 """Runs: `POST /runs` launches one (reference page "Launch run"). Must never know whether a launch was paid for."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -9,6 +10,23 @@ from etl.problems import Code
 from etl.resources.contract import Contract
 from etl.resources.forms import Length8, Length22, Length26
 from etl.resources.resource import Body, OpenBody, Reference, Resource
+
+
+class Status(StrEnum):
+    """Where a run is (API notes: get and list say it with a space, a launch with a line)."""
+
+    PENDING = "PENDING"
+    QUEUED = "IN QUEUE"
+    GOING = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    DELETED = "DELETED"
+
+
+ENDED_BADLY: frozenset[str] = frozenset({Status.FAILED, Status.CANCELLED, Status.DELETED})
+"""A run that ended so did not do what it was launched for."""
+ENDED: frozenset[str] = ENDED_BADLY | {Status.COMPLETED}
 
 
 class RunOptions(OpenBody):

@@ -14,10 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from etl.resources import METRICS, REFERABLE, RESOURCES, Contract, Resource
+from etl.resources import METRICS, REFERABLE, RESOURCES, RUNS, Contract, Resource
 from etl.sandbox import shapes
 from etl.sandbox.listing import read_listing
 from etl.sandbox.metrics import FIXED_METRICS
+from etl.sandbox.progress import Progress
 from etl.sandbox.replies import RefusedError, Reply, error_reply, json_reply, refusal_of
 from etl.sandbox.store import Room, Store, Stored, TakenError
 
@@ -58,9 +59,10 @@ def new_id(length: int) -> str:
 class Operations:
     """The API over a store, in the words of one contract."""
 
-    def __init__(self, store: Store, contract: Contract) -> None:
+    def __init__(self, store: Store, contract: Contract, progress: Progress | None = None) -> None:
         self._store = store
         self._contract = contract
+        self._progress = progress or Progress(store)
         for id_, fields in FIXED_METRICS.items():
             with suppress(TakenError):
                 store.add(Room("", METRICS.name), id_, fields, None, "{}")
@@ -78,6 +80,8 @@ class Operations:
 
     def _perform(self, call: Call) -> Reply:
         resource, id_ = _route(call)
+        if resource is RUNS:
+            self._progress.go_on(call.workspace)
         match call.method:
             case "POST":
                 return self._create(resource, call)
@@ -104,6 +108,8 @@ class Operations:
         given = _known(_json_object(call.body), model.model_fields)
         self._validate(model, resource, given)
         self._check_references(resource, call, given)
+        if resource is RUNS:
+            self._progress.admit(call.workspace, given)
         id_ = new_id(resource.id_length)
         fields = shapes.kept_form(resource.name, self._contract, given)
         fields = shapes.with_made_keys(resource.name, id_, fields)
@@ -112,7 +118,7 @@ class Operations:
             stored = self._store.add(room, id_, fields, own_key, call.body.decode())
         except TakenError:
             raise _taken(resource, own_key, given) from None
-        if resource.name == "runs":
+        if resource is RUNS:
             return json_reply(resource.created_status, {resource.singular: shapes.launch_answer(stored)})
         return self._reply(resource.created_status, resource, stored)
 

@@ -23,6 +23,7 @@ from etl.resources import Contract
 from etl.resources.forms import MB
 from etl.sandbox.faults import NO_FAULTS, Dice, Effect, Fault, Faults, RetryAfter, Shown
 from etl.sandbox.operations import Call, Operations, new_id
+from etl.sandbox.progress import Progress
 from etl.sandbox.replies import RefusedError, Reply, error_reply
 from etl.sandbox.store import Store
 
@@ -46,6 +47,8 @@ class RunningSandbox:
     store: Store
     commit_late: Callable[[], None]
     """Stores at once what `latecommit` put off."""
+    pass_time: Callable[[float], None]
+    """Lets so many seconds pass for its runs."""
 
 
 class Front:
@@ -191,24 +194,28 @@ async def running_sandbox(
     latency_s: float = 0.0,
     port: int = 0,
     key: str | None = None,
+    run_seconds: float | None = None,
+    queue_limit: int | None = None,
 ) -> AsyncIterator[RunningSandbox]:
     """A sandbox on 127.0.0.1 for as long as the context lasts.
 
     `db` keeps what is stored (None: memory); `port` 0 takes a free one; `key` None makes a random one; `latency_s` is
-    waited before every request takes effect. Raises UsageError for a port that cannot be had and a latency that is
-    none, FileError for a `db` that cannot be opened.
+    waited before every request takes effect. A run is completed after `run_seconds` (None: never); a launch that would
+    bring more than `queue_limit` simulations into the queue is answered 429 (None: as many as you like). Raises
+    UsageError for a port that cannot be had and a latency that is none, FileError for a `db` that cannot be opened.
     """
     if not 0 <= latency_s < math.inf:
         raise UsageError(f"the latency is a number of seconds; {latency_s} is none")
     store = Store(db)
     try:
         key = key if key is not None else new_id(32)
-        front = Front(Operations(store, contract), key, faults, latency_s)
+        progress = Progress(store, run_seconds, queue_limit)
+        front = Front(Operations(store, contract, progress), key, faults, latency_s)
         runner = web.AppRunner(make_app(front), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             bound = await _bind(runner, port)
-            yield RunningSandbox(f"http://{LOOPBACK}:{bound}/v1", key, store, front.commit_late)
+            yield RunningSandbox(f"http://{LOOPBACK}:{bound}/v1", key, store, front.commit_late, progress.pass_time)
         finally:
             await runner.cleanup()
             front.commit_late()

@@ -174,6 +174,14 @@ class Store:
             (room.resource, room.workspace, test_set_id),
         )
 
+    def count_of_test_set(self, room: Room, test_set_id: str) -> int:
+        """How many resources of a room belong to a test set."""
+        ((count,),) = self._sql.execute(
+            "SELECT count(*) FROM stored WHERE resource = ? AND workspace = ? AND test_set_id = ?",
+            (room.resource, room.workspace, test_set_id),
+        ).fetchall()
+        return int(count)
+
     def page(self, room: Room, search: Search) -> list[tuple[Any, Stored]]:
         """At most `search.limit` resources of a room, each with its sort key."""
         after = ("<" if search.descending else ">") if search.after else ""

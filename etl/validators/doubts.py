@@ -16,6 +16,7 @@ from etl.batch import ROW
 from etl.problems import Code
 from etl.quoting import HIDDEN, count_words, quote_value, shorten, show_value
 from etl.resources import FieldSpec, Kind
+from etl.resources.simulations import simulations_of
 from etl.validators.sentences import Finding, nearest
 
 _PERSONA_PREFIX = "persona:"
@@ -128,15 +129,9 @@ def _many_simulations(body: Mapping[str, Any]) -> Iterator[Finding]:
     """Launch-run page: "Total simulations = test_cases × iterations × (1 + len(mutation_ids))"."""
     options = body.get("options")
     prefix, holder = ("options.", options) if isinstance(options, dict) else ("", body)
-    ids = holder.get("test_case_ids")
-    size = holder.get("sub_sample_size")
-    listed = len(ids) if isinstance(ids, list) and ids else None
-    sampled = size if isinstance(size, int) and size > 0 else None
-    cases = min((count for count in (listed, sampled) if count is not None), default=None)
-    mutations = body.get("mutation_ids")
-    mutated = len(mutations) if isinstance(mutations, list) else int(body.get("mutation_id") is not None)
+    run = simulations_of(body)
+    cases, each, mutated = run.named, run.each, run.mutations
     iterations = holder.get("iteration_count")
-    each = (iterations if isinstance(iterations, int) else 1) * (1 + mutated)
     if (each <= _MANY_EACH) if cases is None else (cases * each <= _MANY):
         return
     times = f"{count_words(each // (1 + mutated), 'iteration')} × {1 + mutated}"
@@ -145,7 +140,7 @@ def _many_simulations(body: Mapping[str, Any]) -> Iterator[Finding]:
     if cases is None:
         sentence = f"it would start {each:,} simulations for each test case: {times}; {lower} if that is not meant"
     else:
-        lower += f" or {prefix}sub_sample_size" if cases == sampled else ""
+        lower += f" or {prefix}sub_sample_size" if cases == holder.get("sub_sample_size") else ""
         total = f"{cases * each:,} simulations: {count_words(cases, 'test case')} × {times}"
         sentence = f"it would start {total}; {lower} if that is not meant"
     yield _doubt(Code.MANY_SIMULATIONS, f"{prefix}iteration_count", iterations, sentence)
