@@ -1,6 +1,6 @@
 #!/bin/sh
 # What only Debian has, for the tests: a browser and an office open what we write as a person would, strace strikes
-# processes at single calls of the system.
+# processes at single calls of the system, zsh and fish complete what is typed.
 # Without them `make test` still passes and says what it left out.
 set -eu
 
@@ -8,6 +8,8 @@ missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v soffice >/dev/null 2>&1 || missing="$missing libreoffice-calc-nogui"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
+command -v zsh >/dev/null 2>&1 || missing="$missing zsh"
+command -v fish >/dev/null 2>&1 || missing="$missing fish"
 [ -z "$missing" ] && exit 0
 
 export DEBIAN_FRONTEND=noninteractive

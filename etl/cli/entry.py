@@ -4,6 +4,7 @@ It must never import a command that is not asked for: `--help` and `--version` h
 """
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -25,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("etl.cli.jobs", "List the imports that the ledger knows, their state, and what to do next."),
     "rollback": ("etl.cli.rollback", "Delete what an import created, unless it was changed since."),
     "mappings": ("etl.cli.mappings", "Show the ready-made mappings, check your own, print the schema for editors."),
+    "completion": ("etl.cli.completion", "Print the script that completes commands and values in your shell."),
     "doctor": ("etl.cli.doctor", "Check key, network, clock, contract, ledger and versions; say what to do."),
     "sandbox": ("etl.cli.sandbox", "Run a local Coval API for rehearsals, demos and tests."),
 }
@@ -92,25 +94,24 @@ class LazyGroup(click.RichGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click hands it in)
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, line = COMMANDS[cmd_name]
-        if ctx.resilient_parsing or cmd_name not in sys.argv:
-            return click.RichCommand(name=cmd_name, help=line)
-        command: click.Command = import_module(module).command
-        return command
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (click hands it in)
+        """A command's name and its line, as the help shows them."""
+        return click.RichCommand(name=cmd_name, help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
+        if args[0] not in COMMANDS:
+            if ctx.resilient_parsing:
+                return None, None, []
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(COMMANDS)}."
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
+        name = args[0]
+        command: click.Command = import_module(COMMANDS[name][0]).command
+        return name, command, args[1:]
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -141,11 +142,25 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     _keep_no_core()
+    if asked := os.environ.get("_COVAL_ETL_COMPLETE"):
+        sys.exit(_complete(asked))
     if point := os.environ.get("COVAL_ETL_CRASH_AT"):
         from etl.crashpoints import arm
 
         arm(point)
     sys.exit(run(lambda: cli.main(standalone_mode=False)))
+
+
+def _complete(asked: str) -> int:
+    """Answer a shell's script. Whatever goes wrong, the person who types is not disturbed by it."""
+    from etl.cli.completion import PROGRAM, VARIABLE, completion_class
+
+    with contextlib.suppress(Exception):
+        shell = asked.removesuffix("_complete")
+        answer = completion_class(shell)(cli, {}, PROGRAM, VARIABLE).complete()
+        os.write(1, f"{answer}\n".encode())
+        return 0
+    return 1
 
 
 def _keep_no_core() -> None:
@@ -159,27 +174,54 @@ def _keep_no_core() -> None:
 def run(command: Callable[[], Any]) -> int:
     """Run a command; its exit code. Whatever stops it becomes one clear sentence on stderr."""
     as_json = "--json" in sys.argv
-    from asyncio import CancelledError
-
     try:
         code = command()
+        _say_all()
     except EtlError as error:
         return _end(error.message, error.hint, error.code, error.exit_code, as_json=as_json)
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"See {context.command_path} --help." if context else ""
         return _end(error.format_message(), hint, "usage", ExitCode.USAGE, as_json=as_json)
-    except (click.Abort, KeyboardInterrupt, CancelledError) as stop:
+    except _stops() as stop:
         interrupt = stop.__context__ if isinstance(stop, click.Abort) else stop  # click makes the one of the other
         hint = str(interrupt) if isinstance(interrupt, KeyboardInterrupt) else ""
         return _end("Stopped.", hint, "stopped", ExitCode.STOPPED, as_json=as_json)
     except Exception as error:  # noqa: BLE001  (the last border: a bug of ours becomes a file, not a traceback)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _end_full(error, as_json=as_json)
         from etl.cli.crash import write_crash_file
 
         words = f"This is a bug of coval-etl ({type(error).__name__})."
         hint = f"Please send us {write_crash_file(error)}; it holds no key."
         return _end(words, hint, "bug", ExitCode.BUG, as_json=as_json)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _say_all() -> None:
+    """Hand over what is still to be said. Whether anybody reads on does not matter."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        from etl.cli.saying import leave_stdout
+
+        leave_stdout()
+
+
+def _end_full(error: OSError, *, as_json: bool) -> int:
+    """A disk that is full, or the one that standard output goes to."""
+    from etl.cli.saying import leave_stdout
+
+    leave_stdout()
+    words = f"{error.filename or 'Standard output'} cannot be written: {error.strerror}."
+    return _end(words, "Make room, and do it again.", "stopped", ExitCode.STOPPED, as_json=as_json)
+
+
+def _stops() -> tuple[type[BaseException], ...]:
+    """What a person's Ctrl-C can have become. Where asyncio was never loaded, it is none of asyncio's."""
+    asyncio = sys.modules.get("asyncio")
+    return click.Abort, KeyboardInterrupt, *([asyncio.CancelledError] if asyncio else [])
 
 
 def _end(message: str, hint: str, code: str, exit_code: ExitCode, *, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.batch import Certainty, Decision
+from etl.cli import completing
 from etl.cli.options import Opening, Output, mapping_option, opening_options, output_options, resource_option
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import problem_lines, stdout
@@ -29,7 +30,7 @@ _SAMPLE_WIDTH = 34
 
 
 @click.command("inspect")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completing.files)
 @opening_options
 @resource_option
 @mapping_option

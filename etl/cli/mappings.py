@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from etl.cli import completing
 from etl.cli.options import CONTRACTS, Opening, Output, opening_options, output_options
 from etl.cli.saying import visible, write_out
 from etl.errors import ExitCode
@@ -53,7 +54,7 @@ def list_mappings(*, output: Output) -> None:
 
 
 @command.command("show")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completing.mappings)
 @output_options
 def show_mapping(*, name: str, output: Output) -> None:
     """Print a ready-made mapping as it stands: redirect it into a file, edit it, and give that with --mapping."""
@@ -77,7 +78,7 @@ def show_schema() -> None:
 
 
 @command.command("check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.mappings)
 @click.option("--against", metavar="INPUT", help="Also say which columns of this file are missing, and which unused.")
 @opening_options
 @click.option("--contract", type=click.Choice(CONTRACTS), default="auto", metavar="NAME", help="With --against.")

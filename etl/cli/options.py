@@ -6,16 +6,19 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from etl.cli import completing
 from etl.errors import UsageError
 from etl.formats import FORMATS
-from etl.profiles import Profile
-from etl.readers import ReadOptions
-from etl.resources import RESOURCES, Contract
+from etl.resources import RESOURCE_NAMES, Contract
 from etl.resources.simulations import MAX_QUEUED
+
+if TYPE_CHECKING:  # the help of a command needs none of it
+    from etl.profiles import Profile
+    from etl.readers import ReadOptions
 
 Command = Callable[..., Any]
 
@@ -38,8 +41,10 @@ class Opening:
     records: str | None
     fill_merged: bool
 
-    def options(self, *, glance: bool = False) -> ReadOptions:
+    def options(self, *, glance: bool = False) -> "ReadOptions":
         """The same for the readers; `glance` where only the beginning of the files is wanted."""
+        from etl.readers import ReadOptions
+
         return ReadOptions(**dataclasses.asdict(self), glance=glance)
 
 
@@ -96,7 +101,7 @@ class TargetFlags:
     """Where requests go, and as whom."""
 
     use_sandbox: bool
-    profile: Profile | None
+    profile: "Profile | None"
     base_url: str | None
     api_key_file: str | None
     api_key: str | None
@@ -172,7 +177,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
     return tuple(name.strip() for name in next(csv.reader([value]), []))
 
 
-def _profile(context: click.Context, _option: click.Parameter, name: str | None) -> Profile | None:
+def _profile(context: click.Context, _option: click.Parameter, name: str | None) -> "Profile | None":
     """The profile that holds. What it says of the pace comes before the defaults of the options, and after the rest."""
     from etl.cli.profile import chosen_profile
 
@@ -192,7 +197,7 @@ PROFILE_TROUBLE = "etl.profile"
 """Where in a command's context it stands why no profile could be taken, if the command goes on without."""
 
 
-def _profile_if_sound(context: click.Context, option: click.Parameter, name: str | None) -> Profile | None:
+def _profile_if_sound(context: click.Context, option: click.Parameter, name: str | None) -> "Profile | None":
     """As `_profile`; what is wrong with the configuration is for the command to say."""
     try:
         return _profile(context, option, name)
@@ -201,7 +206,7 @@ def _profile_if_sound(context: click.Context, option: click.Parameter, name: str
         return None
 
 
-files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
+files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completing.files)
 
 opening_options = gathered(
     "opening",
@@ -213,7 +218,12 @@ opening_options = gathered(
         metavar="NAME",
         help=f"What the input is: {', '.join(FORMATS)} (default: detected).",
     ),
-    click.option("--sheet", metavar="NAME", help="The sheet to read (default: all visible sheets that fit)."),
+    click.option(
+        "--sheet",
+        metavar="NAME",
+        shell_complete=completing.sheets,
+        help="The sheet to read (default: all visible sheets that fit).",
+    ),
     click.option("--header-row", type=click.IntRange(min=1), metavar="N", help="The row that holds the column names."),
     click.option(
         "--columns",
@@ -232,12 +242,15 @@ opening_options = gathered(
 
 resource_option = click.option(
     "--resource",
-    type=click.Choice(list(RESOURCES)),
+    type=click.Choice(RESOURCE_NAMES),
     metavar="NAME",
-    help=f"What the rows are: {', '.join(RESOURCES)} (default: detected).",
+    help=f"What the rows are: {', '.join(RESOURCE_NAMES)} (default: detected).",
 )
 mapping_option = click.option(
-    "--mapping", metavar="NAME|FILE", help="A ready-made mapping or a mapping file (default: detected)."
+    "--mapping",
+    metavar="NAME|FILE",
+    shell_complete=completing.mappings,
+    help="A ready-made mapping or a mapping file (default: detected).",
 )
 
 reading_options = gathered(
@@ -275,19 +288,27 @@ output_options = gathered(
 )
 
 api_key_file_option = click.option(
-    "--api-key-file", metavar="FILE", help="A file that holds the key (else: COVAL_API_KEY)."
+    "--api-key-file",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="A file that holds the key (else: COVAL_API_KEY).",
 )
 api_key_option = click.option("--api-key", metavar="KEY", help="The key itself; others can see a command line.")
 new_key_option = click.option(
     "--new-key", is_flag=True, help="The key is another one than before, of the same organisation."
 )
 ledger_option = click.option(
-    "--ledger", metavar="FILE|URL", envvar="COVAL_ETL_LEDGER", show_envvar=True, help="Where the ledger is kept."
+    "--ledger",
+    metavar="FILE|URL",
+    envvar="COVAL_ETL_LEDGER",
+    show_envvar=True,
+    shell_complete=completing.files,
+    help="Where the ledger is kept.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def _targeting(callback: Callable[..., Profile | None]) -> Callable[[Command], Command]:
+def _targeting(callback: "Callable[..., Profile | None]") -> Callable[[Command], Command]:
     return gathered(
         "target",
         TargetFlags,
@@ -299,6 +320,7 @@ def _targeting(callback: Callable[..., Profile | None]) -> Callable[[Command], C
             show_envvar=True,
             is_eager=True,
             callback=callback,
+            shell_complete=completing.profiles,
             help="Where, as whom and how fast, from config.toml.",
         ),
         click.option("--base-url", metavar="URL", help="Where the API is (else: COVAL_BASE_URL)."),
@@ -313,7 +335,9 @@ def _targeting(callback: Callable[..., Profile | None]) -> Callable[[Command], C
             metavar="SECONDS",
             help="For one request.",
         ),
-        click.option("--ca-bundle", metavar="FILE", help="Certificates of a private authority."),
+        click.option(
+            "--ca-bundle", metavar="FILE", shell_complete=completing.files, help="Certificates of a private authority."
+        ),
         ledger_option,
     )
 
@@ -324,7 +348,12 @@ target_options_of_doctor = _targeting(_profile_if_sound)
 again_options = gathered(
     "again",
     Again,
-    click.option("--profile", metavar="NAME", help="The profile that has the key (default: the one of the import)."),
+    click.option(
+        "--profile",
+        metavar="NAME",
+        shell_complete=completing.profiles,
+        help="The profile that has the key (default: the one of the import).",
+    ),
     api_key_file_option,
     api_key_option,
     ledger_option,
@@ -378,4 +407,6 @@ near_duplicates_option = click.option(
     "--near-duplicates", is_flag=True, help="Warn of test cases whose input is nearly that of an earlier one."
 )
 
-report_option = click.option("--report", "report_folder", metavar="DIR", help="Where the report goes.")
+report_option = click.option(
+    "--report", "report_folder", metavar="DIR", shell_complete=completing.folders, help="Where the report goes."
+)

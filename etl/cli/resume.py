@@ -7,6 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from etl.cli import completing
 from etl.cli.jobs import record_named
 from etl.cli.options import (
     Again,
@@ -34,7 +35,7 @@ from etl.writer import InDoubt
 
 
 @click.command("resume")
-@click.argument("job", required=False, metavar="[JOB]")
+@click.argument("job", required=False, metavar="[JOB]", shell_complete=completing.unfinished_jobs)
 @click.option("--resend-in-doubt", is_flag=True, help="Rows of which it cannot be known: send them again.")
 @click.option("--accept-in-doubt", is_flag=True, help="Rows of which it cannot be known: count them as created.")
 @new_key_option

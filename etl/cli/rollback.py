@@ -8,6 +8,7 @@ from contextlib import closing
 import rich_click as click
 
 from etl.api import Api, Pace
+from etl.cli import completing
 from etl.cli.jobs import record_named
 from etl.cli.options import (
     Again,
@@ -32,7 +33,7 @@ from etl.undoing import Rollback, Undone, refuse_rollback
 
 
 @click.command("rollback")
-@click.argument("job", metavar="JOB")
+@click.argument("job", metavar="JOB", shell_complete=completing.jobs)
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 @yes_option
 @new_key_option

@@ -31,15 +31,15 @@ def write_out(text: str) -> bool:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _leave_stdout()
+        leave_stdout()
         return False
     except OSError as error:
-        _leave_stdout()
+        leave_stdout()
         raise StoppedError(f"Standard output cannot be written: {error.strerror}.") from None
     return True
 
 
-def _leave_stdout() -> None:
+def leave_stdout() -> None:
     """Let what is still buffered go nowhere, so that the interpreter's end does not stumble over it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

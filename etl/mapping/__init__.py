@@ -10,7 +10,7 @@ from etl.mapping.detection.writing import write_mapping
 from etl.mapping.fields.dialects import declared_spec
 from etl.mapping.fields.lookups import NameBook
 from etl.mapping.language.linting import Fault
-from etl.mapping.language.presets import check_mapping, load_mapping, mapping_text, presets
+from etl.mapping.language.presets import check_mapping, load_mapping, mapping_text, preset_names, presets
 from etl.mapping.language.schema import mapping_schema
 from etl.mapping.language.spec import Mapping
 from etl.mapping.language.spec import Source as MappingSource
@@ -45,6 +45,7 @@ __all__ = [
     "load_mapping",
     "mapping_schema",
     "mapping_text",
+    "preset_names",
     "presets",
     "spelled",
     "try_mapping",

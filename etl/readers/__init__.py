@@ -4,7 +4,7 @@ They must never know the API, nor what any column means.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from etl.batch import Table
@@ -16,7 +16,16 @@ from etl.readers.sources.opening import open_input
 from etl.readers.sources.source import KeptCopy, Source
 from etl.readers.survey import Skipped, Survey
 
-__all__ = ["READ_WHOLE_BYTES", "KeptCopy", "ReadOptions", "Skipped", "Survey", "is_named_like_a_table", "open_source"]
+__all__ = [
+    "READ_WHOLE_BYTES",
+    "KeptCopy",
+    "ReadOptions",
+    "Skipped",
+    "Survey",
+    "is_named_like_a_table",
+    "open_source",
+    "sheet_names",
+]
 
 _ALL_FOUND_OUT = ReadOptions()
 READ_WHOLE_BYTES = 64 << 20
@@ -53,6 +62,24 @@ def open_source(
     decisions = (*source.decisions, decision)
     of_mapping = fallback.flags() - options.flags()
     return Survey(source.file, format_, decisions, tuple(tables), tuple(skipped), source, size_bytes, of_mapping)
+
+
+def sheet_names(file: str) -> tuple[str, ...]:
+    """The names of a workbook's sheets, hidden ones last; none where the file has no sheets.
+
+    For XLSX only their list is read. Raises FileError for a file that cannot be read.
+    """
+    with closing(open_input(file)) as source:
+        format_, _ = sniff_format(source, _ALL_FOUND_OUT, _ALL_FOUND_OUT)
+        if format_ == "xlsx":
+            from etl.readers.workbooks.xlsx.workbook import list_sheets
+
+            return list_sheets(source)
+        if format_ not in {"xls", "xlsb", "ods"}:
+            return ()
+        glance = settle_options(ReadOptions(glance=True), _ALL_FOUND_OUT, format_, source.label)
+        tables, skipped = _survey_tables(source, format_, glance)
+        return (*(str(table.origin.sheet) for table in tables), *(one.sheet for one in skipped))
 
 
 def _survey_tables(source: Source, format_: str, options: ReadOptions) -> tuple[Sequence[Table], Sequence[Skipped]]:

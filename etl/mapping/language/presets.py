@@ -22,6 +22,11 @@ def presets() -> tuple[Mapping, ...]:
     return tuple(_ready_made(file) for file in _files().values())
 
 
+def preset_names() -> tuple[str, ...]:
+    """The names of the ready-made mappings; none is read for it."""
+    return tuple(_files())
+
+
 def load_mapping(name_or_file: str) -> Mapping:
     """A ready-made mapping by its name, or a mapping file.
 

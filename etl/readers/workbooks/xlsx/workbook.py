@@ -85,6 +85,13 @@ def survey_workbook(source: Source, options: ReadOptions) -> tuple[tuple[GridTab
         return open_sheets(source.label, [_listed(sheet) for sheet in sheets], options.sheet, open_sheet)
 
 
+def list_sheets(source: Source) -> tuple[str, ...]:
+    """The names of all sheets, hidden ones last. Raises FileError: damaged, hostile."""
+    with open_package(source) as package:
+        sheets, _ = _read_main(package, package.workbook_part())
+    return tuple(sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.state != "visible"))
+
+
 def _read_main(package: Package, workbook: str) -> tuple[list[_Sheet], dict[str, Mapping[str, str]]]:
     """The sheets, and what else is said of the whole workbook (`_FACTS`), by the names of the elements."""
     parts = {relation.id: relation for relation in package.relations(workbook)}
