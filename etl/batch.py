@@ -30,6 +30,9 @@ LIST_COLUMN = "_coval_etl_problems"
 LINE_KEY = "_coval_etl_line"
 """Rejects in JSON Lines: where a line that is no JSON object is kept, as text that a later import reads as the line."""
 
+GUARD_COLUMN = "_coval_etl_guarded"
+"""The last column, always blank, of a CSV file whose cells are guarded against formulas (`etl.tables.guard`)."""
+
 TYPES = "_types"
 """Record formats: a JSON object {key: type} of the keys whose value is no string: number, boolean, null, array,
 object."""
@@ -72,7 +75,7 @@ class Origin:
     @property
     def mapped_columns(self) -> tuple[str, ...]:
         """The columns that a mapping may use."""
-        own = OWN_COLUMNS | {ERROR_COLUMN} | ({KIND} if self.part is not None else set())
+        own = OWN_COLUMNS | {ERROR_COLUMN, GUARD_COLUMN} | ({KIND} if self.part is not None else set())
         return tuple(column for column in self.columns if column not in own)
 
     def cell(self, column: str | None, row: int) -> str | None:

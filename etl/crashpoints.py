@@ -37,6 +37,8 @@ POINTS: Final = (
     "deleted",
 )
 """Every point, in the order in which a job passes them."""
+POINTS_OF_EXPORTS: Final = ("export-page", "export-listed", "export-gathered", "export-written", "export-appeared")
+"""The same for an export."""
 
 _armed: tuple[str, int, signal.Signals] | None = None
 _passed: Counter[str] = Counter()
@@ -47,7 +49,7 @@ def arm(point: str, number: signal.Signals = signal.SIGKILL) -> None:
     one."""
     global _armed  # noqa: PLW0603  (one process dies once)
     name, _, times = point.partition(":")
-    if name not in POINTS:
+    if name not in POINTS + POINTS_OF_EXPORTS:
         raise ValueError(f"there is no crash point {name!r}")
     _armed = (name, int(times or 1), number)
 

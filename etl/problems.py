@@ -97,6 +97,10 @@ class Code(StrEnum):
     MISSING_TURNS = "missing_turns"
     """A SCRIPT test case without script turns."""
     MUTUALLY_EXCLUSIVE = "mutually_exclusive"
+    REDACTED_SECRET = "redacted_secret"  # noqa: S105  # a word
+    """The marker that an export has written instead of a secret."""
+    TEXT_ELSEWHERE = "text_elsewhere"
+    """The marker that an export has written instead of a text that the cell could not hold."""
     # rules that no page states (warnings)
     SEED_WITHOUT_SAMPLE = "seed_without_sample"
     TRANSCRIPT_SHAPE = "transcript_shape"

@@ -21,15 +21,19 @@ from etl.resources import Resource
 
 UNUSABLE_ATTEMPTS = 3
 """How often a 2xx without JSON is asked for: it is rarely a matter of time."""
-MAX_PAGES = 10_000
+MAX_PAGES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list. `date` is when the API answered, by its own clock; None where it did not say."""
+    """One page of a list. `date` is when the API answered, by its own clock; None where it did not say.
+
+    `next_token` asks for the page behind it, as `page_token` of a query; None: it is the last one.
+    """
 
     items: list[dict[str, Any]]
     date: datetime | None
+    next_token: str | None = None
 
 
 class Api:
@@ -124,12 +128,13 @@ class Api:
         seen: set[str] = set()
         for _ in range(MAX_PAGES):
             answer = await self.get(resource.path, asked)
-            yield Page(_items(answer, resource, int(asked["page_size"])), http_date(answer.headers.get("date", "")))
-            token = answer.body.get("next_page_token")
-            if token is None or token == "":
-                return
-            if not isinstance(token, str):
+            items = _items(answer, resource, int(asked["page_size"]))
+            token = answer.body.get("next_page_token") or None
+            if not isinstance(token, str | None):
                 raise UnexpectedAnswerError(f"{what} gave a page token that is no text.")
+            yield Page(items, http_date(answer.headers.get("date", "")), token)
+            if token is None:
+                return
             if token in seen:
                 raise UnexpectedAnswerError(f"{what} gave the same page token twice.")
             seen.add(token)

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("etl.cli.resume", "Carry on an import that was cut off, stopped, or left rows in doubt."),
     "jobs": ("etl.cli.jobs", "List the imports that the ledger knows, their state, and what to do next."),
     "rollback": ("etl.cli.rollback", "Delete what an import created, unless it was changed since."),
+    "export": ("etl.cli.export", "Write what the API has into files, whole, with a manifest to check them by."),
     "mappings": ("etl.cli.mappings", "Show the ready-made mappings, check your own, print the schema for editors."),
     "completion": ("etl.cli.completion", "Print the script that completes commands and values in your shell."),
     "doctor": ("etl.cli.doctor", "Check key, network, clock, contract, ledger and versions; say what to do."),

@@ -44,6 +44,11 @@ class NewFile:
         self._partial = Path(name)
         self._stream = os.fdopen(descriptor, "wb")
 
+    @property
+    def partial(self) -> Path:
+        """Where it is until it is committed."""
+        return self._partial
+
     def write(self, data: bytes) -> None:
         """Append bytes. Raises StoppedError where they cannot be stored."""
         with explain_failure(self.path):

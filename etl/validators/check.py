@@ -19,6 +19,7 @@ from etl.resources import Contract, FieldSpec, Kind, Resource
 from etl.validators.doubts import doubt_body, doubt_spoken_keys, doubt_transcripts
 from etl.validators.rules import find_broken, make_rules
 from etl.validators.sentences import Finding, put_in_words
+from etl.validators.stand_ins import find_stand_ins
 from etl.validators.verdicts import judge_rows
 
 MakeBodies = Callable[[pl.DataFrame], pl.Series]
@@ -54,6 +55,7 @@ def check(  # noqa: PLR0913  # the last three are switches
 
     found = _Problems(batch, columns, resource.singular.replace("_", " "))
     findings = chain(find_broken(batch.frame, rules), verdicts)
+    found.add(Severity.ERROR, find_stand_ins(batch.frame, fields))
     found.add(Severity.ERROR, (one for one in findings if not _is_waived(one[1], waived, unresolved)))
     found.add(Severity.WARNING, doubt_transcripts(batch.frame))
     found.add(Severity.WARNING, doubt_spoken_keys(batch.frame))

@@ -4,11 +4,12 @@ Must never know whether a value is one that the API takes: that is for the rules
 """
 
 import re
+from dataclasses import replace
 
 import polars as pl
 
 from etl import problems as problem
-from etl.batch import ROW, Batch
+from etl.batch import GUARD_COLUMN, ROW, Batch
 from etl.mapping.cells.jsoncells import quoted, take_out
 from etl.mapping.cells.series import found_in, only_where
 from etl.mapping.cells.transcripts import as_messages
@@ -18,14 +19,23 @@ from etl.mapping.rows.absence import json_types, without_nulls
 from etl.mapping.rows.binding import Bound
 from etl.mapping.rows.finding import Finder
 from etl.mapping.rows.planning import Plan
+from etl.tables import unguarded
 
 
 def apply(bound: Bound, batch: Batch) -> Batch:
     """The same rows as a frame in the API's fields: `_row` and one column for each of `bound.fields`.
 
     Reads `batch.source`. Problems are added with field, column, cell and value; a cell with a problem is null in the
-    frame. Raises nothing for a cell.
+    frame. Cells that an export has guarded against formulas are read without their guard. Raises nothing for a cell.
     """
+    if GUARD_COLUMN not in batch.origin.columns:
+        return _apply(bound, batch)
+    texts = [pl.Series(name, unguarded(batch.source[name])) for name in batch.origin.mapped_columns]
+    plain = replace(batch, source=batch.source.with_columns(texts))
+    return replace(_apply(bound, plain), source=batch.source)
+
+
+def _apply(bound: Bound, batch: Batch) -> Batch:
     types = json_types(batch.source)
     plan = bound.plan(typed=types is not None)
     whole = plan.expressions or bound.rules or any(feed.numbered for feed in bound.feeds)

@@ -1,0 +1,221 @@
+"""`coval-etl export`: what the API has, into files. It must never fetch or write anything itself."""
+
+import asyncio
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import rich_click as click
+from rich.console import Console
+
+from etl.api import Api, Pace
+from etl.cli.options import (
+    Output,
+    TargetFlags,
+    concurrency_option,
+    contract_option,
+    output_options,
+    rate_option,
+    target_options,
+    yes_option,
+)
+from etl.cli.saying import visible, write_out
+from etl.cli.screen import Screen
+from etl.cli.signals import leaving_on_term, plain_interrupt
+from etl.cli.target import opened_target, workspace_of
+from etl.errors import UsageError
+from etl.exporting import Exported, Exporter, ExportJob, Fetched, Progress, form_of, resources_named
+from etl.resources import TEST_SETS, Contract
+
+
+def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    """`2026-10-01`, `2026-10-01T12:00:00Z`; a time without a zone is UTC."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since {text!r} is no time.", "Write 2026-10-01, or 2026-10-01T12:00:00Z.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _names(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return tuple(filter(None, re.split(r"[,\s]+", text))) if text is not None else None
+
+
+@click.command("export")
+@click.argument("resources", nargs=-1, required=True, metavar="RESOURCE...")
+@click.option(
+    "--out", required=True, metavar="PATH", help="A .jsonl, .csv, .xlsx or .parquet file, or a folder for all."
+)
+@click.option("--filter", "filter_", metavar="WORDS", help='In the API\'s own language: model_type="MODEL_TYPE_CHAT".')
+@click.option("--since", callback=_moment, metavar="TIME", help="Only what was created or changed since.")
+@click.option("--test-set", "test_sets", multiple=True, metavar="ID|NAME", help="Only this test set and its cases.")
+@click.option("--columns", callback=_names, metavar="NAME,...", help="Only these columns, in this order.")
+@click.option("--mapping", metavar="NAME|FILE", help="Write the columns of a mapping, so that it reads them again.")
+@click.option("--redact/--no-redact", default=True, help="Secrets are replaced by markers (the default), or written.")
+@click.option("--sign", metavar="KEY", help="Sign the manifest with an SSH or minisign private key.")
+@click.option("--restart", is_flag=True, help="Begin anew, also where an export to the same place was cut off.")
+@concurrency_option
+@rate_option
+@contract_option
+@yes_option
+@target_options
+@output_options
+def command(  # noqa: PLR0913  # one for each flag
+    *,
+    resources: tuple[str, ...],
+    out: str,
+    filter_: str | None,
+    since: datetime | None,
+    test_sets: tuple[str, ...],
+    columns: tuple[str, ...] | None,
+    mapping: str | None,
+    redact: bool,
+    sign: str | None,
+    restart: bool,
+    concurrency: int,
+    rate_per_s: float | None,
+    contract: str,
+    yes: bool,
+    target: TargetFlags,
+    output: Output,
+) -> int:
+    """Write what the API has into files: whole, in a fixed order, without secrets, with a manifest to check it by.
+
+    RESOURCE is test-sets, personas, agents, test-cases, run-templates, runs, or all. What is cut off is carried on when
+    it is typed again. The same data gives the same bytes.
+    """
+    screen = Screen(output)
+    screen.warn_of_key(target.api_key)
+    job = ExportJob(
+        resources=resources_named(resources),
+        out=Path(out),
+        target="",
+        filter=filter_,
+        since=since,
+        test_sets=test_sets,
+        columns=columns,
+        mapping=mapping,
+        redact=redact,
+        contract=None if contract == "auto" else Contract(contract),
+        sign=Path(sign).expanduser() if sign else None,
+    )
+    job.check()
+    form_of(job.out, job.resources)
+    if not redact:
+        _ask_for_secrets(yes=yes)
+    exported = asyncio.run(_run(job, target, screen, output, (concurrency, rate_per_s), restart=restart))
+    _say(exported, screen, output)
+    return 0
+
+
+def _ask_for_secrets(*, yes: bool) -> None:
+    """Raises UsageError where the answer is no, or nobody is there to give one."""
+    if yes:
+        return
+    question = "The export will hold secrets: authorization headers, tokens, passwords. Write them?"
+    with plain_interrupt():
+        if not sys.stdin.isatty() or not click.confirm(question, err=True):
+            raise UsageError("Nothing was exported: --no-redact writes secrets.", "Confirm with --yes.")
+
+
+async def _run(
+    job: ExportJob,
+    flags: TargetFlags,
+    screen: Screen,
+    output: Output,
+    pace: tuple[int, float | None],
+    *,
+    restart: bool,
+) -> Exported:
+    concurrency, rate_per_s = pace
+    async with (
+        leaving_on_term(),
+        opened_target(flags, job.contract) as (target, _contract),
+        Api(target, concurrency, pace=Pace(concurrency, rate_per_s)) as api,
+    ):
+        own = flags.use_sandbox
+        job = dataclasses.replace(
+            job,
+            target="sandbox" if own else target.base_url,
+            workspace=workspace_of(flags),
+            seed=b"sandbox" if own else target.key.encode(),
+            owner="" if own else target.key_fingerprint(),
+            test_sets=await _ids_of(api, job.test_sets),
+        )
+        with _progress(output) as show:
+            exporter = Exporter(job, api, show)
+            try:
+                return await exporter.run(afresh=restart)
+            except asyncio.CancelledError:
+                screen.say("Type the same command again to carry on.")
+                raise
+
+
+async def _ids_of(api: Api, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Test sets by id or by name. Raises UsageError for one that is not there, or of which there are several."""
+    if not words:
+        return ()
+    known = [item async for item in api.list(TEST_SETS)]
+    found = []
+    for word in words:
+        matches = [one["id"] for one in known if word == one["id"]]
+        matches = matches or [one["id"] for one in known if word == one.get("display_name")]
+        if len(matches) != 1:
+            many = f"{len(matches)} test sets are called" if matches else "There is no test set"
+            raise UsageError(f"{many} {word!r}.", "Give its id." if matches else "")
+        found.append(matches[0])
+    return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def _progress(output: Output) -> Iterator[Callable[[Progress], None]]:
+    """A line that counts, on a terminal; nothing elsewhere."""
+    console = Console(file=sys.stderr, no_color=output.plain, highlight=False)
+    if output.quiet or output.as_json or not console.is_terminal:
+        yield lambda _progress: None
+        return
+    with console.status("Fetching") as status:
+        yield lambda progress: status.update(f"Fetching  {progress.count:,} items")
+
+
+def _say(exported: Exported, screen: Screen, output: Output) -> None:
+    if output.as_json:
+        write_out(json.dumps(exported.to_json(), ensure_ascii=False, indent=2) + "\n")
+        return
+    if exported.carried_on:
+        screen.say("Carried on with what an export that was cut off had fetched (--restart begins anew).")
+    for entry in exported.manifest.resources:
+        words = entry.name.replace("-", " ")
+        screen.say(f"{entry.count:>9,} {words.removesuffix('s') if entry.count == 1 else words}")
+    for name, fetched in exported.fetched.items():
+        if fetched.asked or fetched.twice:
+            screen.say(f"          {name} changed meanwhile: {_changes(fetched)}")
+    if exported.redacted:
+        count = sum(exported.redacted.values())
+        noun = "secret" if count == 1 else "secrets"
+        screen.say(f"{count:>9,} {noun} replaced by markers, which import refuses (--no-redact writes them)")
+    for note in exported.notes:
+        screen.warn(note)
+    screen.say(f"Export   {visible(str(exported.out))}")
+    screen.say(f"Manifest {visible(str(exported.manifest_path))}")
+    if exported.signature:
+        screen.say(f"Signed   {visible(str(exported.signature))}")
+    screen.say(f"Root     {exported.manifest.root}")
+
+
+def _changes(fetched: Fetched) -> str:
+    parts = []
+    if fetched.twice:
+        parts.append(f"{fetched.twice:,} came twice")
+    if fetched.asked:
+        parts.append(f"{fetched.asked:,} asked for by id")
+    if fetched.gone:
+        parts.append(f"{fetched.gone:,} of them deleted")
+    return ", ".join(parts)
