@@ -300,23 +300,19 @@ def report_of(
 
     `flags`: what has to be typed again to import the rows that were mended.
     """
-    sources = [
-        Source(
-            one.table.origin.file,
-            one.table.origin.sheet,
-            one.resource.name,
-            one.survey.sha256,
-            one.survey.source.open,
-            one.table.origin.part,
-        )
-        for one in fitted
-    ]
+    sources = [source_of(one) for one in fitted]
     report = Report(
         folder, job=job, command=command, contract=contract, sources=sources, outcomes=outcomes, flags=flags
     )
     for one in fitted:
         report.note(one.table.origin, table_problems(one))
     return report
+
+
+def source_of(fitted: Fitted) -> Source:
+    """A table as the report names it."""
+    origin, survey = fitted.table.origin, fitted.survey
+    return Source(origin.file, origin.sheet, fitted.resource.name, survey.sha256, survey.source.open, origin.part)
 
 
 def table_problems(fitted: Fitted) -> list[Problem]:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("etl.cli.import_", "Check a file and create its rows in Coval; report what became of each."),
     "resume": ("etl.cli.resume", "Carry on an import that was cut off, stopped, or left rows in doubt."),
     "jobs": ("etl.cli.jobs", "List the imports that the ledger knows, their state, and what to do next."),
+    "report": ("etl.cli.report", "Write the report of a job again, in every format."),
     "rollback": ("etl.cli.rollback", "Delete what an import created, unless it was changed since."),
     "export": ("etl.cli.export", "Write what the API has into files, whole, with a manifest to check them by."),
     "mappings": ("etl.cli.mappings", "Show the ready-made mappings, check your own, print the schema for editors."),

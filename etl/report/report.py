@@ -53,10 +53,12 @@ class Report:
         sources: Sequence[Source],
         outcomes: Sequence[Outcome],
         flags: Sequence[str] = (),
+        charts_of: Path | None = None,
     ) -> None:
         """`folder` None: nothing is written. `sources`: the tables, in the order in which their rows will come.
         `outcomes`: those that the command counts (`OF_IMPORT`, `OF_VALIDATE`, `OF_DRY_RUN`). `flags`: what has to be
-        typed again to import the rows that were mended.
+        typed again to import the rows that were mended. `charts_of`: the folder of an earlier report of the job; its
+        charts are the page's where `close` is given none.
 
         Raises UsageError where the folder cannot be used.
         """
@@ -70,7 +72,7 @@ class Report:
         self._last_rows = [-1] * len(self._sources)
         self._runs: dict[str, None] = {}
         self._groups = ProblemGroups()
-        self._files = None if folder is None else _Files(folder, self._sources, flags)
+        self._files = None if folder is None else _Files(folder, self._sources, flags, charts_of)
 
     def __enter__(self) -> Self:
         return self
@@ -126,6 +128,14 @@ class Report:
         if self._files is not None:
             self._files.add_late_line(table, batch, result, problems)
             self._files.add(table, batch, [result], problems)
+
+    def add_unread(self, batch: Batch, results: Sequence[Result]) -> None:
+        """What became of rows of which only the numbers are known, not their cells: they are in no rejects or copy."""
+        self._refuse_disorder(batch)
+        table, problems = self._take_in(batch, results)
+        self._pass(table, batch)
+        if self._files is not None:
+            self._files.add_lines(table, batch, results, problems, ())
 
     def _take_in(self, batch: Batch, results: Sequence[Result]) -> tuple[int, pl.DataFrame]:
         """Count rows; the number of their table, and all that is wrong with them."""
@@ -248,8 +258,9 @@ class Report:
 class _Files:
     """The report on disk."""
 
-    def __init__(self, folder: Path, sources: Sequence[Source], flags: Sequence[str]) -> None:
+    def __init__(self, folder: Path, sources: Sequence[Source], flags: Sequence[str], charts_of: Path | None) -> None:
         self._flags = flags
+        self._charts_of = charts_of
         places = [(source.file, source.sheet) for source in sources]
         self._sources = sources
         self._folder = ReportFolder(folder, places)
@@ -303,11 +314,13 @@ class _Files:
 
     def _with_page(self, summary: Summary, timeline: Timeline | None) -> Summary:
         """The page, as the annotated copy, is an extra: where it cannot be written, a note says why."""
-        from etl.report.page import write_page  # what it needs takes a while to load
+        from etl.report.page import chart_in, chart_of, write_page  # what they need takes a while to load
 
         file = self._folder.new_file(PAGE)
         try:
-            write_page(file, summary, self._results.file, self._flags, timeline)
+            kept = chart_in(self._charts_of / PAGE) if self._charts_of is not None else None
+            chart = kept if timeline is None else chart_of(timeline)
+            write_page(file, summary, self._results.file, self._flags, chart)
             file.seal()
         except (EtlError, OSError) as error:
             self._folder.drop_file(file)

@@ -229,6 +229,7 @@ class Rows {
     const add = (name, ...what) => facts.append(made("div", {}, made("dt", {}, name), made("dd", {}, ...what)));
     add("Where", made("bdi", {}, placeName(row)), `, ${row.rows ? "rows " + row.rows.join(", ") : "row " + row.row}`);
     if (row.id) add("Id", made("code", {}, plain(row.id)), " ", copyButton(row.id, "the id"));
+    if (row.run) add("Run", row.run.status);
     if (row.attempts) add("Tries", String(row.attempts));
     if (row.http_status) add("Answer of the API", String(row.http_status));
     const list = made("ul", { class: "issues" });
@@ -260,7 +261,7 @@ class Rows {
 
 function searchedText(row) {
   const issues = row.issues.map((one) => [one.code, one.column, one.field, one.cell, one.value, one.message].join("\n"));
-  return [row.row, row.status, row.id, row.file, row.sheet, ...issues].join("\n").toLowerCase();
+  return [row.row, row.status, row.id, row.run?.status, row.file, row.sheet, ...issues].join("\n").toLowerCase();
 }
 
 function isOfKind(issue, only) {

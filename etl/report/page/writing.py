@@ -21,12 +21,11 @@ from etl.problems import Code, Severity
 from etl.report.folder import RESULTS, SUMMARY
 from etl.report.groups import ProblemGroup
 from etl.report.names import ANNOTATED, name_of_file
-from etl.report.page.charts import chart_of
+from etl.report.page.charts import Chart
 from etl.report.page.chosen import Chosen, Rank, choose, lines_at
 from etl.report.page.steps import steps_of
 from etl.report.page.words import SPOKEN, verdict_of
 from etl.report.summary import Summary
-from etl.report.timeline import Timeline
 from etl.tables import NewFile
 from etl.version import __version__
 
@@ -41,9 +40,7 @@ _CHUNK = 3 * (1 << 14)
 """Of packed bytes; a multiple of three, so that base64 texts can be put one after the other."""
 
 
-def write_page(
-    file: NewFile, summary: Summary, results: NewFile, flags: Sequence[str], timeline: Timeline | None
-) -> None:
+def write_page(file: NewFile, summary: Summary, results: NewFile, flags: Sequence[str], chart: Chart | None) -> None:
     """Write the page of a job. `results`: its `results.jsonl`, complete. Raises StoppedError where there is no room."""
     chosen = choose(results.lines())
     styles = [_part(name) for name in STYLES]
@@ -55,7 +52,7 @@ def write_page(
             scripts=scripts,
             licence=_part("vendor/uPlot.LICENSE"),
             packed=_packed(stream, chosen),
-            facts=_facts(summary, chosen, timeline),
+            facts=_facts(summary, chosen, chart),
             **_view(summary, chosen, flags),
         )
         for chunk in chunks:
@@ -119,18 +116,19 @@ def _packed(results: BinaryIO, chosen: Chosen) -> Iterator[str]:
     yield base64.b64encode(rest + packer.flush()).decode()
 
 
-def _facts(summary: Summary, chosen: Chosen, timeline: Timeline | None) -> dict[str, Any]:
+def _facts(summary: Summary, chosen: Chosen, chart: Chart | None) -> dict[str, Any]:
     """What the script needs beside the rows."""
     copies = _copies(summary)
     return {
         "rows": len(chosen.places),
         "left_out": sum(chosen.left_out),
         "sources": [
-            {"file": source.file, "sheet": source.sheet, "copy": copies.get(source.file)} for source in summary.sources
+            {"file": file, "sheet": sheet, "copy": copies.get(file)}
+            for file, sheet in dict.fromkeys((source.file, source.sheet) for source in summary.sources)
         ],
         "groups": [_address(group) for group in summary.problems[:GROUPS_SHOWN]],
         "spoken": [(outcome.value, words) for outcome, (words, _) in SPOKEN.items()],
-        "chart": None if timeline is None else chart_of(timeline),
+        "chart": chart,
     }
 
 
