@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -23,6 +24,7 @@ from etl.readers import Skipped, Survey
 from etl.report import Outcome, Report, Source
 from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
 from etl.validators import Nearness, Repeats, check
+from etl.writer import Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,38 @@ class Checked:
     skipped: pl.Series
     notes: Sequence[Problem] = ()
     """What is to be said of the table as a whole, and is known only when this batch has been checked."""
+    updates: Mapping[int, Update] = field(default_factory=dict)
+    """What rows change of what is there, by row number; the other rows are to be created."""
 
     def bad(self) -> pl.Series:
         """Boolean: the rows that may not be sent."""
         return self.batch.frame[ROW].is_in(problem.rows_with_errors(self.batch.problems).implode())
+
+
+class Check(Protocol):
+    """Maps and checks rows as read. `changing`: they change what is there, so that nothing is required of them."""
+
+    def __call__(self, batch: Batch, bound: Bound, *, changing: bool) -> Batch: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A checked batch, in which each row is new, or changes something (`updates`), or is left out (`skipped`)."""
+
+    batch: Batch
+    updates: Mapping[int, Update] = field(default_factory=dict)
+    skipped: frozenset[int] = frozenset()
+
+
+class Decide(Protocol):
+    """Tells new rows from those that change something, and has each checked by its own rules."""
+
+    def __call__(self, batch: Batch, fitted: Fitted, check: Check) -> Decided: ...
+
+
+def all_new(batch: Batch, fitted: Fitted, check: Check) -> Decided:
+    """The decision where nothing that is there is looked at."""
+    return Decided(check(batch, fitted.bound, changing=False))
 
 
 def choose_mappings(
@@ -72,13 +102,14 @@ def choose_mappings(
     values: Mapping[str, str] | None = None,
     sheet_named: bool = False,
     choose: Choose | None = None,
+    changing: bool = False,
 ) -> list[Fitted]:
     """The mapping of every table that fits one, in dependency order of the resources.
 
     `mapping` is a preset's name or a file; without it every ready-made mapping is tried. `values` are fixed for all
-    rows. `choose` is asked where this would raise because nothing fits, or several equally. Raises MappingError when
-    nothing fits, when two mappings fit equally, or when a table that was named (`sheet_named`, or the only one of its
-    file) does not fit.
+    rows. `choose` is asked where this would raise because nothing fits, or several equally. `changing`: rows may change
+    what is there, so that no column is required. Raises MappingError when nothing fits, when two mappings fit equally,
+    or when a table that was named (`sheet_named`, or the only one of its file) does not fit.
     """
     candidates = (maps.load_mapping(mapping),) if mapping else None
     found: list[tuple[Survey, Table, Guess]] = []
@@ -86,7 +117,7 @@ def choose_mappings(
         must_fit = sheet_named or (len(survey.tables) == 1 and survey.file not in inputs.of_folders)
         for table in survey.tables:
             told = table.origin.part or resource
-            guesses = maps.guess(table.origin, table.sample, told, candidates, tuple(values or ()))
+            guesses = maps.guess(table.origin, table.sample, told, candidates, tuple(values or ()), changing=changing)
             if guesses and guesses[0].score >= maps.FITS:
                 found.append((survey, table, only_one(table, guesses, choose)))
             elif must_fit:
@@ -142,7 +173,7 @@ def with_books(fitted: Sequence[Fitted], contract: Contract, books: Mapping[str,
 
 def mapped_batches(fitted: Fitted) -> Iterator[Batch]:
     """The rows of a table in the API's fields, not checked."""
-    return (maps.apply(fitted.bound, batch) for batch in _records(fitted))
+    return (maps.apply(fitted.bound, batch) for batch in records(fitted))
 
 
 def names_in(fitted: Sequence[Fitted], resource: str) -> list[str]:
@@ -158,7 +189,7 @@ def names_in(fitted: Sequence[Fitted], resource: str) -> list[str]:
     return list(found)
 
 
-def check_rows(
+def check_rows(  # noqa: PLR0913  (the switches of a check, and who takes part in it)
     fitted: Sequence[Fitted],
     contract: Contract,
     *,
@@ -168,14 +199,16 @@ def check_rows(
     assume_test_set: bool = False,
     near_duplicates: bool | Nearness = False,
     renew: Callable[[Fitted], Fitted] = lambda one: one,
+    decide: Decide = all_new,
 ) -> Iterator[Checked]:
     """Every row of every table: read, mapped, checked, in order.
 
     `where` is an expression over the columns, `limit` the number of rows to take, `strict` turns warnings into errors,
     `assume_test_set` lets `test_set_id` be absent (it is decided later), `near_duplicates` has test cases compared with
     each other; a `Nearness` that has seen rows before compares none of them again. `renew` is handed each table before
-    its first row is read, when the rows before it have been checked, and gives it back as it is to be checked. Raises
-    FileError where a file breaks off and UsageError for an expression that cannot be used.
+    its first row is read, when the rows before it have been checked, and gives it back as it is to be checked. `decide`
+    tells rows that change something from new ones. Raises FileError where a file breaks off and UsageError for an
+    expression that cannot be used.
     """
     left = limit
     with ExitStack() as undo:
@@ -188,39 +221,46 @@ def check_rows(
         for one in map(renew, fitted):
             wanted = _wanted(one, where)
             compared = near_duplicates is not False and one.resource is TEST_CASES
-            for batch in _records(one, wanted):
+            for batch in records(one, wanted):
                 skipped = _skipped(batch, wanted)
                 if left is not None:
                     skipped = skipped | (~skipped).cum_sum().gt(left)
                     left -= int((~skipped).sum())
-                checked = _checked(batch, one, contract, strict=strict, assume_test_set=assume_test_set)
-                checked = repeats[one.resource.name].look_at(checked, one.bound.columns, skipped=skipped)
+                decided = decide(batch, one, _check_of(one, contract, strict=strict, assume_test_set=assume_test_set))
+                skipped = skipped | batch.frame[ROW].is_in(list(decided.skipped))
+                checked = repeats[one.resource.name].look_at(decided.batch, one.bound.columns, skipped=skipped)
                 notes: list[Problem] = []
                 if compared:
                     checked = nearness.look_at(checked, one.bound.columns, skipped=skipped)
                     notes += nearness.notes(one.table.origin.header_row or 0)
-                yield Checked(one, checked, skipped, notes)
+                yield Checked(one, checked, skipped, notes, decided.updates)
 
 
-def _records(fitted: Fitted, wanted: pl.Expr | None = None) -> Iterator[Batch]:
+def records(fitted: Fitted, wanted: pl.Expr | None = None) -> Iterator[Batch]:
     """The batches of a table, in records where the mapping makes them of several rows, of those that are wanted."""
     batches = fitted.table.batches()
     return batches if fitted.bound.grouping is None else maps.gather(fitted.bound.grouping, batches, wanted)
 
 
-def _checked(batch: Batch, fitted: Fitted, contract: Contract, *, strict: bool, assume_test_set: bool) -> Batch:
-    bound = fitted.bound
-    return check(
-        maps.apply(bound, _traced(batch, bound)),
-        fitted.resource,
-        contract,
-        bound.fields,
-        bound.columns,
-        make_bodies=body_maker(bound),
-        strict=strict,
-        assume_test_set=assume_test_set,
-        unresolved=bound.unresolved,
-    )
+def _check_of(fitted: Fitted, contract: Contract, *, strict: bool, assume_test_set: bool) -> Check:
+    """How the rows of a table are checked."""
+
+    def checked(batch: Batch, bound: Bound, *, changing: bool) -> Batch:
+        mapped = maps.apply(bound, _traced(batch, bound))
+        return check(
+            mapped,
+            fitted.resource,
+            contract,
+            bound.fields,
+            bound.columns,
+            make_bodies=body_maker(bound),
+            strict=strict,
+            assume_test_set=assume_test_set,
+            unresolved=bound.unresolved,
+            changing=changing,
+        )
+
+    return checked
 
 
 def _traced(batch: Batch, bound: Bound) -> Batch:

@@ -120,6 +120,17 @@ class UnexpectedAnswerError(StoppedError):
     code = "unexpected_answer"
 
 
+class RefusedError(UnexpectedAnswerError):
+    """The API refused one request for what it asks: `status`, and the `field` that it names, where it names one."""
+
+    code = "refused"
+
+    def __init__(self, message: str, status: int, field: str | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+
+
 class UnreachableError(EtlError):
     """No connection to the API could be made."""
 

@@ -12,14 +12,15 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from etl.api import Api, Waiting
-from etl.checking import Checked, Fitted, check_rows, report_of
+from etl.api import Api
+from etl.checking import Checked, Fitted, all_new, check_rows, report_of
 from etl.choosing import Choose
 from etl.crashpoints import reach
 from etl.errors import EtlError, JobHeldError, LeaseLostError, StoppedError, UsageError
 from etl.inputs import Inputs
 from etl.jobs import (
     ImportJob,
+    Resumption,
     facts_of,
     new_job_id,
     parents_made,
@@ -30,47 +31,19 @@ from etl.jobs import (
     tables_believed,
 )
 from etl.launching import Launching, LaunchPlan, count_to_send, launched_before
-from etl.ledger import Held, JobRecord, Journal, Known, Ledger
+from etl.ledger import Held, Journal, Known, Ledger
+from etl.planning import Aim, Mode, OnConflict, Planner
 from etl.preparing import UNBORN_TEST_SET, Preparation
 from etl.relating import Relatives
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Requests, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
-from etl.settling import Settlement
+from etl.settling import Progress, Settlement, planned_results
 from etl.validators import Nearness
 from etl.watching import Follower, Runs
 from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch, trace
 
 CHECKED_WHOLE_ROWS = 200_000
 """Inputs up to this many rows are checked whole before the first request (product page, "Decided")."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a job is, in rows. `rows` is None as long as the files have not been read to their end.
-
-    `in_doubt` are looked for in `looks_in_s` seconds; `waiting`: why nothing is sent now. `runs`: how many of the
-    launched runs have which status, while they are followed.
-    """
-
-    rows: int | None
-    settled: int
-    created: int
-    bad: int
-    in_flight: int
-    retried: int
-    in_doubt: int = 0
-    looks_in_s: float | None = None
-    waiting: Waiting | None = None
-    runs: Mapping[str, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """A job that is carried on. `new_key`: another key than the one it was begun with is meant."""
-
-    record: JobRecord
-    in_doubt: InDoubt = InDoubt.KEEP
-    new_key: bool = False
 
 
 class Importer:
@@ -111,6 +84,10 @@ class Importer:
         self._rows: int | None = None
         self._withhold: Outcome | None = None
         self._relatives = Relatives(())
+        self._aim = Aim(Mode(job.mode), job.key, OnConflict(job.on_conflict) if job.on_conflict else None)
+        self._planner: Planner | None = None
+        self._checked: list[Checked] | None = None
+        self._updates = 0
         self._taken: dict[int, int] = {}
         """Rows of each table that `where` and `limit` let through, in the last pass."""
         self._nearness = Nearness(strict=job.strict) if job.near_duplicates else None
@@ -132,26 +109,37 @@ class Importer:
 
         Raises UsageError when test cases have no test set to go into, or one that neither exists nor may be created.
         """
-        return await self._preparation.prepare()
+        contract, fitted = await self._preparation.prepare()
+        if self._aim.compares:
+            self._planner = Planner(self._aim, contract, fitted)
+            await self._planner.load(self._api, fitted)
+        return contract, fitted
 
     async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
         """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
         self._relatives = Relatives(fitted)
         await asyncio.to_thread(self._check_first, fitted, contract)
-        good = self._withhold or Outcome.WOULD_CREATE
         read = 0
         flags = self.job.flags
         with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN, flags=flags) as report:
             for checked in self._check(fitted, contract):
                 report.note(checked.fitted.table.origin, checked.notes)
-                report.add_checked(checked.batch, good, skipped=checked.skipped)
+                report.add(checked.batch, planned_results(checked, self._withhold))
                 read += checked.batch.rows_read
             return report.close(read=read, started=self._started, finished=datetime.now(UTC))
 
-    async def ask(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger) -> LaunchPlan:
-        """Ask before runs are launched, once a job; what will be launched. Raises UsageError where the answer is no, or
-        a run is larger than the queue.
+    async def review(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger) -> LaunchPlan:
+        """Check the input before its first row is sent, and ask, once a job, where something is changed or launched;
+        what will be launched.
+
+        Raises UsageError where the answer is no, or a run is larger than the queue, and FileError.
         """
+        self._relatives = Relatives(fitted)
+        self._checked = await asyncio.to_thread(self._check_first, fitted, contract)
+        if self._aim.changes and (self._updates or self._rows is None) and self._resumption is None:
+            many = "Rows" if self._rows is None else "1 row" if self._updates == 1 else f"{self._updates:,} rows"
+            if not self._confirm(f"{many} would change what is in Coval. Go on?"):
+                raise UsageError(f"{many} would change what is in Coval; nothing was sent.", "Confirm with --yes.")
         self._asked = True
         if all(one.resource is not RUNS for one in fitted):
             return LaunchPlan()
@@ -173,9 +161,8 @@ class Importer:
         what is carried on has changed, and StoppedError where the report cannot be written.
         """
         if not self._asked:
-            await self.ask(contract, fitted, ledger)
-        self._relatives = Relatives(fitted)
-        rows = await asyncio.to_thread(self._check_first, fitted, contract)
+            await self.review(contract, fitted, ledger)
+        rows, self._checked = self._checked, None
         tables = table_keys(self.job, self._api.target, fitted)
         held = self._take_hold(ledger, contract, fitted, tables)
         flags = self.job.flags
@@ -261,6 +248,7 @@ class Importer:
             strict=job.strict,
             near_duplicates=self._nearness or False,
             renew=lambda one: self._begin_table(one, contract),
+            decide=all_new if self._planner is None else self._planner.check,
         )
         for checked in checked_rows:
             self._relatives.note(checked)
@@ -283,6 +271,7 @@ class Importer:
             weights = checked.batch.weights()
             bad += int(weights.filter(checked.bad() & ~checked.skipped).sum())
             good += int(weights.filter(~checked.bad() & ~checked.skipped).sum())
+            self._updates += sum(bool(update.after) for update in checked.updates.values())
             if held is not None:
                 held.append(checked)
             if rows > CHECKED_WHOLE_ROWS:

@@ -17,6 +17,7 @@ from etl.ledger import Change, JobFacts, JobRecord, Ledger, RowKey, State
 from etl.report import Outcome
 from etl.resources import Contract
 from etl.resources.simulations import MAX_QUEUED
+from etl.writer import InDoubt
 
 SANDBOX = "sandbox"
 """The name of the embedded sandbox as a target: its key is another one each time."""
@@ -55,6 +56,9 @@ class ImportJob:
     concurrency: int = 16
     rate_per_s: float | None = None
     settle_s: float | None = None
+    mode: str = "create"
+    key: str = "id"
+    on_conflict: str | None = None
     again: bool = False
     trust_mapping: bool = False
     watch: bool = False
@@ -70,6 +74,15 @@ class ImportJob:
         """Whether so many bad rows, of so many read, are within `max_errors` and `max_error_share`."""
         few = self.max_errors is None or bad <= self.max_errors
         return few and (self.max_error_share is None or bad <= self.max_error_share * read)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A job that is carried on. `new_key`: another key than the one it was begun with is meant."""
+
+    record: JobRecord
+    in_doubt: InDoubt = InDoubt.KEEP
+    new_key: bool = False
 
 
 def new_job_id() -> str:
@@ -132,7 +145,7 @@ def facts_of(
             }
             for one, (table, digest) in zip(fitted, digests, strict=True)
         ],
-        identity=_digest(["create", job.target, target.workspace, job.test_set, sorted(digests)]),
+        identity=_digest([job.mode, job.target, target.workspace, job.test_set, sorted(digests)]),
         settings=job.typed,
     )
 

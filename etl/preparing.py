@@ -51,6 +51,7 @@ class Preparation:
             values=self._job.values,
             sheet_named=self._job.sheet is not None,
             choose=self._choose,
+            changing=self._job.mode != "create",
         )
         fitted = await self._with_test_set(contract, fitted)
         return contract, await self._with_names(contract, fitted)
@@ -64,7 +65,7 @@ class Preparation:
                 )
             return fitted
         if self._job.test_set is None:
-            if any(lacks_test_set(one) for one in fitted):
+            if self._job.mode == "create" and any(lacks_test_set(one) for one in fitted):
                 raise UsageError(
                     "The test cases name no test set to go into.",
                     'Give one: --test-set ID, or --test-set "NAME" --create-missing.',

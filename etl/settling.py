@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from etl.api import Waiting
 from etl.batch import ROW, Batch
 from etl.checking import Checked, body_maker
 from etl.ledger import Change, Known, RowKey, State
@@ -16,9 +17,29 @@ from etl.parents import parents_of
 from etl.problems import Code, Problem, Severity
 from etl.relating import Relatives
 from etl.report import Outcome, Report, Result
-from etl.writer import Delivered, Outgoing
+from etl.writer import Delivered, Outgoing, Update
 
 BAD = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.IN_DOUBT})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, in rows. `rows` is None as long as the files have not been read to their end.
+
+    `in_doubt` are looked for in `looks_in_s` seconds; `waiting`: why nothing is sent now. `runs`: how many of the
+    launched runs have which status, while they are followed.
+    """
+
+    rows: int | None
+    settled: int
+    created: int
+    bad: int
+    in_flight: int
+    retried: int
+    in_doubt: int = 0
+    looks_in_s: float | None = None
+    waiting: Waiting | None = None
+    runs: Mapping[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +120,10 @@ class Settlement:
             own = next((one.change for one in known_of_row if one.job_id == self._job_id), None)
             if own is not None and own.state is State.CREATED:
                 remember(row, own)
-            found = self._from_before(checked, row, own, known_of_row)
+            if row.update is not None:
+                found = self._changed_before(row, row.update, own)
+            else:
+                found = self._from_before(checked, row, own, known_of_row)
             if isinstance(found, Result):
                 decided[row.key.row] = found
             else:
@@ -151,6 +175,19 @@ class Settlement:
                 return Result(number, Outcome.IN_DOUBT, attempts=one.change.attempts, problems=problems)
         return row
 
+    @staticmethod
+    def _changed_before(row: Outgoing, update: Update, own: Change | None) -> Result | Outgoing:
+        """What is done with a row that changes something: what is there now says it, and the ledger only who did it."""
+        if own is not None and own.resource_id is None and own.state in {State.SENDING, State.IN_DOUBT}:
+            # It was to be created, and its answer was lost; now there is something with its key.
+            return replace(row, update=Update(update.resource_id), doubt=own)
+        if update.after:
+            return row
+        if own is None or own.state in {State.FAILED, State.PENDING}:
+            return Result(row.key.row, Outcome.UNCHANGED, update.resource_id)
+        outcome = Outcome.CREATED if own.state is State.CREATED else Outcome.UPDATED
+        return Result(row.key.row, outcome, update.resource_id, own.attempts, own.http_status)
+
     def receive(self, delivered: Delivered) -> None:
         """The outcome of the next row that was sent, in the order of the rows; or of one that was told as open."""
         key = delivered.key
@@ -198,6 +235,21 @@ class Settlement:
                 self._late[key] = None, late  # the batch itself is no longer wanted
 
 
+def planned_results(checked: Checked, withhold: Outcome | None) -> list[Result]:
+    """What a dry run says of each row of a batch."""
+    results = []
+    for row, bad, skipped in zip(checked.batch.frame[ROW], checked.bad(), checked.skipped, strict=True):
+        update = checked.updates.get(row)
+        if skipped or bad:
+            results.append(Result(row, Outcome.SKIPPED if skipped else Outcome.REJECTED))
+        elif update is None:
+            results.append(Result(row, withhold or Outcome.WOULD_CREATE))
+        else:
+            outcome = Outcome.WOULD_UPDATE if update.after else Outcome.UNCHANGED
+            results.append(Result(row, withhold or outcome, update.resource_id, changes=update.changes))
+    return results
+
+
 def _outgoing(checked: Checked, table: str, decided: Mapping[int, Result]) -> Iterable[Outgoing]:
     """The rows of a batch that are not decided yet, with their bodies."""
     fitted = checked.fitted
@@ -207,7 +259,9 @@ def _outgoing(checked: Checked, table: str, decided: Mapping[int, Result]) -> It
     bodies = body_maker(fitted.bound)(open_rows)
     for row, body, ids in zip(open_rows[ROW], bodies, named, strict=True):
         pairs = tuple((name, id_) for name, id_ in zip(parents, ids, strict=True) if id_ is not None)
-        yield Outgoing(RowKey(table, row), body.encode(), pairs)
+        update = checked.updates.get(row)
+        text = body.encode() if update is None else update.body
+        yield Outgoing(RowKey(table, row), text, pairs, update=update)
 
 
 def _as_delivered(key: RowKey, change: Change) -> Delivered:
@@ -232,4 +286,13 @@ def _result(checked: Checked, delivered: Delivered) -> Result:
         problems = (
             Problem(row, Severity.ERROR, delivered.code, delivered.field, column, cell, None, delivered.message),
         )
-    return Result(row, delivered.outcome, delivered.resource_id, delivered.attempts, delivered.http_status, problems)
+    update = checked.updates.get(row) if delivered.outcome is Outcome.UPDATED else None
+    return Result(
+        row,
+        delivered.outcome,
+        delivered.resource_id,
+        delivered.attempts,
+        delivered.http_status,
+        problems,
+        update.changes if update is not None else {},
+    )

@@ -4,8 +4,10 @@ It must never delete what the ledger does not have, and never asks: who calls ha
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from etl.api import Api
 from etl.crashpoints import reach
@@ -13,8 +15,8 @@ from etl.errors import EtlError, ExitCode, UnexpectedAnswerError, UsageError
 from etl.jobs import parents_table
 from etl.ledger import Change, JobRecord, Journal, Ledger, State
 from etl.report import Outcome
-from etl.resources import RESOURCES, TEST_CASES, TEST_SETS, Resource
-from etl.writer import version_of
+from etl.resources import RESOURCES, TEST_CASES, TEST_SETS, Contract, Resource
+from etl.writer import Likeness, Update, undone, update_of, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,12 @@ class Kept:
 
 @dataclass(slots=True)
 class Undone:
-    """What became of a rollback. `gone`: deleted before by somebody else."""
+    """What became of a rollback. `gone`: deleted before by somebody else; `restored`: what the job had changed."""
 
     job: str
     deleted: int = 0
     gone: int = 0
+    restored: int = 0
     kept: list[Kept] = field(default_factory=list)
     stopped: EtlError | None = None
 
@@ -49,6 +52,7 @@ class Undone:
             "job": self.job,
             "deleted": self.deleted,
             "gone": self.gone,
+            "restored": self.restored,
             "kept": [
                 {"resource": one.resource, "id": one.id, "file": one.file, "row": one.row, "reason": one.reason}
                 for one in self.kept
@@ -80,8 +84,15 @@ class Rollback:
 
     def counts(self) -> Mapping[str, int]:
         """How many of each resource the job created, in the order in which they are deleted."""
+        return self._count(State.CREATED)
+
+    def restored_counts(self) -> Mapping[str, int]:
+        """How many of each resource the job changed."""
+        return self._count(State.UPDATED)
+
+    def _count(self, state: State) -> Mapping[str, int]:
         found: dict[str, int] = dict.fromkeys(reversed(RESOURCES), 0)
-        for change in self._created():
+        for change in self._ledger.rows(self.record.facts.id, state):
             found[self._sources[change.key.table].resource.name] += 1
         return {name: count for name, count in found.items() if count}
 
@@ -92,7 +103,7 @@ class Rollback:
     async def run(self, observe: Callable[[Undone], None] = lambda _undone: None) -> Undone:
         """Delete, what refers before what it refers to. Raises JobHeldError where another process works on the job."""
         self._ledger.hold(self.record.facts.id, list(self._sources))
-        created = list(self._created())
+        created = [*self._rows(State.CREATED), *self._rows(State.UPDATED)]
         async with Journal(self._ledger, self.record.facts.id, self.stop) as journal:
             for resource in reversed(RESOURCES.values()):
                 rows = [one for one in created if self._sources[one.key.table].resource is resource]
@@ -100,13 +111,14 @@ class Rollback:
                 workers = [self._work(waiting, resource, journal, observe) for _ in range(self._concurrency)]
                 await asyncio.gather(*workers)
         counts = dict(self.record.counts or {})
-        undone = self.undone.deleted + self.undone.gone
+        undone = self.undone.deleted + self.undone.gone + self.undone.restored
         counts |= {Outcome.CREATED: len(self.undone.kept), State.UNDONE: counts.get(State.UNDONE, 0) + undone}
+        counts.pop(Outcome.UPDATED, None)
         self._ledger.close_job(self.record.facts.id, self.undone.exit_code, counts, self.record.report)
         return self.undone
 
-    def _created(self) -> Iterator[Change]:
-        return self._ledger.rows(self.record.facts.id, State.CREATED)
+    def _rows(self, state: State) -> Iterator[Change]:
+        return self._ledger.rows(self.record.facts.id, state)
 
     async def _work(
         self, rows: Iterator[Change], resource: Resource, journal: Journal, observe: Callable[[Undone], None]
@@ -115,7 +127,8 @@ class Rollback:
             if self.undone.stopped is not None:
                 return
             try:
-                reason = await self._delete(change, resource, journal)
+                undo = self._restore if change.state is State.UPDATED else self._delete
+                reason = await undo(change, resource, journal)
             except UnexpectedAnswerError as error:
                 reason = error.message
             except EtlError as error:
@@ -144,6 +157,25 @@ class Rollback:
         self.undone.deleted += found.status != 404
         return ""
 
+    async def _restore(self, change: Change, resource: Resource, journal: Journal) -> str:
+        """Put back what one was before the job changed it; why not, where it is kept."""
+        path = f"{resource.path}/{change.resource_id}"
+        found = await self._api.get(path)
+        item = found.body.get(resource.singular) if isinstance(found.body, dict) else None
+        if found.status == 404 or not isinstance(item, dict):
+            return "it is not there any more"
+        now = version_of(item)
+        if now is not None and now != change.version:
+            return f"it was changed since ({now})"
+        body = undone(Update(str(change.resource_id), json.loads(change.evidence or "{}")), resource)
+        likeness = Likeness(resource, Contract(self.record.facts.contract))
+        reach("before-restore")
+        await self._api.patch(path, body, lambda answer: _shows(answer, body, resource, likeness))
+        reach("restored")
+        await journal.record(Change(change.key, State.UNDONE, resource_id=change.resource_id, attempts=change.attempts))
+        self.undone.restored += 1
+        return ""
+
     async def _why_kept(self, change: Change, resource: Resource, item: Mapping[str, object]) -> str:
         now = version_of(item)
         before = change.version or item.get("create_time") or item.get("created_at")
@@ -154,6 +186,12 @@ class Rollback:
             async for _ in self._api.list(TEST_CASES, query):
                 return "there are test cases in it"
         return ""
+
+
+def _shows(answer: Any, body: bytes, resource: Resource, likeness: Likeness) -> bool:
+    """Whether a GET shows the values of a body."""
+    item = answer.get(resource.singular) if isinstance(answer, dict) else None
+    return isinstance(item, dict) and not update_of(body, item, resource, likeness).after
 
 
 def _sources_of(record: JobRecord) -> dict[str, _Source]:
@@ -173,4 +211,4 @@ def refuse_rollback(record: JobRecord, counts: Mapping[str, int]) -> None:
     if record.held_by is not None:
         raise UsageError(f"Job {record.facts.id} is running: {record.held_by}.", "Stop it first.")
     if not counts:
-        raise UsageError(f"Job {record.facts.id} has created nothing that is still there.", "")
+        raise UsageError(f"Job {record.facts.id} has created or changed nothing that is still there.", "")

@@ -9,8 +9,11 @@ import pytest
 from openpyxl import Workbook
 
 from etl.resources import Contract
-from tests.command import Said, etl
-from tests.sandbox_talk import Talk, talking
+from tests.command import etl
+from tests.sandbox_talk import talking
+from tests.sandboxed_command import run, started
+
+__all__ = ["started"]
 
 SHEETS: dict[str, list[list[object]]] = {
     "Runs": [
@@ -51,11 +54,6 @@ def write_workbook(path: Path, sheets: dict[str, list[list[object]]] = SHEETS) -
         for row in rows:
             sheet.append(row)
     book.save(path)
-
-
-async def run(folder: Path, talk: Talk, *arguments: object) -> Said:
-    target = ("--base-url", talk.sandbox.base_url, "--settle", "0.2")
-    return await asyncio.to_thread(etl, folder, *arguments, *target, COVAL_API_KEY=talk.sandbox.key)
 
 
 @pytest.mark.parametrize("contract", list(Contract))

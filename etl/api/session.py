@@ -16,7 +16,15 @@ from etl.api.pace import Pace
 from etl.api.policy import MAX_ATTEMPTS, Meaning, meaning_of
 from etl.api.retry_after import http_date
 from etl.api.transport import HttpTransport, Target, Transport
-from etl.errors import EtlError, KeyRefusedError, StoppedError, TlsError, UnexpectedAnswerError, UnreachableError
+from etl.errors import (
+    EtlError,
+    KeyRefusedError,
+    RefusedError,
+    StoppedError,
+    TlsError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from etl.resources import Resource
 
 UNUSABLE_ATTEMPTS = 3
@@ -237,4 +245,5 @@ def _error(outcome: Answer | NoAnswer, meaning: Meaning, what: str) -> EtlError:
         )
     if outcome.status < 300:
         return UnexpectedAnswerError(f"{what} was answered, but not with JSON.", "Is the base URL that of the API?")
-    return UnexpectedAnswerError(f"{what} was answered {outcome.status}: {refusal_of(outcome).message}")
+    refusal = refusal_of(outcome)
+    return RefusedError(f"{what} was answered {outcome.status}: {refusal.message}", outcome.status, refusal.field)

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from etl.cli.saying import visible
-from etl.importing import Progress
 from etl.resources.runs import ENDED
+from etl.settling import Progress
 
 PLAIN_EVERY_S = 10.0
 """How often a line is written where there is no terminal."""

@@ -14,18 +14,10 @@ import rich_click as click
 from rich.console import Console
 
 from etl.api import Api, Pace
-from etl.cli.options import (
-    Output,
-    TargetFlags,
-    concurrency_option,
-    contract_option,
-    output_options,
-    rate_option,
-    target_options,
-    yes_option,
-)
+from etl.cli.options import Output, TargetFlags, contract_option, output_options, target_options, yes_option
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import Screen
+from etl.cli.sending_options import concurrency_option, rate_option
 from etl.cli.signals import leaving_on_term, plain_interrupt
 from etl.cli.target import opened_target, workspace_of
 from etl.errors import UsageError

@@ -11,7 +11,6 @@ from etl.cli.options import (
     Opening,
     Output,
     Reading,
-    Sending,
     TargetFlags,
     checking_options,
     files_argument,
@@ -20,11 +19,11 @@ from etl.cli.options import (
     output_options,
     reading_options,
     report_option,
-    sending_options,
     target_options,
 )
 from etl.cli.running import ImportRun
 from etl.cli.screen import Screen
+from etl.cli.sending_options import Sending, sending_options
 from etl.cli.typed import flags_again, typed_settings
 from etl.jobs import ImportJob
 
@@ -76,6 +75,9 @@ def command(  # noqa: PLR0913  # one for each group of flags
         concurrency=sending.concurrency,
         rate_per_s=sending.rate_per_s,
         settle_s=sending.settle_s,
+        mode=sending.mode,
+        key=sending.key,
+        on_conflict=sending.on_conflict,
         again=sending.again,
         trust_mapping=sending.yes,
         watch=sending.watch,

@@ -14,7 +14,6 @@ from etl.cli import completing
 from etl.errors import UsageError
 from etl.formats import FORMATS
 from etl.resources import RESOURCE_NAMES, Contract
-from etl.resources.simulations import MAX_QUEUED
 
 if TYPE_CHECKING:  # the help of a command needs none of it
     from etl.profiles import Profile
@@ -119,38 +118,6 @@ class Again:
     api_key_file: str | None
     api_key: str | None
     ledger: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """How rows are sent, and when sending stops."""
-
-    create_missing: bool
-    dry_run: bool
-    concurrency: int
-    rate_per_s: float | None
-    settle_s: float | None
-    max_errors: str | None
-    all_or_nothing: bool
-    again: bool
-    watch: bool
-    max_queued: int
-    yes: bool
-
-    def most_errors(self) -> tuple[int | None, float | None]:
-        """`--max-errors` as `errors_allowed` says it."""
-        return errors_allowed(self.max_errors)
-
-
-def errors_allowed(text: str | None) -> tuple[int | None, float | None]:
-    """`20` as 20 rows, `5%` as a share of 0.05. Raises UsageError for anything else."""
-    if text is None:
-        return None, None
-    number = text.removesuffix("%")
-    share = text.endswith("%")
-    if number.isascii() and number.isdigit() and (not share or int(number) <= 100):
-        return (None, int(number) / 100) if share else (int(number), None)
-    raise UsageError(f"--max-errors {text!r} is no number and no share.", "Write 20, or 5%.")
 
 
 def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -358,51 +325,6 @@ again_options = gathered(
     api_key_option,
     ledger_option,
 )
-concurrency_option = click.option(
-    "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight (16)."
-)
-rate_option = click.option(
-    "--rate",
-    "rate_per_s",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="N",
-    help="The most requests a second.",
-)
-settle_option = click.option(
-    "--settle",
-    "settle_s",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="After so long a request has taken effect or never will, and a list shows what exists (60).",
-)
-
-watch_option = click.option("--watch", is_flag=True, help="Follow the launched runs to their end.")
-_MAX_QUEUED = "Launch no run that would bring more simulations of this job into the queue; wait"
-
-
-def max_queued_option(default: int | None) -> Callable[[Command], Command]:
-    """`--max-queued`; None: as before."""
-    usual = "as before" if default is None else f"{default:,}"
-    words = f"{_MAX_QUEUED} ({usual})."
-    return click.option("--max-queued", type=click.IntRange(min=1), default=default, metavar="N", help=words)
-
-
-sending_options = gathered(
-    "sending",
-    Sending,
-    click.option("--create-missing", is_flag=True, help="Create the test set that --test-set names, if there is none."),
-    click.option("--dry-run", is_flag=True, help="Say what would be done; send nothing."),
-    concurrency_option,
-    rate_option,
-    settle_option,
-    click.option("--max-errors", metavar="N|P%", help="Stop sending after so many bad rows, or such a share of them."),
-    click.option("--all-or-nothing", is_flag=True, help="One bad row, and nothing is sent."),
-    click.option("--again", is_flag=True, help="Send again what an earlier import of the same rows has created."),
-    watch_option,
-    max_queued_option(MAX_QUEUED),
-    yes_option,
-)
-
 near_duplicates_option = click.option(
     "--near-duplicates", is_flag=True, help="Warn of test cases whose input is nearly that of an earlier one."
 )

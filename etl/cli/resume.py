@@ -14,22 +14,17 @@ from etl.cli.options import (
     Output,
     Reading,
     again_options,
-    errors_allowed,
-    max_queued_option,
     new_key_option,
     output_options,
-    rate_option,
     report_option,
-    settle_option,
-    watch_option,
     yes_option,
 )
 from etl.cli.running import ImportRun, opened_ledger
 from etl.cli.screen import Screen
+from etl.cli.sending_options import errors_allowed, max_queued_option, rate_option, settle_option, watch_option
 from etl.cli.typed import Typed, typed_before
 from etl.errors import UsageError
-from etl.importing import Resumption
-from etl.jobs import is_unfinished
+from etl.jobs import Resumption, is_unfinished
 from etl.ledger import JobRecord, Ledger
 from etl.writer import InDoubt
 

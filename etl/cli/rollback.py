@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 
 import rich_click as click
@@ -84,16 +85,23 @@ async def _run(
     ):
         refuse_other_key(record.facts, target.key_fingerprint(), new_key=new_key)
         rollback = Rollback(record, ledger, api, concurrency)
-        counts = rollback.counts()
-        refuse_rollback(record, counts)
-        what = ", ".join(_counted(count, name) for name, count in counts.items())
-        screen.say(f"Job {record.facts.id} created {what} at {record.facts.base_url}.")
+        made, changed = rollback.counts(), rollback.restored_counts()
+        refuse_rollback(record, {**made, **changed})
+        did = [f"{verb} {_listed(counts)}" for verb, counts in (("created", made), ("changed", changed)) if counts]
+        screen.say(f"Job {record.facts.id} {' and '.join(did)} at {record.facts.base_url}.")
         if dry_run:
             return None
         if not (yes or flags.use_sandbox):
-            _ask(f"Delete {what}?")
+            todo = [f"delete {_listed(made)}"] if made else []
+            todo += [f"put {_listed(changed)} back"] if changed else []
+            question = " and ".join(todo)
+            _ask(f"{question[0].upper()}{question[1:]}?")
         with stopping_on_signals(rollback, f"Carry on with: coval-etl rollback {record.facts.id}"):
             return await rollback.run()
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(_counted(count, name) for name, count in counts.items())
 
 
 def _counted(count: int, resource: str) -> str:
@@ -104,7 +112,7 @@ def _counted(count: int, resource: str) -> str:
 def _ask(question: str) -> None:
     """Raises UsageError where the answer is no, or nobody is there to give one."""
     if not sys.stdin.isatty() or not click.confirm(question, err=True):
-        raise UsageError("Nothing was deleted.", "Confirm with --yes.")
+        raise UsageError("Nothing was undone.", "Confirm with --yes.")
 
 
 def _say(undone: Undone, output: Output) -> None:
@@ -113,6 +121,8 @@ def _say(undone: Undone, output: Output) -> None:
         return
     screen = Screen(output)
     screen.say(f"{undone.deleted:>9,} deleted")
+    if undone.restored:
+        screen.say(f"{undone.restored:>9,} put back")
     if undone.gone:
         screen.say(f"{undone.gone:>9,} were gone already")
     if undone.kept:

@@ -21,14 +21,15 @@ from etl.cli.screen import Screen
 from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
 from etl.cli.target import ledger_at, opened_target, state_folder
 from etl.errors import EtlError
-from etl.importing import Importer, Progress, Resumption
+from etl.importing import Importer
 from etl.inputs import open_inputs
-from etl.jobs import ImportJob, is_unfinished
+from etl.jobs import ImportJob, Resumption, is_unfinished
 from etl.ledger import Ledger, open_ledger
 from etl.mapping import Guess
 from etl.readers import KeptCopy
 from etl.report import Summary
 from etl.resources import Contract
+from etl.settling import Progress
 
 LOOK_EVERY_S = 0.5
 """How often the progress line is refreshed when no row is settled."""
@@ -77,7 +78,7 @@ class ImportRun:
                 if self.dry_run:
                     return await importer.plan(form, fitted, self.folder), None
                 with closing(opened_ledger(self.flags.ledger)) as ledger:
-                    plan = await importer.ask(form, fitted, ledger)
+                    plan = await importer.review(form, fitted, ledger)
                     if plan.runs:
                         self.screen.say(f"Launching {plan}.")
                     hint = f"Carry on with: coval-etl resume {importer.id}"

@@ -23,7 +23,7 @@ from etl.readers import Skipped
 from etl.report import Example, ProblemGroup, Summary
 
 if TYPE_CHECKING:  # what validates a file needs neither the network nor a ledger
-    from etl.importing import Progress
+    from etl.settling import Progress
 
 GROUPS_SHOWN = 12
 """How many groups of problems are shown; the report has them all."""

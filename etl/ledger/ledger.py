@@ -15,12 +15,14 @@ class State(StrEnum):
     SENDING = "sending"
     """The intent is on disk; the request may or may not have had an effect."""
     CREATED = "created"
+    UPDATED = "updated"
+    """Something that was there was changed; the evidence is what it was before, as JSON."""
     FAILED = "failed"
     PENDING = "pending"
     """Proved not sent, or never begun: it may be sent."""
     IN_DOUBT = "in_doubt"
     UNDONE = "undone"
-    """Created, and deleted again by a rollback."""
+    """Created and deleted again by a rollback, or updated and put back."""
 
 
 class RowKey(NamedTuple):

@@ -3,7 +3,7 @@
 Must never know where rows come from or where bodies go.
 """
 
-from etl.mapping.cells.names import spelled
+from etl.mapping.cells.names import CLEAR, NULL, spelled
 from etl.mapping.detection.columns import Use
 from etl.mapping.detection.guessing import FITS, SURE, Guess, guess
 from etl.mapping.detection.writing import write_mapping
@@ -23,7 +23,9 @@ from etl.mapping.rows.unmapping import unmap
 from etl.mapping.trying import Fate, Trial, fates, try_mapping
 
 __all__ = [
+    "CLEAR",
     "FITS",
+    "NULL",
     "SURE",
     "Bound",
     "Fate",

@@ -1,7 +1,9 @@
 """The words for what became of a row. This file must never know why."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from etl.problems import Problem
 
@@ -54,7 +56,10 @@ TO_LOOK_AT = TO_MEND | {Outcome.IN_DOUBT}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one row. `problems` are those found while sending; what the checks found rides in the batch."""
+    """What became of one row. `problems` are those found while sending; what the checks found rides in the batch.
+
+    `changes`: of each field that was changed, or would be, the value before and the JSON text after.
+    """
 
     row: int
     outcome: Outcome
@@ -62,3 +67,4 @@ class Result:
     attempts: int = 0
     http_status: int | None = None
     problems: tuple[Problem, ...] = ()
+    changes: Mapping[str, tuple[Any, str]] = field(default_factory=dict)

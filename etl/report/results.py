@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from etl.batch import RECORD, ROW, Batch, Origin
 from etl.errors import EtlError
 from etl.problems import Problem
+from etl.quoting import show_value
 from etl.report.folder import RESULTS, ReportFolder
 from etl.report.outcome import Result
 from etl.resources import RUNS
@@ -98,7 +99,8 @@ def _lines(
         told = json_text([_issue(problem) for problem in found]) if found else "[]"
         yield (
             f'{place}{result.row},{_rows(members.get(result.row))}"status":"{result.outcome}",{kind}{_text_or_null(result.resource_id)},'
-            f'"attempts":{result.attempts},"http_status":{result.http_status or "null"},"issues":{told}}}'
+            f'"attempts":{result.attempts},"http_status":{result.http_status or "null"},'
+            f'{_changes(result)}"issues":{told}}}'
         )
 
 
@@ -122,6 +124,17 @@ def members_of(batch: Batch) -> dict[int, list[int]]:
 
 def _rows(members: Sequence[int] | None) -> str:
     return "" if members is None or len(members) == 1 else f'"rows":{json_text(list(members))},'
+
+
+def _changes(result: Result) -> str:
+    """`"changes":{"prompt":["before","after"]},`, each value as a problem would show it."""
+    if not result.changes:
+        return ""
+    shown = {
+        name: [show_value(name, before), show_value(name, json.loads(after))]
+        for name, (before, after) in result.changes.items()
+    }
+    return f'"changes":{json_text(shown)},'
 
 
 def _text_or_null(text: str | None) -> str:

@@ -241,4 +241,5 @@ AGENTS = Resource(
         Reference("test_set_ids", "test-sets"),
         Reference("metadata.persona_id", "personas"),
     ),
+    cleared_by_null=frozenset({"phone_number", "endpoint", "prompt", "language"}),  # its create page: `string | null`
 )

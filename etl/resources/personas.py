@@ -102,4 +102,11 @@ PERSONAS = Resource(
     unique=(Unique("name"),),
     create={Contract.V2025_10: CreatePersona, Contract.V2026_10: CreatePersona2026},
     update={Contract.V2025_10: UpdatePersona, Contract.V2026_10: UpdatePersona2026},
+    cleared_by_null=frozenset(  # vendor's client 0.9.7
+        {
+            *("persona_prompt", "background_sound", "background_sound_volume", "voice_volume", "voice_speed"),
+            *("wait_seconds", "conversation_initiation", "multi_language_stt", "hold_music_timeout_seconds"),
+            *("silent_mode", "custom_persona_data", "initialization_parameters"),
+        }
+    ),
 )

@@ -116,6 +116,8 @@ class Resource:
     """True where every row is put before the pydantic model as well (few rows, many conditions). False: the model sees
     only rows whose cells hold JSON objects or that a condition names, so that a million rows cost a second."""
     updatable: bool = True
+    cleared_by_null: frozenset[str] = frozenset()
+    """Fields of which a null in a PATCH is a value; elsewhere it means "no change"."""
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def is_id(self, text: str) -> bool:
@@ -125,6 +127,10 @@ class Resource:
     def fields(self, contract: Contract) -> Mapping[str, FieldSpec]:
         """Every field of a create body by its dotted path, parents before children."""
         return _flatten(self.create[contract], "")
+
+    def changeable(self, contract: Contract) -> Mapping[str, FieldSpec]:
+        """Every field of an update body by its dotted path, parents before children."""
+        return _flatten(self.update[contract], "")
 
 
 @cache

@@ -126,4 +126,5 @@ RUN_TEMPLATES = Resource(
         Reference("test_case_ids", "test-cases"),
         Reference("metric_ids", "metrics"),
     ),
+    cleared_by_null=frozenset({"sub_sample_seed"}),  # its update page
 )

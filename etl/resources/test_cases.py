@@ -136,4 +136,6 @@ TEST_CASES = Resource(
     update={Contract.V2025_10: UpdateTestCase, Contract.V2026_10: UpdateTestCase2026},
     references=(Reference("test_set_id", "test-sets", named=True),),
     model_decides=False,
+    # Its create page calls them `string | null`.
+    cleared_by_null=frozenset({"expected_behaviors", "expected_output_str", "description", "user_notes"}),
 )

@@ -135,8 +135,7 @@ class Operations:
         create = resource.create[self._contract]
         given = _known(_json_object(call.body), create.model_fields)
         self._validate(resource.update[self._contract], resource, given)
-        cleared = shapes.CLEARED_BY_NULL.get(resource.name, frozenset())
-        given = {name: value for name, value in given.items() if value is not None or name in cleared}
+        given = {name: value for name, value in given.items() if value is not None or name in resource.cleared_by_null}
         with self._store.transaction():
             old = self._find(resource, call, id_)
             self._check_references(resource, call, given)

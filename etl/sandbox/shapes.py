@@ -19,21 +19,6 @@ _AUTHOR = "sandbox"
 _PLURALS = {"agent_id": "agent_ids", "persona_id": "persona_ids", "test_set_id": "test_set_ids"}
 """The references of a run template: 2025-10 has one each, 2026-10 lists."""
 
-CLEARED_BY_NULL: Mapping[str, frozenset[str]] = {
-    "agents": frozenset({"phone_number", "endpoint", "prompt", "language"}),
-    "test-cases": frozenset({"expected_behaviors", "expected_output_str", "description", "user_notes"}),
-    "personas": frozenset(
-        {
-            *("persona_prompt", "background_sound", "background_sound_volume", "voice_volume", "voice_speed"),
-            *("wait_seconds", "conversation_initiation", "multi_language_stt", "hold_music_timeout_seconds"),
-            *("silent_mode", "custom_persona_data", "initialization_parameters"),
-        }
-    ),
-    "run-templates": frozenset({"sub_sample_seed"}),
-}
-"""Where a null in a PATCH is a value; elsewhere it means "no change". Run templates: their page; personas and test
-sets: vendor's client 0.9.7; agents and test cases: the fields that their create pages call `string | null`."""
-
 _TRACES = ("created_at", "created_by", "updated_at", "updated_by")
 
 _SHAPES: Mapping[str, tuple[str, str]] = {

@@ -4,8 +4,8 @@ Columns find, the model explains: rules made from the resource's fields run over
 cannot judge are put before the resource's pydantic model. Must never know how a field was filled, nor send anything.
 """
 
-from etl.validators.check import MakeBodies, check
+from etl.validators.check import MakeBodies, check, check_wholes
 from etl.validators.nearness import Nearness
 from etl.validators.repeats import Repeats
 
-__all__ = ["MakeBodies", "Nearness", "Repeats", "check"]
+__all__ = ["MakeBodies", "Nearness", "Repeats", "check", "check_wholes"]

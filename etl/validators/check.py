@@ -20,7 +20,7 @@ from etl.validators.doubts import doubt_body, doubt_spoken_keys, doubt_transcrip
 from etl.validators.rules import find_broken, make_rules
 from etl.validators.sentences import Finding, put_in_words
 from etl.validators.stand_ins import find_stand_ins
-from etl.validators.verdicts import judge_rows
+from etl.validators.verdicts import judge_changes, judge_rows
 
 MakeBodies = Callable[[pl.DataFrame], pl.Series]
 """Mapped rows to request bodies: one JSON text (String) a row."""
@@ -37,6 +37,7 @@ def check(  # noqa: PLR0913  # the last three are switches
     strict: bool = False,
     assume_test_set: bool = False,
     unresolved: frozenset[str] = frozenset(),
+    changing: bool = False,
 ) -> Batch:
     """The same rows with every problem of the resource's model added: none with severity error, and the API takes it.
 
@@ -44,14 +45,16 @@ def check(  # noqa: PLR0913  # the last three are switches
     that fill each (the first names a problem's column). A field that already has an error in a row gets no second one.
     `strict` makes errors of all warnings, also of those found earlier. `assume_test_set` lets `test_set_id` be absent.
     `unresolved` fields hold names where the API takes ids: whether they are any good is seen when they are looked up.
+    `changing`: the rows change what is there, so that nothing is required, and the model is that of a PATCH.
     """
-    known = resource.fields(contract)
+    known = resource.changeable(contract) if changing else resource.fields(contract)
     waived = frozenset({"test_set_id"} if assume_test_set else ())
     required = {path: known[path] for path in known if known[path].required and "." not in path and path not in waived}
     rules = make_rules(fields, required, batch.frame.columns)
     judged = batch.frame.filter(_needs_the_model(batch.frame, resource, known))
     bodies = make_bodies(judged) if judged.height else pl.Series(dtype=pl.String)
-    verdicts = judge_rows(judged, bodies, resource.create[contract], known, fields)
+    model = (resource.update if changing else resource.create)[contract]
+    verdicts = judge_rows(judged, bodies, model, known, fields)
 
     found = _Problems(batch, columns, resource.singular.replace("_", " "))
     findings = chain(find_broken(batch.frame, rules), verdicts)
@@ -63,6 +66,23 @@ def check(  # noqa: PLR0913  # the last three are switches
         found.add(Severity.WARNING, _doubts(judged, bodies))
     checked = batch.with_problems(found.frame())
     return _without_warnings(checked) if strict else checked
+
+
+def check_wholes(
+    batch: Batch,
+    resource: Resource,
+    contract: Contract,
+    columns: Mapping[str, tuple[str, ...]],
+    wholes: Iterable[tuple[int, str, str]],
+) -> Batch:
+    """The same rows with what would be wrong with the whole of a resource once a row has changed it, and is not now.
+
+    `wholes`: row, and the resource before and after as create bodies (JSON).
+    """
+    found = _Problems(batch, columns, resource.singular.replace("_", " "))
+    broken = judge_changes(wholes, resource.create[contract], resource.fields(contract))
+    found.add(Severity.ERROR, broken)
+    return batch.with_problems(found.frame())
 
 
 _SCRIPT = pl.col("input_type") == "SCRIPT"

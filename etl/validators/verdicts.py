@@ -4,7 +4,7 @@ Must never know the columns of the file, nor change a body that is sent.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -48,6 +48,20 @@ def judge_rows(
             yield from ((row, finding) for finding in broken)
         elif errors:
             yield from ((row, finding) for finding in _explain(model, body, errors, fields))
+
+
+def judge_changes(
+    wholes: Iterable[tuple[int, str, str]], model: type[BaseModel], fields: Mapping[str, FieldSpec]
+) -> Iterator[tuple[int, Finding]]:
+    """Row numbers with what the model says about bodies as they would be, and does not say about them as they are.
+
+    `wholes`: row, body before, body after (JSON text).
+    """
+    for row, before, after in wholes:
+        errors = _errors(model, after)
+        known = {(error["type"], error["loc"]) for error in _errors(model, before)} if errors else set()
+        new = [error for error in errors if (error["type"], error["loc"]) not in known]
+        yield from ((row, finding) for finding in translate(new, fields))
 
 
 def _errors(model: type[BaseModel], body: str | bytes) -> list[ErrorDetails]:

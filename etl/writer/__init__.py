@@ -5,9 +5,24 @@ no effect.
 """
 
 from etl.writer.delivery import SETTLE_S, Delivery
-from etl.writer.likeness import version_of
-from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic
+from etl.writer.differing import undone, update_of
+from etl.writer.likeness import Likeness, version_of
+from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic, Update
 from etl.writer.tracing import trace
 from etl.writer.watch import Watch
 
-__all__ = ["SETTLE_S", "Delivered", "Delivery", "InDoubt", "Outgoing", "Traffic", "Watch", "trace", "version_of"]
+__all__ = [
+    "SETTLE_S",
+    "Delivered",
+    "Delivery",
+    "InDoubt",
+    "Likeness",
+    "Outgoing",
+    "Traffic",
+    "Update",
+    "Watch",
+    "trace",
+    "undone",
+    "update_of",
+    "version_of",
+]

@@ -7,7 +7,7 @@ It must never know files or columns. A job that has to stop does not raise here:
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from etl.api import Api
 from etl.crashpoints import reach
@@ -18,7 +18,7 @@ from etl.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from etl.ledger import Change, Journal, RowKey, State
+from etl.ledger import Change, Journal, State
 from etl.problems import Code
 from etl.report import Outcome
 from etl.resources import Contract, Resource
@@ -27,6 +27,8 @@ from etl.writer.reconciling import Doubt, Finding, Reconciler, Verdict
 from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic
 from etl.writer.scopes import Scope, Scopes, scope_of
 from etl.writer.sending import Sender, change_of
+from etl.writer.telling import Told
+from etl.writer.updating import Updater
 from etl.writer.watch import Watch
 
 SETTLE_S = 60.0
@@ -43,30 +45,6 @@ FORBIDDEN = 403
 """A single one is the row's fault, three running are the key's: which it is shows later."""
 
 _Promise = asyncio.Future[Delivered]
-
-
-@dataclass(slots=True)
-class _Told:
-    """Who was told what: a row in doubt is told in its turn, and once more when it is known."""
-
-    receive: Callable[[Delivered], None]
-    waiting: set[RowKey] = field(default_factory=set)
-    early: dict[RowKey, Delivered] = field(default_factory=dict)
-
-    def in_turn(self, delivered: Delivered) -> None:
-        if delivered.open:
-            known = self.early.pop(delivered.key, None)
-            if known is None:
-                self.waiting.add(delivered.key)
-            delivered = known or delivered
-        self.receive(delivered)
-
-    def known(self, delivered: Delivered) -> None:
-        if delivered.key in self.waiting:
-            self.waiting.remove(delivered.key)
-            self.receive(delivered)
-        else:
-            self.early[delivered.key] = delivered
 
 
 class Delivery:
@@ -102,13 +80,14 @@ class Delivery:
         self._reconciler = Reconciler(api, self._scopes, resource, contract, settle_s, self._clock)
         self._sender = Sender(api, journal, resource, pace, self._watch)
         self._sender.on_stop = self._on_stop
+        self._updater = Updater(api, resource, contract, self.traffic, self._sender.note, self.stop)
         self._paused = False
         self._tasks = asyncio.TaskGroup()
         self._news = asyncio.Event()
         self._all_sent = False
         self._again: set[asyncio.Task[None]] = set()
         self._forbidden: list[Delivered] = []
-        self._told = _Told(lambda _delivered: None)
+        self._told = Told(lambda _delivered: None)
 
     @property
     def stopped(self) -> EtlError | None:
@@ -149,7 +128,7 @@ class Delivery:
         A row in doubt is told then, as `open`, and once more as soon as it is known. Raises what `rows` and `receive`
         raise.
         """
-        told = self._told = _Told(receive)
+        told = self._told = Told(receive)
         promises: asyncio.Queue[_Promise | None] = asyncio.Queue(WINDOW_ROWS)
         work: asyncio.Queue[tuple[Outgoing, _Promise] | None] = asyncio.Queue(self._concurrency)
         self._journal.on_failure = self.stop
@@ -189,7 +168,9 @@ class Delivery:
     async def _work(self, work: asyncio.Queue[tuple[Outgoing, _Promise] | None]) -> None:
         while (taken := await work.get()) is not None:
             row, promise = taken
-            if row.doubt is not None:
+            if row.update is not None:
+                promise.set_result(await self._updater.update(row, row.update))
+            elif row.doubt is not None:
                 promise.set_result(self._begin_doubting(self._doubt_before(row, row.doubt)))
             else:
                 promise.set_result(await self._send(row))
@@ -261,7 +242,7 @@ class Delivery:
         self._news.set()
         return replace(_left(doubt, ""), open=True)
 
-    async def _look_for_doubts(self, told: _Told) -> None:
+    async def _look_for_doubts(self, told: Told) -> None:
         """While there are doubts, or may be: wait until looking can tell something, and look."""
         failing_since_s: float | None = None
         while self.stopped is None:
@@ -298,7 +279,7 @@ class Delivery:
             return False
         return not self._reconciler.has_all(await self._journal.in_doubt())
 
-    async def _look(self, told: _Told) -> None:
+    async def _look(self, told: Told) -> None:
         """One look at everything in doubt, while nothing new is sent. None once the job has stopped."""
         if self.stopped is not None:
             return
@@ -329,7 +310,7 @@ class Delivery:
             self._watch.begin_anew()
             self._pace.resume_all()
 
-    async def _claim(self, found: Sequence[Verdict], told: _Told) -> None:
+    async def _claim(self, found: Sequence[Verdict], told: Told) -> None:
         """Rows that were found are created: all claims of a look in one change of the ledger, or none."""
         changes, created = [], []
         for verdict in found:
@@ -345,7 +326,7 @@ class Delivery:
         for one in created:
             told.known(one)
 
-    async def _leave_to_a_person(self, verdict: Verdict, told: _Told) -> None:
+    async def _leave_to_a_person(self, verdict: Verdict, told: Told) -> None:
         """It cannot be known; a person may have decided already."""
         doubt = verdict.doubt
         if self._decision is InDoubt.RESEND and doubt.first_s is None:
@@ -357,7 +338,7 @@ class Delivery:
         await self._journal.record(change_of(left))
         told.known(left)
 
-    async def _release(self, doubt: Doubt, told: _Told) -> None:
+    async def _release(self, doubt: Doubt, told: Told) -> None:
         """Proved absent: it may be sent again, or ends as it must."""
         reach("proved-absent")
         if doubt.instead is not None:
@@ -369,7 +350,7 @@ class Delivery:
         self._again.add(task)
         task.add_done_callback(self._over)
 
-    async def _send_again(self, doubt: Doubt, told: _Told) -> None:
+    async def _send_again(self, doubt: Doubt, told: Told) -> None:
         if not self._sender.pays_for_repeat():
             told.known(Delivered(doubt.row.key, Outcome.PENDING, attempts=doubt.attempts))
             return

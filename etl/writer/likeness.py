@@ -67,7 +67,11 @@ class Likeness:
         return self.learned and not self._unseen.intersection(essential)
 
     def fields(self, body: Mapping[str, Any]) -> Fields:
-        """The canonical content of a request body or of an item."""
+        """The canonical content of a request body or of an item: with what the API takes for what is absent."""
+        return {**{name: _text(value) for name, value in self._defaults.items()}, **self.given(body)}
+
+    def given(self, body: Mapping[str, Any]) -> Fields:
+        """The canonical content of some fields of a body, or of an item."""
         known = dict(body)
         if self._resource.name == "test-cases":
             _join_expected(known)
@@ -75,8 +79,7 @@ class Likeness:
         elif self._resource.name == "run-templates":
             for one, many in _MANY.items():
                 _join_one(known, one, many)
-        filled = {**self._defaults, **{name: value for name, value in known.items() if value not in _EMPTY}}
-        return {name: _text(value) for name, value in filled.items()}
+        return {name: _text(value) for name, value in known.items() if value not in _EMPTY}
 
     def learn(self, sent: Mapping[str, Any], item: Mapping[str, Any]) -> None:
         """A row that is known to have become this item shows what comes back, and what the API adds by itself."""

@@ -1,9 +1,12 @@
 """What goes into the writer and what comes out of it, a value each. It must never know how either is done."""
 
 import hashlib
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from etl.ledger import Change, RowKey
 from etl.problems import Code
@@ -11,8 +14,30 @@ from etl.report import Outcome
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """What a row changes of something that is there, and nothing else: `after` holds the new values of the fields that
+    differ, as the JSON text that is sent, `before` those that they have now (absent: null). Empty: nothing differs.
+    """
+
+    resource_id: str
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> dict[str, tuple[Any, str]]:
+        """Of each field the value before, and the JSON text after."""
+        return {name: (self.before[name], text) for name, text in self.after.items()}
+
+    @property
+    def body(self) -> bytes:
+        """The body of the PATCH."""
+        members = (f"{json.dumps(name)}:{text}" for name, text in self.after.items())
+        return f"{{{','.join(members)}}}".encode("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A row to create.
+    """A row to create, or what it changes (`update`).
 
     `parents`: the (field, id) pairs that name resources it needs (a test set, an agent). `doubt`: what the ledger has
     of it, where an earlier run of the same job left it in doubt; it is then looked for, not sent.
@@ -22,6 +47,7 @@ class Outgoing:
     body: bytes
     parents: tuple[tuple[str, str], ...] = ()
     doubt: Change | None = None
+    update: Update | None = None
 
     @property
     def body_sha256(self) -> bytes:

@@ -34,7 +34,12 @@ from etl.writer.rows import Delivered, Outgoing, Traffic
 from etl.writer.watch import DOUBTFUL, Watch
 
 _REFUSALS = frozenset({Meaning.REFUSED, Meaning.FORBIDDEN, Meaning.CONFLICT, Meaning.MISPLACED})
-_STATES = {Outcome.CREATED: State.CREATED, Outcome.FAILED: State.FAILED, Outcome.PENDING: State.PENDING}
+_STATES = {
+    Outcome.CREATED: State.CREATED,
+    Outcome.UPDATED: State.UPDATED,
+    Outcome.FAILED: State.FAILED,
+    Outcome.PENDING: State.PENDING,
+}
 
 
 class Sender:

@@ -34,6 +34,12 @@ def fold(name: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKC", bare).casefold() if letter.isalnum())
 
 
+CLEAR = "<clear>"
+"""The word in a cell that empties a field of something that is there."""
+NULL = "<null>"
+"""The word in a cell that sets a field to null."""
+
+
 def likeness(one: str, other: str) -> float:
     """How surely two folded names are one with a typing error: 0, or 87 to 100. Another number is another name."""
     if abs(len(one) - len(other)) > _MOST_SLIPS:  # most pairs: a wide table has millions

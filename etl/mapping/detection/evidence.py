@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from etl.mapping.cells.names import fold, likeness
+from etl.mapping.cells.names import CLEAR, NULL, fold, likeness
 from etl.mapping.language.spec import Rule
 from etl.resources import FieldSpec, Kind
 
@@ -183,3 +183,8 @@ def _shown(words: str, values: Sequence[str]) -> str:
 def values_by_column(sample: Mapping[str, Sequence[str | None]]) -> dict[str, list[str]]:
     """The values of each column that are not blank."""
     return {column: [cell for cell in cells if cell and cell.strip()] for column, cells in sample.items()}
+
+
+def telling(values: Sequence[str]) -> list[str]:
+    """Those that say what a column holds; not those that say what becomes of a field."""
+    return [value for value in values if value.strip() not in {CLEAR, NULL}]

@@ -12,7 +12,7 @@ from etl.batch import ERROR_COLUMN, Origin
 from etl.mapping.cells.names import fold
 from etl.mapping.cells.ways import parse_name, reach_all
 from etl.mapping.detection.columns import Use, settle, uses_of
-from etl.mapping.detection.evidence import values_by_column
+from etl.mapping.detection.evidence import telling, values_by_column
 from etl.mapping.detection.perhaps import perhaps, who_speaks
 from etl.mapping.language.presets import presets
 from etl.mapping.language.spec import Mapping
@@ -86,6 +86,8 @@ def guess(
     resource: str | None = None,
     candidates: Iterable[Mapping] | None = None,
     given: Collection[str] = (),
+    *,
+    changing: bool = False,
 ) -> list[Guess]:
     """How well mappings fit a table, best first; equal scores are equally good.
 
@@ -93,13 +95,17 @@ def guess(
     name and nothing else fills the field. `resource` leaves only mappings for it, and lets a table of common names
     alone (`Name`, `Description`) fit. `candidates` are mappings that somebody chose: they need not be particular about
     format and header, and no value speaks against their names. Without them, all ready-made ones are considered.
-    `given` are the fields that have a value without a column.
+    `given` are the fields that have a value without a column. `changing`: rows may change what is there, so that
+    nothing is required; the mappings of the guesses say so.
     """
     table = _Table.of(origin, sample)
     chosen = None if candidates is None else list(candidates)
+    known = presets() if chosen is None else chosen
+    if changing:
+        known = [mapping.asking_nothing(defaults=True) for mapping in known]
     found = [
         _judge(mapping, table, given, told=resource is not None or chosen is not None, chosen=chosen is not None)
-        for mapping in (presets() if chosen is None else chosen)
+        for mapping in known
         if resource is None or mapping.resource == resource
     ]
     return sorted(found, key=lambda one: (-one.score, one.mapping.name))
@@ -123,6 +129,7 @@ class _Table:
         known = [column for column in columns if column in sample.columns and sample.height]
         values = values_by_column({column: sample[column].cast(pl.String).to_list() for column in known})
         empty = [column for column in known if not values[column]]
+        values = {column: telling(cells) for column, cells in values.items()}
         said = ""
         if ERROR_COLUMN in sample.columns:
             said = " ".join(sample[ERROR_COLUMN].cast(pl.String).drop_nulls())

@@ -121,6 +121,12 @@ class Rule(Part):
         """Whether the file says `key` for this field."""
         return (f"{key}_" if key in {"from", "map"} else key) in self.model_fields_set
 
+    def asking_nothing(self, *, defaults: bool) -> "Rule":
+        """The same rule for rows that change what there is: nothing is required. `defaults` are kept, or left out."""
+        gone = {"required"} if defaults else {"required", "default"}
+        kept = {name: getattr(self, name) for name in self.model_fields_set - gone}
+        return Rule.model_construct(_fields_set=self.model_fields_set - gone, **kept)
+
     @property
     def takes_columns(self) -> bool:
         """Whether the value comes from columns by name."""
@@ -182,6 +188,11 @@ class Mapping(Part):
 
     _file: str = PrivateAttr(default="")
     _places: Places = PrivateAttr(default=Places(dict))
+
+    def asking_nothing(self, *, defaults: bool) -> "Mapping":
+        """The same mapping for rows that change what there is; see `Rule.asking_nothing`."""
+        rules = {path: rule.asking_nothing(defaults=defaults) for path, rule in self.fields.items()}
+        return self.model_copy(update={"fields": rules})
 
     def at(self, *loc: str | int) -> str:
         """`FILE:LINE:COLUMN` of a key, for a message."""
