@@ -10,7 +10,7 @@ from etl.api.pace import Pace, Place, Waiting
 from etl.api.policy import MAX_ATTEMPTS, Meaning, meaning_of, stored_id
 from etl.api.reaching import Hop, hops_to
 from etl.api.retry_after import asked_wait_s, http_date
-from etl.api.session import Api, Page
+from etl.api.session import Api, Page, Tell
 from etl.api.transport import HttpTransport, Target, Transport, normalise_base_url
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Refusal",
     "Repeat",
     "Target",
+    "Tell",
     "Transport",
     "Waiting",
     "asked_wait_s",

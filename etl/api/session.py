@@ -30,6 +30,7 @@ from etl.resources import Resource
 UNUSABLE_ATTEMPTS = 3
 """How often a 2xx without JSON is asked for: it is rarely a matter of time."""
 MAX_PAGES = 1_000_000
+Tell = Callable[[str, str, Answer | NoAnswer], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,19 @@ class Api:
     """An open session. Use it as an async context manager."""
 
     def __init__(
-        self, target: Target, connections: int = 16, *, transport: Transport | None = None, pace: Pace | None = None
+        self,
+        target: Target,
+        connections: int = 16,
+        *,
+        transport: Transport | None = None,
+        pace: Pace | None = None,
+        tell: Tell | None = None,
     ) -> None:
-        """`connections`: how many may be open at once. `pace`: the job's, which all reads go through."""
+        """`connections`: how many may be open at once. `pace`: the job's, which all reads go through.
+
+        `tell` is called after each request with its method, path and outcome.
+        """
+        self._tell = tell
         self.target = target
         self.pace = pace or Pace(connections)
         self._network = HttpTransport(target, connections) if transport is None else None
@@ -76,7 +87,10 @@ class Api:
         """
         if self._transport is None:
             raise RuntimeError("an Api has a transport")
-        return await self._transport.request(method, path, body, query)
+        outcome = await self._transport.request(method, path, body, query)
+        if self._tell is not None:
+            self._tell(method, path, outcome)
+        return outcome
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
         """A GET, asked for again where that may help. The answer is 2xx with a JSON body, or 404.

@@ -85,7 +85,7 @@ click.rich_click.OPTION_GROUPS = {
                 "--yes",
             ],
         },
-        {"name": "What is said", "options": ["--report", "--json", "--quiet", "--no-color", "--help"]},
+        {"name": "What is said", "options": ["--report", "--json", "--quiet", "--verbose", "--no-color", "--help"]},
     ]
 }
 

@@ -130,7 +130,7 @@ async def _run(
     async with (
         leaving_on_term(),
         opened_target(flags, job.contract) as (target, _contract),
-        Api(target, concurrency, pace=Pace(concurrency, rate_per_s)) as api,
+        Api(target, concurrency, pace=Pace(concurrency, rate_per_s), tell=screen.trace) as api,
     ):
         own = flags.use_sandbox
         job = dataclasses.replace(

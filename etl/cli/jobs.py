@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 
 import rich_click as click
 from rich.table import Table
@@ -73,7 +74,13 @@ def record_named(ledger: Ledger, job: str) -> JobRecord:
     jobs = ledger.jobs()
     found = [one for one in jobs if one.facts.id == job] or [one for one in jobs if one.facts.id.endswith(job)]
     if len(found) != 1:
-        raise UsageError(f"The ledger has no job {job}.", "See coval-etl jobs.")
+        if found:
+            raise UsageError(
+                f"Several jobs end with {job}.", f"{', '.join(one.facts.id for one in found)}: name one whole."
+            )
+        near = get_close_matches(job, [one.facts.id for one in jobs], n=1)
+        hint = f"Did you mean {near[0]}?" if near else "See coval-etl jobs."
+        raise UsageError(f"The ledger has no job {job}.", hint)
     return found[0]
 
 

@@ -2,15 +2,15 @@
 
 import csv
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from etl.cli import completing
+from etl.cli.gathering import Command, Named, gathered
 from etl.errors import UsageError
 from etl.formats import FORMATS
 from etl.resources import RESOURCE_NAMES, Contract
@@ -18,8 +18,6 @@ from etl.resources import RESOURCE_NAMES, Contract
 if TYPE_CHECKING:  # the help of a command needs none of it
     from etl.profiles import Profile
     from etl.readers import ReadOptions
-
-Command = Callable[..., Any]
 
 CONTRACTS = ["auto", *(contract.value for contract in Contract)]
 
@@ -87,6 +85,7 @@ class Output:
 
     as_json: bool
     quiet: bool
+    verbose: bool
     no_color: bool
 
     @property
@@ -118,23 +117,6 @@ class Again:
     api_key_file: str | None
     api_key: str | None
     ledger: str | None
-
-
-def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Options whose values reach the command as one argument `name`, an instance of the dataclass `kind`."""
-    own = [field.name for field in dataclasses.fields(kind)]
-
-    def decorate(command: Command) -> Command:
-        @functools.wraps(command)
-        def gather(*positional: Any, **flags: Any) -> Any:
-            flags[name] = kind(**{field: flags.pop(field) for field in own})
-            return command(*positional, **flags)
-
-        for option in reversed(options):
-            option(gather)
-        return gather
-
-    return decorate
 
 
 def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -181,7 +163,7 @@ opening_options = gathered(
     click.option(
         "--format",
         "format",
-        type=click.Choice(list(FORMATS)),
+        type=Named(list(FORMATS)),
         metavar="NAME",
         help=f"What the input is: {', '.join(FORMATS)} (default: detected).",
     ),
@@ -209,7 +191,7 @@ opening_options = gathered(
 
 resource_option = click.option(
     "--resource",
-    type=click.Choice(RESOURCE_NAMES),
+    type=Named(RESOURCE_NAMES),
     metavar="NAME",
     help=f"What the rows are: {', '.join(RESOURCE_NAMES)} (default: detected).",
 )
@@ -232,7 +214,7 @@ reading_options = gathered(
 
 contract_option = click.option(
     "--contract",
-    type=click.Choice(CONTRACTS),
+    type=Named(CONTRACTS),
     default="auto",
     metavar="NAME",
     help=f"Which form of the API: {', '.join(CONTRACTS)}.",
@@ -251,6 +233,7 @@ output_options = gathered(
     Output,
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr."),
     click.option("--quiet", "-q", is_flag=True, help="Say only what went wrong."),
+    click.option("--verbose", "-v", is_flag=True, help="Say each request and the API's name for it."),
     click.option("--no-color", is_flag=True, help="No colours (also: NO_COLOR)."),
 )
 

@@ -63,7 +63,9 @@ def command(
         record = record_named(opened, job)
         flags = target_before(record.facts, again)
         undone = asyncio.run(_run(record, opened, flags, screen, concurrency, (dry_run, yes, new_key)))
-    if undone is None:
+    if not isinstance(undone, Undone):
+        if output.as_json:
+            write_out(json.dumps({"job": record.facts.id, **undone}, indent=2) + "\n")
         return 0
     _say(undone, output)
     return int(undone.exit_code)
@@ -76,12 +78,13 @@ async def _run(
     screen: Screen,
     concurrency: int,
     wanted: tuple[bool, bool, bool],
-) -> Undone | None:
+) -> Undone | Mapping[str, Mapping[str, int]]:
+    """What was undone; with `dry_run` how many of each resource would be deleted or put back."""
     dry_run, yes, new_key = wanted
     contract = Contract(record.facts.contract)
     async with (
         opened_target(flags, contract) as (target, _contract),
-        Api(target, concurrency, pace=Pace(concurrency)) as api,
+        Api(target, concurrency, pace=Pace(concurrency), tell=screen.trace) as api,
     ):
         refuse_other_key(record.facts, target.key_fingerprint(), new_key=new_key)
         rollback = Rollback(record, ledger, api, concurrency)
@@ -90,7 +93,7 @@ async def _run(
         did = [f"{verb} {_listed(counts)}" for verb, counts in (("created", made), ("changed", changed)) if counts]
         screen.say(f"Job {record.facts.id} {' and '.join(did)} at {record.facts.base_url}.")
         if dry_run:
-            return None
+            return {"would_delete": made, "would_restore": changed}
         if not (yes or flags.use_sandbox):
             todo = [f"delete {_listed(made)}"] if made else []
             todo += [f"put {_listed(changed)} back"] if changed else []

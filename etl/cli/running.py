@@ -59,7 +59,7 @@ class ImportRun:
             async with (
                 leaving_on_term(),
                 opened_target(self.flags, job.contract) as (target, contract),
-                Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s)) as api,
+                Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s), tell=self.screen.trace) as api,
             ):
                 name = "sandbox" if self.flags.use_sandbox else target.base_url
                 meter = Meter()

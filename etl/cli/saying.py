@@ -44,9 +44,15 @@ def leave_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _stderr() -> Console:
+    """Where errors are said, also those of a command line that could not be read to its end."""
+    plain = "--no-color" in sys.argv or None  # None: as NO_COLOR says
+    return Console(file=sys.stderr, no_color=plain, highlight=False, soft_wrap=True)
+
+
 def warn(sentence: str) -> None:
     """Something that a person should know, whatever they asked to be spared; on stderr."""
-    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    console = _stderr()
     console.print(Text("Warning: ", style="bold yellow") + Text(visible(sentence)))
 
 
@@ -58,7 +64,7 @@ def report_error(message: str, hint: str, code: str, exit_code: ExitCode, *, as_
             write_out(json.dumps({"error": error, "exit_code": int(exit_code)}, ensure_ascii=False) + "\n")
         except StoppedError:
             exit_code = ExitCode.STOPPED if exit_code is ExitCode.PROBLEMS else exit_code
-    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    console = _stderr()
     console.print(Text("Error: ", style="bold red") + Text(visible(message)))
     if hint:
         console.print(Text("  " + visible(hint), style="dim"))

@@ -23,6 +23,7 @@ from etl.readers import Skipped
 from etl.report import Example, ProblemGroup, Summary
 
 if TYPE_CHECKING:  # what validates a file needs neither the network nor a ledger
+    from etl.api import Answer, NoAnswer, Tell
     from etl.settling import Progress
 
 GROUPS_SHOWN = 12
@@ -79,7 +80,21 @@ class Screen:
     def say(self, sentence: str) -> None:
         """What is going on."""
         if not self._silent:
-            self._console.print(visible(sentence))
+            self._console.print(Text(visible(sentence)))
+
+    @property
+    def trace(self) -> "Tell | None":
+        """With `-v` a line for each request, with the API's own name for it: what its support asks for."""
+        return self._trace if self._output.verbose else None
+
+    def _trace(self, method: str, path: str, outcome: "Answer | NoAnswer") -> None:
+        ms = f"{outcome.elapsed_s * 1000:,.0f} ms"
+        status = getattr(outcome, "status", None)
+        if status is None:
+            said = f"no answer: {getattr(outcome, 'explanation', '')}"
+        else:
+            said = f"{status}, request {getattr(outcome, 'request_id', None) or 'without a name'}"
+        self._console.print(Text(f"{method:6} {visible(path)}  {ms}  {visible(said)}", style="dim"))
 
     def say_what_is_read(self, fitted: Sequence[Fitted], left_out: Sequence[Skipped]) -> None:
         """Which tables are read with which mapping, what was left out and why, which columns nothing uses."""
@@ -111,7 +126,8 @@ class Screen:
             return
         from etl.cli.bar import live_bar, plain_lines
 
-        with (live_bar if self._console.is_terminal else plain_lines)(self._console) as meter:
+        live = self._console.is_terminal and not self._console.is_dumb_terminal
+        with (live_bar if live else plain_lines)(self._console) as meter:
             yield meter
 
     def show_outcome(self, summary: Summary, stopped: EtlError | None = None) -> None:

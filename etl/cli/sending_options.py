@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import rich_click as click
 
-from etl.cli.options import Command, gathered, yes_option
+from etl.cli.gathering import Command, gathered
+from etl.cli.options import yes_option
 from etl.errors import UsageError
 from etl.resources.simulations import MAX_QUEUED
 

@@ -89,7 +89,7 @@ class _Command:
         from etl.cli.target import opened_target
 
         contract = self.checking.known_contract()
-        async with opened_target(flags, contract) as (target, _), Api(target) as api:
+        async with opened_target(flags, contract) as (target, _), Api(target, tell=Screen(self.output).trace) as api:
             return await self.run(api)
 
     async def run(self, api: "Api | None") -> Summary:
