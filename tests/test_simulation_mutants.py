@@ -1,4 +1,4 @@
-"""The proof is proved: twelve mistakes, planted one at a time, are each found; without them the same jobs go right."""
+"""The proof is proved: mistakes, planted one at a time, are each found; without them the same jobs go right."""
 
 import gc
 from collections.abc import Iterator

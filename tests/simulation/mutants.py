@@ -204,6 +204,11 @@ def full_disk_ignored() -> Iterator[None]:
         yield
 
 
+def twins_not_waited_for() -> AbstractContextManager[Any]:
+    """Whatever is in flight is another row than the one that is looked for."""
+    return patch.object(Reconciler, "tells_apart", lambda _self, _rows: True)
+
+
 def stormy(seed: int) -> Plan:
     """A job in which a third of all requests go wrong."""
     return draw_plan(seed, stormy=0.35)
@@ -236,6 +241,13 @@ def of_a_full_disk(seed: int) -> Plan:
     return replace(stormy(seed), lives=(Life(full_at=6),), typed_again=True)
 
 
+def of_twins_that_are_slow(seed: int) -> Plan:
+    """Nearly equal rows, some of which take long, and some of which are in doubt meanwhile."""
+    plan = of_few_texts(seed)
+    slow = replace(plan.weather, get={}, post={"reset-before": 0.15}, outages=(), latency_s=(0.05, 20.0))
+    return replace(plan, weather=replace(slow, late_s=0.0, lag_s=0.5), settle_s=1.5, concurrency=16, lives=())
+
+
 MUTANTS: Mapping[str, tuple[Mutant, Callable[[int], Plan]]] = {
     "intent after send": (intent_after_send, stormy),
     "no baseline": (no_baseline, stormy),
@@ -249,5 +261,6 @@ MUTANTS: Mapping[str, tuple[Mutant, Callable[[int], Plan]]] = {
     "lease not checked": (lease_not_checked, stormy),
     "dedupe by content only": (dedupe_by_content, of_few_texts),
     "outcome ignored on full disk": (full_disk_ignored, of_a_full_disk),
+    "twins in flight not waited for": (twins_not_waited_for, of_twins_that_are_slow),
 }
-"""The twelve of the scoring sheet, each with the jobs in which it shows soonest."""
+"""The twelve of the scoring sheet and one of our own, each with the jobs in which it shows soonest."""
