@@ -105,7 +105,7 @@ async def send(place: Path, kept: bool, asked: argparse.Namespace) -> Cost:  # n
     rows = [_row(number) for number in range(1, asked.rows + 1)]
     pace = Pace(asked.concurrency, asked.rate)
     try:
-        async with (kept and Journal or NoJournal)(ledger, "job") as journal:
+        async with (Journal if kept else NoJournal)(ledger, "job") as journal:
             api = Api(Target("http://localhost/v1", "key-of-a-benchmark"), transport=Instant(), pace=pace)
             delivery = Delivery(api, journal, TEST_CASES, Contract.V2026_10, asked.concurrency)
             since = Cost(time.perf_counter(), time.process_time())
@@ -137,9 +137,7 @@ def resume(folder: Path, rows: int) -> None:
             known += sum(1 for _ in ledger.known(TABLE, first, first + KNOWN_AT_ONCE - 1))
         took_s, cpu_s = time.perf_counter() - since_s, time.process_time() - since_cpu_s
         ledger.close()
-        print(
-            f"opened and held after {opened_s:.2f} s, all {known:,} known after {took_s:.2f} s ({cpu_s:.2f} s of processor)"
-        )
+        print(f"opened and held after {opened_s:.2f} s, all {known:,} known after {took_s:.2f} s; {cpu_s:.2f} s of CPU")
 
 
 def _begin(ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from etl.api import Api
 from etl.checking import Checked, Fitted, all_new, check_rows, report_of
 from etl.choosing import Choose
+from etl.comparing import differences
 from etl.crashpoints import reach
 from etl.errors import EtlError, JobHeldError, LeaseLostError, StoppedError, UsageError
 from etl.inputs import Inputs
@@ -203,8 +204,9 @@ class Importer:
     ) -> Held:
         """The job is in the ledger, and its tables are ours alone."""
         facts = facts_of(self.job, self.id, self._api.target, contract, fitted, tables, self._started)
-        if self._resumption is not None:
-            refuse_changes(self._resumption.record, facts, new_key=self._resumption.new_key)
+        if (resumed := self._resumption) is not None:
+            differs = differences(ledger, self.id, fitted, lambda some: self._check(some, contract))
+            refuse_changes(resumed.record, facts, differs, new_key=resumed.new_key)
             return ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
         if not self.job.again:
             refuse_twin(facts, ledger)
@@ -307,9 +309,7 @@ class Importer:
                 await delivery.deliver(rows, road.settlement.receive)
         self.stopped = self.stopped or delivery.stopped
 
-    async def _outgoing(
-        self, batches: Iterator[Checked], road: "_Road", delivery: Delivery
-    ) -> AsyncGenerator[Outgoing, None]:
+    async def _outgoing(self, batches: Iterator[Checked], road: "_Road", to: Delivery) -> AsyncGenerator[Outgoing]:
         """The rows to send. The next batch is read in a thread while this one is under way.
 
         A file that breaks off in its middle stops the job; what was read before is accounted for.
@@ -321,7 +321,7 @@ class Importer:
                 known = await road.journal.call(road.known_of, checked)
                 if checked.fitted.resource is RUNS:
                     await self._launching.take_in(launched_before(checked, known, self.id))
-                for row in road.settlement.begin(checked, known, delivery.remember):
+                for row in road.settlement.begin(checked, known, to.remember):
                     yield row
         except EtlError as error:
             self.stop(error)

@@ -6,7 +6,7 @@ It must never know how rows are read or sent.
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -190,8 +190,13 @@ def refuse_twin(facts: JobFacts, ledger: Ledger) -> None:
             )
 
 
-def refuse_changes(record: JobRecord, facts: JobFacts, *, new_key: bool) -> None:
-    """Raises UsageError where what is to be carried on is not what was begun, with what changed."""
+def refuse_changes(
+    record: JobRecord, facts: JobFacts, differs: Callable[[Mapping[str, object]], str], *, new_key: bool
+) -> None:
+    """Raises UsageError where what is to be carried on is not what was begun, with what changed.
+
+    `differs` says of a source of the job what is different in its rows.
+    """
     before, now = record.facts, facts
     old = {(str(one["file"]), one["sheet"]): one for one in before.sources}
     new = {(str(one["file"]), one["sheet"]): one for one in now.sources}
@@ -201,13 +206,12 @@ def refuse_changes(record: JobRecord, facts: JobFacts, *, new_key: bool) -> None
         if place not in new:
             raise UsageError(f"{name} was part of job {before.id} and is not there now.", anew)
         if new[place]["sha256"] != one["sha256"]:
-            was, is_ = str(one["sha256"])[:12], str(new[place]["sha256"])[:12]
-            raise UsageError(f"{name} was changed since job {before.id} began (SHA-256 {was}…, now {is_}…).", anew)
+            raise UsageError(f"{name} was changed since job {before.id} began: {differs(one)}.", anew)
         if new[place]["mapping_sha256"] != one["mapping_sha256"]:
             words = (
-                f"The mapping {new[place]['mapping']} makes something else of {name} than when job {before.id} began."
+                f"The mapping {new[place]['mapping']} makes something else of {name} than when job {before.id} began"
             )
-            raise UsageError(words, anew)
+            raise UsageError(f"{words}: {differs(one)}.", anew)
     refuse_other_key(before, now.key_fingerprint, new_key=new_key)
 
 
