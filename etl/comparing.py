@@ -32,15 +32,23 @@ class _Rows:
 
 
 def differences(
-    ledger: Ledger, job_id: str, fitted: Sequence[Fitted], check: Callable[[Sequence[Fitted]], Iterable[Checked]]
+    ledger: Ledger,
+    job_id: str,
+    fitted: Sequence[Fitted],
+    check: Callable[[Sequence[Fitted]], Iterable[Checked]],
+    *,
+    creates: bool,
 ) -> Callable[[Mapping[str, object]], str]:
     """What says of a source, as the ledger keeps it of a job, what is different now (see `what_differs`).
 
-    `fitted`: the tables as they are now; `check` reads and checks some of them.
+    `fitted`: the tables as they are now; `check` reads and checks some of them. `creates`: the job creates only; of rows that change what is there, the
+    ledger has what was sent, which was not all of the row: nothing is said of them.
     """
 
     def of(source: Mapping[str, object]) -> str:
         place = (source["file"], source["sheet"])
+        if not creates:
+            return "its content is another"
         now = [one for one in fitted if (one.table.origin.file, one.table.origin.sheet) == place]
         return what_differs(ledger, job_id, str(source["table"]), check(now))
 

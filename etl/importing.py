@@ -205,7 +205,8 @@ class Importer:
         """The job is in the ledger, and its tables are ours alone."""
         facts = facts_of(self.job, self.id, self._api.target, contract, fitted, tables, self._started)
         if (resumed := self._resumption) is not None:
-            differs = differences(ledger, self.id, fitted, lambda some: self._check(some, contract))
+            creates = self.job.mode == "create"
+            differs = differences(ledger, self.id, fitted, lambda some: self._check(some, contract), creates=creates)
             refuse_changes(resumed.record, facts, differs, new_key=resumed.new_key)
             return ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
         if not self.job.again:

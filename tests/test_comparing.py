@@ -1,12 +1,12 @@
 """What is said of a source that was changed since a job began: which rows, in one sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.forking import Forker
-from tests.quick_command import at_home, forker, refused, texts
+from tests.quick_command import at_home, refused, texts
 
 Change = Callable[[list[str]], list[str]]
 """From the texts of the file to those that it has afterwards."""
@@ -26,6 +26,13 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "two changed places": (lambda rows: [rows[1], rows[0], *rows[2:]], "2 rows stand elsewhere."),
     "what comes after them": (lambda rows: [*rows, "new"], "none of the 8 rows that it had begun to send differs."),
 }
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    one = Forker()
+    yield one
+    one.close()
 
 
 @pytest.mark.parametrize("name", CHANGES)
