@@ -41,8 +41,8 @@ def differences(
 ) -> Callable[[Mapping[str, object]], str]:
     """What says of a source, as the ledger keeps it of a job, what is different now (see `what_differs`).
 
-    `fitted`: the tables as they are now; `check` reads and checks some of them. `creates`: the job creates only; of rows that change what is there, the
-    ledger has what was sent, which was not all of the row: nothing is said of them.
+    `fitted`: the tables as they are now; `check` reads and checks some of them. `creates`: the job creates only; of
+    rows that change what is there the ledger has what was sent, which was not all of the row: nothing is said of them.
     """
 
     def of(source: Mapping[str, object]) -> str:
