@@ -114,6 +114,12 @@ class LeaseLostError(LedgerError):
     code = "lease_lost"
 
 
+class StalePlanError(StoppedError):
+    """What is there is not what a plan was made for: nothing is sent."""
+
+    code = "stale_plan"
+
+
 class UnexpectedAnswerError(StoppedError):
     """The API answered something that a job cannot go on from: a redirect, a list that is no list."""
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from etl.api import Api
-from etl.checking import Checked, Fitted, all_new, check_rows, report_of
+from etl.checking import Checked, Fitted, report_of
 from etl.choosing import Choose
 from etl.comparing import differences
 from etl.crashpoints import reach
@@ -33,24 +33,21 @@ from etl.jobs import (
 )
 from etl.launching import Launching, LaunchPlan, count_to_send, launched_before
 from etl.ledger import Held, Journal, Known, Ledger
-from etl.planning import Aim, Mode, OnConflict, Planner
+from etl.passes import Passes
+from etl.planning import Aim, Mode, OnConflict, Planner, expected
+from etl.plans import Plan, PlanReader, PlanWriter, head_of
 from etl.preparing import UNBORN_TEST_SET, Preparation
-from etl.relating import Relatives
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Requests, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Progress, Settlement, planned_results
-from etl.validators import Nearness
 from etl.watching import Follower, Runs
 from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch, trace
-
-CHECKED_WHOLE_ROWS = 200_000
-"""Inputs up to this many rows are checked whole before the first request (product page, "Decided")."""
 
 
 class Importer:
     """Runs one job. `stop` may be called at any time, from the same event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a job needs, and whom it asks)
         self,
         job: ImportJob,
         inputs: Inputs,
@@ -61,10 +58,12 @@ class Importer:
         choose: Choose | None = None,
         resumption: Resumption | None = None,
         keep: Callable[[], Mapping[str, object]] = dict,
+        planned: Path | None = None,
     ) -> None:
         """`observe` is told how far the job is; `confirm` is asked before runs are launched, `choose` where it is not
         clear which mapping is meant. `resumption`: the job is carried on, not begun. `keep` is
         called once the job is sure to begin, to copy what can be read only once; what it gives joins the settings.
+        `planned`: a plan to apply exactly; a dry run writes it there.
         """
         self.job = job
         self.id = resumption.record.facts.id if resumption else new_job_id()
@@ -82,16 +81,12 @@ class Importer:
         self.stopped: EtlError | None = None
         """Why the job stopped before its end; None where it did not."""
         self._asked = False
-        self._rows: int | None = None
         self._withhold: Outcome | None = None
-        self._relatives = Relatives(())
         self._aim = Aim(Mode(job.mode), job.key, OnConflict(job.on_conflict) if job.on_conflict else None)
         self._planner: Planner | None = None
+        self._passes: Passes
         self._checked: list[Checked] | None = None
-        self._updates = 0
-        self._taken: dict[int, int] = {}
-        """Rows of each table that `where` and `limit` let through, in the last pass."""
-        self._nearness = Nearness(strict=job.strict) if job.near_duplicates else None
+        self._planned = planned
         self._latest = Progress(None, 0, 0, 0, 0, 0)
         self._launching = Launching(api, job.max_queued, self.stop)
         self._follower: Follower | None = None
@@ -118,16 +113,25 @@ class Importer:
 
     async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
         """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
-        self._relatives = Relatives(fitted)
-        await asyncio.to_thread(self._check_first, fitted, contract)
+        plan = PlanWriter(self._planned, self._head(contract, fitted)) if self._planned is not None else None
+        await self._look_first(contract, fitted, plan)
         read = 0
         flags = self.job.flags
         with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN, flags=flags) as report:
-            for checked in self._check(fitted, contract):
+            for checked in self._passes.again(fitted):
                 report.note(checked.fitted.table.origin, checked.notes)
                 report.add(checked.batch, planned_results(checked, self._withhold))
                 read += checked.batch.rows_read
-            return report.close(read=read, started=self._started, finished=datetime.now(UTC))
+            summary = report.close(read=read, started=self._started, finished=datetime.now(UTC))
+        return replace(summary, notes=(*summary.notes, *self._passes.differences, *await self._expect(summary)))
+
+    def _head(self, contract: Contract, fitted: Sequence[Fitted]) -> Mapping[str, object]:
+        return head_of(self.job, contract, self._api.target.workspace, fitted)
+
+    async def _expect(self, summary: Summary) -> list[str]:
+        """How many requests a dry run would take, and how long, in words."""
+        requests = sum(summary.rows.get(one, 0) for one in (Outcome.WOULD_CREATE, Outcome.WOULD_UPDATE))
+        return [await expected(self._api, requests, self.job)] if requests else []
 
     async def review(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger) -> LaunchPlan:
         """Check the input before its first row is sent, and ask, once a job, where something is changed or launched;
@@ -135,25 +139,32 @@ class Importer:
 
         Raises UsageError where the answer is no, or a run is larger than the queue, and FileError.
         """
-        self._relatives = Relatives(fitted)
-        self._checked = await asyncio.to_thread(self._check_first, fitted, contract)
-        if self._aim.changes and (self._updates or self._rows is None) and self._resumption is None:
-            many = "Rows" if self._rows is None else "1 row" if self._updates == 1 else f"{self._updates:,} rows"
-            if not self._confirm(f"{many} would change what is in Coval. Go on?"):
-                raise UsageError(f"{many} would change what is in Coval; nothing was sent.", "Confirm with --yes.")
+        plan = PlanReader(self._planned, self._head(contract, fitted)) if self._planned is not None else None
+        self._checked = await self._look_first(contract, fitted, plan)
+        if self._aim.changes and not (self._resumption or plan):
+            self._ask_about_changes()
         self._asked = True
         if all(one.resource is not RUNS for one in fitted):
             return LaunchPlan()
-        self._relatives = Relatives(fitted)
         tables = table_keys(self.job, self._api.target, fitted)
         believed = set() if self.job.again else await tables_believed(self._api, ledger, fitted, tables)
-        batches = self._check(fitted, contract)
-        found = await asyncio.to_thread(count_to_send, batches, tables, ledger, self.id, believed, self._relatives)
-        plan = await self._launching.plan(found, (UNBORN_TEST_SET,))
-        if plan.runs and self._resumption is None and not self._confirm(f"This launches {plan}. Go on?"):
-            words = f"This launches {plan}; they cost money and calls. None was launched."
+        batches, relatives = self._passes.again(fitted), self._passes.relatives
+        found = await asyncio.to_thread(count_to_send, batches, tables, ledger, self.id, believed, relatives)
+        launches = await self._launching.plan(found, (UNBORN_TEST_SET,))
+        if launches.runs and self._resumption is None and not self._confirm(f"This launches {launches}. Go on?"):
+            words = f"This launches {launches}; they cost money and calls. None was launched."
             raise UsageError(words, "Confirm with --yes.")
-        return plan
+        return launches
+
+    def _ask_about_changes(self) -> None:
+        """Raises UsageError where the answer is no."""
+        passes = self._passes
+        if passes.rows is not None and not passes.updates:
+            return
+        many = "Rows" if passes.rows is None else "1 row" if passes.updates == 1 else f"{passes.updates:,} rows"
+        shown = "".join(f"\n  {line}" for line in passes.differences)
+        if not self._confirm(f"{many} would change what is in Coval:{shown}\nGo on?"):
+            raise UsageError(f"{many} would change what is in Coval; nothing was sent.", "Confirm with --yes.")
 
     async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised.
@@ -175,8 +186,10 @@ class Importer:
                 if self._preparation.lacks_parents(fitted) and not (self._withhold or self.stopped):
                     fitted = await self._preparation.create_missing(contract, fitted)
                     await journal.record(*parents_made(self.id, self._preparation.made))
-                    rows = None if rows is None else list(self._check(fitted, contract))
-                settlement = Settlement(self.id, report, tables, believed, self._withhold, self._relatives, self._tell)
+                    rows = None if rows is None else list(self._passes.again(fitted))
+                settlement = Settlement(
+                    self.id, report, tables, believed, self._withhold, self._passes.relatives, self._tell
+                )
                 road = _Road(contract, ledger, journal, held, settlement)
                 await self._send_all(fitted, rows, road)
                 runs = await self._watch(report)
@@ -228,8 +241,8 @@ class Importer:
                 own = list(tables)
                 numbers = {one.number for one in own}
                 batches = (
-                    self._check(own, road.contract)
-                    if rows is None or any(map(self._relatives.refers, own))
+                    self._passes.again(own)
+                    if rows is None or any(map(self._passes.relatives.refers, own))
                     else (one for one in rows if one.fitted.number in numbers)
                 )
                 await self._deliver(RESOURCES[name], batches, road)
@@ -239,52 +252,20 @@ class Importer:
             words = f"{error.message} Until then {created} been created; the ledger has them."
             raise StoppedError(words, error.hint) from None
 
-    def _check(self, fitted: Sequence[Fitted], contract: Contract) -> Iterator[Checked]:
-        """Check tables, which may be the later ones of the job: then the earlier ones were checked before."""
-        job, first = self.job, fitted[0].number
-        before = sum(taken for number, taken in self._taken.items() if number < first)
-        checked_rows = check_rows(
-            fitted,
-            contract,
-            where=job.where,
-            limit=None if job.limit is None else max(0, job.limit - before),
-            strict=job.strict,
-            near_duplicates=self._nearness or False,
-            renew=lambda one: self._begin_table(one, contract),
-            decide=all_new if self._planner is None else self._planner.check,
-        )
-        for checked in checked_rows:
-            self._relatives.note(checked)
-            self._taken[checked.fitted.number] += int((~checked.skipped).sum())
-            yield checked
-
-    def _begin_table(self, fitted: Fitted, contract: Contract) -> Fitted:
-        self._taken[fitted.number] = 0
-        return self._relatives.bound(fitted, contract)
-
-    def _check_first(self, fitted: Sequence[Fitted], contract: Contract) -> list[Checked] | None:
-        """Check the whole input before the first request, where it is small enough or must be; None: too large to hold.
-
-        Decides whether good rows are withheld.
-        """
-        held: list[Checked] | None = []
-        rows = bad = good = 0
-        for checked in self._check(fitted, contract):
-            rows += checked.batch.rows_read
-            weights = checked.batch.weights()
-            bad += int(weights.filter(checked.bad() & ~checked.skipped).sum())
-            good += int(weights.filter(~checked.bad() & ~checked.skipped).sum())
-            self._updates += sum(bool(update.after) for update in checked.updates.values())
-            if held is not None:
-                held.append(checked)
-            if rows > CHECKED_WHOLE_ROWS:
-                held = None
-                if not self.job.all_or_nothing:
-                    return None
-        self._rows = rows
-        self._stop_at_max_errors(bad, rows)
-        if (bad and self.job.all_or_nothing) or not good:
-            self._withhold = Outcome.SKIPPED
+    async def _look_first(
+        self, contract: Contract, fitted: Sequence[Fitted], plan: Plan | None
+    ) -> list[Checked] | None:
+        """The first pass; it decides whether good rows are withheld."""
+        self._passes = passes = Passes(self.job, contract, fitted, self._planner)
+        try:
+            held = await asyncio.to_thread(passes.first, fitted, plan)
+        finally:
+            if plan is not None:
+                plan.close()
+        if passes.rows is not None:
+            self._stop_at_max_errors(passes.bad, passes.rows)
+            if (passes.bad and self.job.all_or_nothing) or not passes.good:
+                self._withhold = Outcome.SKIPPED
         return held
 
     async def _deliver(self, resource: Resource, batches: Iterator[Checked], road: "_Road") -> None:
@@ -371,7 +352,7 @@ class Importer:
 
     def _tell(self, settlement: Settlement) -> None:
         self._stop_at_max_errors(settlement.bad, settlement.read)
-        self._latest = Progress(self._rows, settlement.settled, settlement.created, settlement.bad, 0, 0)
+        self._latest = Progress(self._passes.rows, settlement.settled, settlement.created, settlement.bad, 0, 0)
         self._observe(self.progress())
 
 

@@ -5,6 +5,7 @@ It must never send anything.
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,13 +16,14 @@ from etl import mapping as maps
 from etl import problems as problem
 from etl.api import Api
 from etl.batch import ROW, Batch
-from etl.checking import Check, Decided, Fitted, records
+from etl.checking import Check, Checked, Decided, Fitted, records
 from etl.errors import UsageError
 from etl.existing import Existing, Item
+from etl.jobs import ImportJob
 from etl.mapping import Bound
 from etl.problems import Code, Problem, Severity
 from etl.quoting import quote_value, show_value
-from etl.resources import RESOURCES, RUNS, TEST_CASES, Contract
+from etl.resources import RESOURCES, RUNS, TEST_CASES, TEST_SETS, Contract
 from etl.tokens import Tokens, given_bodies, take_tokens
 from etl.validators import check_wholes
 from etl.writer import Likeness, Update, update_of
@@ -203,6 +205,41 @@ class Planner:
             for key in _keys_of(maps.apply(bound, take_tokens(batch, bound)[0]), existing, fitted)
             if key
         }
+
+
+PROBES = 3
+"""So many requests tell how long one takes."""
+
+
+def differences(checked: Checked) -> list[str]:
+    """What the rows of a batch would change, field by field, a line each: `agents.csv row 3: prompt: null → "Hi"`."""
+    return [
+        f"{checked.fitted.name} row {row}: {name}: {quote_value(name, before)} → {quote_value(name, json.loads(after))}"
+        for row, update in checked.updates.items()
+        for name, (before, after) in update.changes.items()
+    ]
+
+
+async def expected(api: Api, requests: int, job: ImportJob) -> str:
+    """How long so many requests would take, in words. Raises what `Api.get` raises."""
+    times_s = []
+    for _ in range(PROBES):
+        began_s = time.monotonic()
+        await api.get(TEST_SETS.path, {"page_size": "1"})
+        times_s.append(time.monotonic() - began_s)
+    one_s = sorted(times_s)[len(times_s) // 2]
+    whole_s = requests * one_s / job.concurrency
+    pace = f"{job.concurrency} at a time, {one_s * 1000:.0f} ms each"
+    if job.rate_per_s is not None and requests / job.rate_per_s > whole_s:
+        whole_s, pace = requests / job.rate_per_s, f"{job.rate_per_s:g} a second"
+    noun = "request that writes" if requests == 1 else "requests that write"
+    return f"{requests:,} {noun}: {_duration(whole_s)} ({pace})"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} minutes" if seconds < 7200 else f"about {seconds / 3600:.1f} hours"
 
 
 def _several(existing: Existing, key: str, found: Sequence[Item]) -> str:

@@ -198,3 +198,46 @@ async def test_a_key_that_the_file_lacks_is_refused(tmp_path: Path) -> None:
     assert (by_id.code, by_tag.code) == (2, 2)
     assert "has no column with ids (id or agent_id)" in by_id.json["error"]["message"]
     assert by_tag.json["error"]["message"] == "--key slug: nothing in a.csv becomes slug."
+
+
+async def test_a_plan_is_applied_exactly_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Agent name,Prompt\nA,Hi\n")
+    words = [word for word in update("a.csv", "--resource", "agents", "--key", "display_name") if word != "--yes"]
+    async with talking() as talk:
+        await parents(talk)
+        planned = await run(tmp_path, talk, *words, "--dry-run", "--plan-out", "plan.jsonl")
+        (agent,) = await talk.items("/agents")
+        await talk.say("PATCH", f"/agents/{agent['id']}", {"prompt": "by hand"})
+        stale = await run(tmp_path, talk, *words, "--plan", "plan.jsonl")
+        await talk.say("PATCH", f"/agents/{agent['id']}", {"prompt": None})
+        applied = await run(tmp_path, talk, *words, "--plan", "plan.jsonl")
+        done = await run(tmp_path, talk, *words, "--plan", "plan.jsonl")
+        (tmp_path / "a.csv").write_text("Agent name,Prompt\nA,Ho\n")
+        other = await run(tmp_path, talk, *words, "--plan", "plan.jsonl")
+        (agent,) = await talk.items("/agents")
+    assert planned.json["rows"]["would_update"] == 1, planned.err
+    assert (stale.code, applied.code, done.code, other.code) == (4, 0, 4, 4), applied.err
+    assert "row 2 of a.csv would be changed in another way than planned" in stale.json["error"]["message"]
+    assert "was to be changed, and would now be left alone" in done.json["error"]["message"]
+    assert "it was made for another content" in other.json["error"]["message"]
+    assert (applied.json["rows"]["updated"], agent["prompt"]) == (1, "Hi")
+    assert "Hi" not in (tmp_path / "plan.jsonl").read_text(), "a plan holds no values"
+
+
+@pytest.mark.parametrize("call", [("--plan-out", "x"), ("--plan", "x", "--dry-run"), ("--plan", "a.csv")])
+async def test_a_plan_that_is_none_is_refused(call: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Test set name,Description\nA,b\n")
+    async with talking() as talk:
+        said = await run(tmp_path, talk, "import", "a.csv", *call)
+    assert said.code == 2
+    assert "plan" in said.err
+
+
+async def test_a_dry_run_says_what_would_change_and_how_long_it_takes(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Agent name,Prompt\nA,Hi\n")
+    async with talking() as talk:
+        await parents(talk)
+        flags = ("--mode", "update", "--key", "display_name", "--resource", "agents", "--dry-run")
+        said = await run(tmp_path, talk, "import", "a.csv", *flags)
+    assert 'a.csv row 2: prompt: null → "Hi"' in said.err
+    assert "1 request that writes: about 1 s (16 at a time, " in said.err

@@ -89,7 +89,10 @@ def command(  # noqa: PLR0913  # one for each group of flags
     screen = Screen(output)
     screen.warn_of_key(target.api_key)
     folder = Path(report_folder) if report_folder else None
-    run = ImportRun(files, opening, target, screen, folder, sending.yes, asking(output), sending.dry_run)
+    planned = sending.planned()
+    run = ImportRun(
+        files, opening, target, screen, folder, sending.yes, asking(output), sending.dry_run, planned=planned
+    )
     summary, stopped = run.run(job)
     screen.show_outcome(summary, stopped)
     return int(summary.exit_code)

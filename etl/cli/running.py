@@ -48,6 +48,7 @@ class ImportRun:
     choose: Choose | None
     dry_run: bool = False
     resumption: Resumption | None = None
+    planned: Path | None = None
     kept: Mapping[str, KeptCopy] = field(default_factory=dict)
 
     def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
@@ -71,6 +72,7 @@ class ImportRun:
                     confirm=self._confirm,
                     choose=self._choose,
                     resumption=self.resumption,
+                    planned=self.planned,
                     keep=lambda: {"kept": _as_json(inputs.keep(spool_folder(importer.id)))},
                 )
                 form, fitted = await importer.prepare()

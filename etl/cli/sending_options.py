@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import rich_click as click
 
@@ -20,6 +21,8 @@ class Sending:
     on_conflict: str | None
     create_missing: bool
     dry_run: bool
+    plan_out: str | None
+    plan: str | None
     concurrency: int
     rate_per_s: float | None
     settle_s: float | None
@@ -29,6 +32,15 @@ class Sending:
     watch: bool
     max_queued: int
     yes: bool
+
+    def planned(self) -> Path | None:
+        """The plan to write (a dry run) or to apply. Raises UsageError where that is not clear."""
+        if self.plan_out is not None and not self.dry_run:
+            raise UsageError("--plan-out goes with --dry-run.", "Apply a plan with: import ... --plan FILE")
+        if self.plan is not None and self.dry_run:
+            raise UsageError("--plan is to be applied; with --dry-run it would not be.", "Leave out one of them.")
+        name = self.plan_out or self.plan
+        return Path(name) if name is not None else None
 
     def most_errors(self) -> tuple[int | None, float | None]:
         """`--max-errors` as `errors_allowed` says it."""
@@ -99,6 +111,8 @@ sending_options = gathered(
     ),
     click.option("--create-missing", is_flag=True, help="Create the test set that --test-set names, if there is none."),
     click.option("--dry-run", is_flag=True, help="Say what would be done; send nothing."),
+    click.option("--plan-out", metavar="FILE", help="With --dry-run: write down exactly what would be done."),
+    click.option("--plan", metavar="FILE", help="Do exactly what a plan says, or nothing if the world has changed."),
     concurrency_option,
     rate_option,
     settle_option,
