@@ -59,7 +59,7 @@ def test_the_help_loads_no_command() -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["mappings", "sandbox", "completion"])
+@pytest.mark.parametrize("command", ["import", "mappings", "sandbox", "completion"])
 def test_the_help_of_a_small_command_loads_little(command: str) -> None:
     assert loaded_by(command, "--help").isdisjoint(HEAVY - {"asyncio"})
 

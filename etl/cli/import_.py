@@ -5,7 +5,6 @@ from pathlib import Path
 
 import rich_click as click
 
-from etl.cli.fitting import asking
 from etl.cli.options import (
     Checking,
     Opening,
@@ -21,11 +20,7 @@ from etl.cli.options import (
     report_option,
     target_options,
 )
-from etl.cli.running import ImportRun
-from etl.cli.screen import Screen
 from etl.cli.sending_options import Sending, sending_options
-from etl.cli.typed import flags_again, typed_settings
-from etl.jobs import ImportJob
 
 
 @click.command("import")
@@ -56,6 +51,13 @@ def command(  # noqa: PLR0913  # one for each group of flags
     and import it. What was cut off or stopped is carried on with `coval-etl resume`: no row is sent twice. A finished
     import may be typed again: rows that were created are left alone.
     """
+    # Its help, and what a shell completes, need none of it.
+    from etl.cli.fitting import asking
+    from etl.cli.running import ImportRun
+    from etl.cli.screen import Screen
+    from etl.cli.typed import flags_again, typed_settings
+    from etl.jobs import ImportJob
+
     most, share = sending.most_errors()
     job = ImportJob(
         resource=reading.resource,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from etl.cli.gathering import Named
 from etl.cli.saying import write_out
 from etl.resources import Contract
 
@@ -22,7 +23,7 @@ RUN_SECONDS = 10.0
 @click.command("sandbox")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port on 127.0.0.1 (0: any free one).")
 @click.option("--db", type=click.Path(dir_okay=False), help="Where the data is kept (default: in memory).")
-@click.option("--contract", type=click.Choice([one.value for one in Contract]), default=Contract.V2025_10.value)
+@click.option("--contract", type=Named([one.value for one in Contract]), default=Contract.V2025_10.value)
 @click.option("--faults", metavar="NAME:P,...", help="Faults with their probability, e.g. 429:0.1,500after:0.02.")
 @click.option("--latency", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Added to every answer.")
 @click.option("--key", metavar="KEY", help="The key it accepts (default: a random one).")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from etl.cli.gathering import Command, gathered
+from etl.cli.gathering import Command, Named, gathered
 from etl.cli.options import yes_option
 from etl.errors import UsageError
 from etl.resources.simulations import MAX_QUEUED
@@ -92,7 +92,7 @@ sending_options = gathered(
     Sending,
     click.option(
         "--mode",
-        type=click.Choice(["create", "update", "upsert"]),
+        type=Named(["create", "update", "upsert"]),
         default="create",
         metavar="MODE",
         help="create (the default), update what is there, or upsert: both.",
@@ -105,7 +105,7 @@ sending_options = gathered(
     ),
     click.option(
         "--on-conflict",
-        type=click.Choice(["skip", "update", "fail"]),
+        type=Named(["skip", "update", "fail"]),
         metavar="WHAT",
         help="A row to create whose --key something has already: skip it, update that, or fail.",
     ),
