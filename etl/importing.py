@@ -219,7 +219,7 @@ class Importer:
         facts = facts_of(self.job, self.id, self._api.target, contract, fitted, tables, self._started)
         if (resumed := self._resumption) is not None:
             creates = self.job.mode == "create"
-            differs = differences(ledger, self.id, fitted, lambda some: self._check(some, contract), creates=creates)
+            differs = differences(ledger, self.id, fitted, self._passes.again, creates=creates)
             refuse_changes(resumed.record, facts, differs, new_key=resumed.new_key)
             return ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
         if not self.job.again:
