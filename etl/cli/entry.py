@@ -85,7 +85,10 @@ click.rich_click.OPTION_GROUPS = {
                 "--yes",
             ],
         },
-        {"name": "What is said", "options": ["--report", "--json", "--quiet", "--verbose", "--no-color", "--help"]},
+        {
+            "name": "What is said",
+            "options": ["--report", "--log-file", "--json", "--quiet", "--verbose", "--no-color", "--help"],
+        },
     ]
 }
 

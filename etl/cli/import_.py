@@ -13,6 +13,7 @@ from etl.cli.options import (
     TargetFlags,
     checking_options,
     files_argument,
+    log_file_option,
     near_duplicates_option,
     opening_options,
     output_options,
@@ -32,6 +33,7 @@ from etl.cli.sending_options import Sending, sending_options
 @target_options
 @sending_options
 @report_option
+@log_file_option
 @output_options
 def command(  # noqa: PLR0913  # one for each group of flags
     *,
@@ -43,6 +45,7 @@ def command(  # noqa: PLR0913  # one for each group of flags
     target: TargetFlags,
     sending: Sending,
     report_folder: str | None,
+    log_file: str | None,
     output: Output,
 ) -> int:
     """Check files and create their rows in Coval; report what became of every row.
@@ -93,7 +96,16 @@ def command(  # noqa: PLR0913  # one for each group of flags
     folder = Path(report_folder) if report_folder else None
     planned = sending.planned()
     run = ImportRun(
-        files, opening, target, screen, folder, sending.yes, asking(output), sending.dry_run, planned=planned
+        files,
+        opening,
+        target,
+        screen,
+        folder,
+        sending.yes,
+        asking(output),
+        sending.dry_run,
+        planned=planned,
+        log_file=log_file,
     )
     summary, stopped = run.run(job)
     screen.show_outcome(summary, stopped)

@@ -312,6 +312,12 @@ near_duplicates_option = click.option(
     "--near-duplicates", is_flag=True, help="Warn of test cases whose input is nearly that of an earlier one."
 )
 
+log_file_option = click.option(
+    "--log-file",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Append what happens as JSON Lines: every request, how far it is, how it ended. No key, no cells.",
+)
 report_option = click.option(
     "--report", "report_folder", metavar="DIR", shell_complete=completing.folders, help="Where the report goes."
 )

@@ -14,6 +14,7 @@ from etl.cli.options import (
     Output,
     Reading,
     again_options,
+    log_file_option,
     new_key_option,
     output_options,
     report_option,
@@ -46,6 +47,7 @@ from etl.writer import InDoubt
 @max_queued_option(None)
 @yes_option
 @report_option
+@log_file_option
 @output_options
 def command(  # noqa: PLR0913  # one for each flag
     *,
@@ -63,6 +65,7 @@ def command(  # noqa: PLR0913  # one for each flag
     max_queued: int | None,
     yes: bool,
     report_folder: str | None,
+    log_file: str | None,
     output: Output,
 ) -> int:
     """Carry on an import that was cut off, stopped, or left rows in doubt; the last one that needs it, or JOB.
@@ -104,7 +107,16 @@ def command(  # noqa: PLR0913  # one for each flag
     folder = Path(report_folder or record.report or typed.report or f"coval-etl-report-{record.facts.id}")
     resumption = Resumption(record, decision, new_key)
     run = ImportRun(
-        typed.files, typed.opening, typed.target, screen, folder, yes, None, resumption=resumption, kept=typed.kept
+        typed.files,
+        typed.opening,
+        typed.target,
+        screen,
+        folder,
+        yes,
+        None,
+        resumption=resumption,
+        kept=typed.kept,
+        log_file=log_file,
     )
     summary, stopped = run.run(job_again)
     screen.show_outcome(summary, stopped)

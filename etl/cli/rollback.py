@@ -11,11 +11,13 @@ import rich_click as click
 from etl.api import Api, Pace
 from etl.cli import completing
 from etl.cli.jobs import record_named
+from etl.cli.logfile import LogFile
 from etl.cli.options import (
     Again,
     Output,
     TargetFlags,
     again_options,
+    log_file_option,
     new_key_option,
     output_options,
     yes_option,
@@ -42,6 +44,7 @@ from etl.undoing import Rollback, Undone, refuse_rollback
     "--concurrency", type=click.IntRange(1, 1000), default=16, metavar="N", help="The most requests in flight."
 )
 @again_options
+@log_file_option
 @output_options
 def command(
     *,
@@ -51,6 +54,7 @@ def command(
     new_key: bool,
     concurrency: int,
     again: Again,
+    log_file: str | None,
     output: Output,
 ) -> int:
     """Delete exactly what an import created, after showing how much that is.
@@ -62,7 +66,12 @@ def command(
     with closing(opened_ledger(again.ledger)) as opened:
         record = record_named(opened, job)
         flags = target_before(record.facts, again)
-        undone = asyncio.run(_run(record, opened, flags, screen, concurrency, (dry_run, yes, new_key)))
+        with LogFile(log_file, "rollback", screen.warn) as log:
+            log.job = record.facts.id
+            undone = asyncio.run(_run(record, opened, flags, screen, log, concurrency, (dry_run, yes, new_key)))
+            if isinstance(undone, Undone):
+                told = {"deleted": undone.deleted, "gone": undone.gone, "kept": len(undone.kept)}
+                log.write("ended", {**told, "exit_code": int(undone.exit_code)})
     if not isinstance(undone, Undone):
         if output.as_json:
             write_out(json.dumps({"job": record.facts.id, **undone}, indent=2) + "\n")
@@ -76,6 +85,7 @@ async def _run(
     ledger: Ledger,
     flags: TargetFlags,
     screen: Screen,
+    log: LogFile,
     concurrency: int,
     wanted: tuple[bool, bool, bool],
 ) -> Undone | Mapping[str, Mapping[str, int]]:
@@ -84,7 +94,7 @@ async def _run(
     contract = Contract(record.facts.contract)
     async with (
         opened_target(flags, contract) as (target, _contract),
-        Api(target, concurrency, pace=Pace(concurrency), tell=screen.trace) as api,
+        Api(target, concurrency, pace=Pace(concurrency), tell=log.telling(target.key, screen.trace)) as api,
     ):
         refuse_other_key(record.facts, target.key_fingerprint(), new_key=new_key)
         rollback = Rollback(record, ledger, api, concurrency)

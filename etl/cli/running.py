@@ -16,6 +16,7 @@ import rich_click as click
 from etl.api import Api, Pace
 from etl.checking import Fitted
 from etl.choosing import Choose
+from etl.cli.logfile import LogFile
 from etl.cli.options import Opening, TargetFlags
 from etl.cli.screen import Screen
 from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
@@ -50,20 +51,29 @@ class ImportRun:
     resumption: Resumption | None = None
     planned: Path | None = None
     kept: Mapping[str, KeptCopy] = field(default_factory=dict)
+    log_file: str | None = None
 
     def run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
         """Plan or import. The summary, and why it ended early."""
-        return asyncio.run(self._run(job))
+        with LogFile(self.log_file, "resume" if self.resumption else "import", self.screen.warn) as log:
+            summary, stopped = asyncio.run(self._run(job, log))
+            log.ended(summary)
+        return summary, stopped
 
-    async def _run(self, job: ImportJob) -> tuple[Summary, EtlError | None]:
+    async def _run(self, job: ImportJob, log: LogFile) -> tuple[Summary, EtlError | None]:
         with open_inputs(self.files, self.opening.options(), job.mapping, self.kept) as inputs:
             async with (
                 leaving_on_term(),
                 opened_target(self.flags, job.contract) as (target, contract),
-                Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s), tell=self.screen.trace) as api,
+                Api(
+                    target,
+                    job.concurrency,
+                    pace=Pace(job.concurrency, job.rate_per_s),
+                    tell=log.telling(target.key, self.screen.trace),
+                ) as api,
             ):
                 name = "sandbox" if self.flags.use_sandbox else target.base_url
-                meter = Meter()
+                meter = Meter(log.progress)
                 importer = Importer(
                     job.aimed_at(name, contract),
                     inputs,
@@ -75,7 +85,9 @@ class ImportRun:
                     planned=self.planned,
                     keep=lambda: {"kept": _as_json(inputs.keep(spool_folder(importer.id)))},
                 )
+                log.job = importer.id
                 form, fitted = await importer.prepare()
+                log.read(fitted)
                 self.screen.say_what_is_read(fitted, inputs.left_out)
                 if self.dry_run:
                     return await importer.plan(form, fitted, self.folder), None
@@ -135,16 +147,18 @@ def forget_copies(job_id: str) -> None:
 
 
 class Meter:
-    """Hands progress on to whatever shows it, once there is something."""
+    """Hands progress on to the log, and to whatever shows it, once there is something."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[Progress], None]) -> None:
         self.show: Callable[[Progress], None] = lambda _progress: None
+        self._log = log
 
     def __call__(self, progress: Progress) -> None:
         self.show(progress)
+        self._log(progress)
 
     async def refresh(self, importer: Importer) -> None:
         """Show how it stands now and again, also while everybody waits."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self.show(importer.progress())
+            self(importer.progress())
