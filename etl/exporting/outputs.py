@@ -4,10 +4,7 @@ It must never know where rows come from, nor change what they say.
 """
 
 import glob
-import hashlib
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,8 +12,7 @@ from typing import Any
 
 from etl.batch import GUARD_COLUMN
 from etl.errors import UsageError
-from etl.records import MANIFEST, Column, ColumnKind, FileEntry, cell_text, leaf_hash, sha256_of
-from etl.redacting import ELSEWHERE
+from etl.records import MANIFEST, Column, ColumnKind, FileEntry, cell_text, cut_cells, hash_cells, hash_line, sha256_of
 from etl.tables import (
     CELL_LIMIT,
     Dialect,
@@ -34,7 +30,6 @@ from etl.tables import (
 WORKBOOK = "export.xlsx"
 HASHES = "hashes.txt"
 TEXTS = "texts.jsonl"
-_SURROGATE = re.compile("[\ud800-\udfff]").search
 _CSV = Dialect(encoding="utf-8-sig")
 """With a mark: Excel takes UTF-8 without one for the machine's code page."""
 
@@ -187,14 +182,14 @@ class Outputs:
                 lines = (f"{hash_line(line)}  {one.resource}/{id_}" for line, id_ in zip(one.lines(), ids, strict=True))
             else:
                 lines = (
-                    f"{hash_cells(map(cell_text, _cut(cells, limit)))}  {one.resource}/{id_}"
+                    f"{hash_cells(map(cell_text, cut_cells(cells, limit)))}  {one.resource}/{id_}"
                     for id_, cells in one.cells()
                 )
             write_lines(file, lines)
 
     def _fitting(self, rows: Rows, id_: str, cells: Sequence[Any], limit: int | None) -> list[Any]:
         """The cells; a text that the form cannot hold is kept beside the file, and its place taken by a marker."""
-        found = _cut(cells, limit)
+        found = cut_cells(cells, limit)
         if self.form is not Form.FOLDER:  # there JSON Lines hold everything
             for column, cell, kept in zip(rows.columns, cells, found, strict=True):
                 if cell is not kept:
@@ -204,11 +199,6 @@ class Outputs:
         return found
 
 
-def _cut(cells: Sequence[Any], limit: int | None) -> list[Any]:
-    """The cells; a marker instead of a text that is longer than `limit` UTF-16 units, or that UTF-8 cannot spell."""
-    return [marker_of(cell) if isinstance(cell, str) and _does_not_fit(cell, limit) else cell for cell in cells]
-
-
 _PARQUET = {
     ColumnKind.TEXT: str,
     ColumnKind.JSON: str,
@@ -216,30 +206,3 @@ _PARQUET = {
     ColumnKind.NUMBER: float,
     ColumnKind.BOOLEAN: bool,
 }
-
-
-def marker_of(text: str) -> str:
-    """What stands in a cell for a text that is elsewhere."""
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{ELSEWHERE}{digest}:{len(text):,} characters»"
-
-
-def hash_line(line: bytes) -> str:
-    """The leaf of a row in JSON Lines, in hexadecimal: of its bytes without the line end and without `resource`."""
-    return leaf_hash(_RESOURCE_KEY.sub(b"{", line.rstrip(b"\n"), count=1)).hex()
-
-
-def hash_cells(cells: Iterable[str | None]) -> str:
-    """The leaf of a table's row, in hexadecimal: of its cells as a JSON array, blank ones as null."""
-    return leaf_hash(json.dumps(list(cells)).encode()).hex()
-
-
-_RESOURCE_KEY = re.compile(rb'^\{"resource":"[a-z-]+",')
-
-
-def _does_not_fit(text: str, limit: int | None) -> bool:
-    if _SURROGATE(text):
-        return True
-    if limit is None or len(text) * 2 <= limit:
-        return False
-    return len(text.encode("utf-16-le")) // 2 > limit
