@@ -16,9 +16,9 @@ from etl import problems as problem
 from etl.batch import BESIDE, ROW, Batch, Table
 from etl.choosing import Choose, ask_for_one, nothing_fits, only_one, why_left_out
 from etl.errors import UsageError
-from etl.expressions import ExpressionError, compile_condition
+from etl.expressions import ExpressionError
 from etl.inputs import Inputs
-from etl.mapping import Bound, Guess
+from etl.mapping import Bound, Condition, Guess
 from etl.problems import Code, Problem, Severity
 from etl.readers import Skipped, Survey
 from etl.report import Outcome, Report, Source
@@ -219,14 +219,17 @@ def check_rows(  # noqa: PLR0913  (the switches of a check, and who takes part i
         nearness = near_duplicates if isinstance(near_duplicates, Nearness) else Nearness(strict=strict)
         nearness.begin_again()
         for one in map(renew, fitted):
-            wanted = _wanted(one, where)
+            conditions = _conditions(one, where)
+            wanted = maps.wanted_by(conditions)
             compared = near_duplicates is not False and one.resource is TEST_CASES
-            for batch in records(one, wanted):
+            for batch in records(one, conditions):
                 skipped = _skipped(batch, wanted)
                 if left is not None:
                     skipped = skipped | (~skipped).cum_sum().gt(left)
                     left -= int((~skipped).sum())
-                decided = decide(batch, one, _check_of(one, contract, strict=strict, assume_test_set=assume_test_set))
+                decided = decide(
+                    batch, one, _check_of(one, contract, conditions, strict=strict, assume_test_set=assume_test_set)
+                )
                 skipped = skipped | batch.frame[ROW].is_in(list(decided.skipped))
                 checked = repeats[one.resource.name].look_at(decided.batch, one.bound.columns, skipped=skipped)
                 notes: list[Problem] = []
@@ -236,17 +239,21 @@ def check_rows(  # noqa: PLR0913  (the switches of a check, and who takes part i
                 yield Checked(one, checked, skipped, notes, decided.updates)
 
 
-def records(fitted: Fitted, wanted: pl.Expr | None = None) -> Iterator[Batch]:
+def records(fitted: Fitted, conditions: Sequence[Condition] = ()) -> Iterator[Batch]:
     """The batches of a table, in records where the mapping makes them of several rows, of those that are wanted."""
-    batches = fitted.table.batches()
-    return batches if fitted.bound.grouping is None else maps.gather(fitted.bound.grouping, batches, wanted)
+    batches = (maps.tell_unclear(batch, conditions) for batch in fitted.table.batches())
+    if fitted.bound.grouping is None:
+        return batches
+    return maps.gather(fitted.bound.grouping, batches, maps.wanted_by(conditions))
 
 
-def _check_of(fitted: Fitted, contract: Contract, *, strict: bool, assume_test_set: bool) -> Check:
+def _check_of(
+    fitted: Fitted, contract: Contract, conditions: Sequence[Condition], *, strict: bool, assume_test_set: bool
+) -> Check:
     """How the rows of a table are checked."""
 
     def checked(batch: Batch, bound: Bound, *, changing: bool) -> Batch:
-        mapped = maps.apply(bound, _traced(batch, bound))
+        mapped = maps.apply(bound, _traced(batch, bound, conditions))
         return check(
             mapped,
             fitted.resource,
@@ -263,7 +270,7 @@ def _check_of(fitted: Fitted, contract: Contract, *, strict: bool, assume_test_s
     return checked
 
 
-def _traced(batch: Batch, bound: Bound) -> Batch:
+def _traced(batch: Batch, bound: Bound, conditions: Sequence[Condition]) -> Batch:
     """The same rows; what the reader found names the field that its column fills.
 
     What is odd about a cell that nothing takes is nobody's trouble: that its column is not used is said once.
@@ -272,7 +279,8 @@ def _traced(batch: Batch, bound: Bound) -> Batch:
         return batch
     fields = {column: path for path, columns in bound.columns.items() for column in columns}
     field = pl.col("field").fill_null(pl.col("column").replace_strict(fields, default=None, return_dtype=pl.String))
-    told = pl.col("column").is_null() | pl.col("column").is_in(_taken(bound))
+    asked = (cast.column for one in conditions for cast in one.casts if cast.column is not None)
+    told = pl.col("column").is_null() | pl.col("column").is_in([*_taken(bound), *asked])
     return replace(batch, problems=batch.problems.filter(told).with_columns(field))
 
 
@@ -291,15 +299,17 @@ def body_maker(bound: Bound) -> Callable[[pl.DataFrame], pl.Series]:
     return lambda frame: maps.bodies(frame, bound.fields)
 
 
-def _wanted(fitted: Fitted, where: str | None) -> pl.Expr | None:
-    conditions = [] if fitted.bound.where is None else [fitted.bound.where]
+def _conditions(fitted: Fitted, where: str | None) -> list[Condition]:
+    """What a row must meet to be taken: the mapping's `where` and the one that was given."""
+    origin, own = fitted.table.origin, fitted.bound.mapping.source.where
+    conditions = [] if own is None else [maps.condition_of("where", own, origin.mapped_columns)]
     if where is not None:
         try:
-            conditions.append(compile_condition(where, fitted.table.origin.columns))
+            conditions.append(maps.condition_of("--where", where, origin.columns))
         except ExpressionError as error:
             hint = "Write a comparison such as Status = 'Ready'."
             raise UsageError(f"--where, for {fitted.name}: {error}.", hint) from None
-    return pl.all_horizontal(conditions) if conditions else None
+    return conditions
 
 
 def _skipped(batch: Batch, wanted: pl.Expr | None) -> pl.Series:

@@ -132,6 +132,22 @@ def compile_condition(text: str, columns: Sequence[str]) -> pl.Expr:
     return compiled.fill_null(value=False)
 
 
+def find_unclear(text: str, columns: Sequence[str]) -> pl.Expr | None:
+    """In which rows a condition cannot be told, since one of its casts fails: a Boolean expression; None: in none.
+
+    Where the rest of the condition decides (`… OR TRUE`), it can. What swallows an empty value (CASE, COALESCE, IS
+    NULL) does not decide. Raises as `compile_expression` does.
+    """
+    casts = find_casts(text, columns)
+    if not casts:
+        return None
+    tree = _resolved(text, columns)
+    with _translated(text):
+        told = _compiled(tree)
+    unsure = ~told.fill_null(value=False) if tree.find(exp.Case, exp.If, exp.Coalesce, exp.Is) else told.is_null()
+    return pl.any_horizontal([cast.failed for cast in casts]) & unsure
+
+
 def _resolved(text: str, columns: Sequence[str]) -> exp.Expr:
     """The guarded tree with the names of columns as the file has them."""
     tree = _guarded(text)

@@ -20,6 +20,7 @@ from etl.mapping.rows.binding import Bound, bind
 from etl.mapping.rows.bodies import bodies
 from etl.mapping.rows.gathering import gather
 from etl.mapping.rows.unmapping import unmap
+from etl.mapping.rows.wanting import Condition, condition_of, tell_unclear, wanted_by
 from etl.mapping.trying import Fate, Trial, fates, try_mapping
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "NULL",
     "SURE",
     "Bound",
+    "Condition",
     "Fate",
     "Fault",
     "Guess",
@@ -40,6 +42,7 @@ __all__ = [
     "bind",
     "bodies",
     "check_mapping",
+    "condition_of",
     "declared_spec",
     "fates",
     "gather",
@@ -50,8 +53,10 @@ __all__ = [
     "preset_names",
     "presets",
     "spelled",
+    "tell_unclear",
     "try_mapping",
     "unmap",
+    "wanted_by",
     "without_nulls",
     "write_mapping",
 ]

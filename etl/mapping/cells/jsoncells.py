@@ -6,8 +6,11 @@ Python, one cell at a time: only cells that should be JSON come here. Must never
 import json
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from etl.mapping.cells.jsonmending import advise
@@ -17,6 +20,7 @@ from etl.problems import Code
 Mistake = tuple[Code, str]
 """What is wrong with a cell: the code, and the end of a sentence that begins with what the field takes."""
 
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = r"\\u[dD][89a-fA-F]"
 _TEXT = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
@@ -35,11 +39,13 @@ def read_strictly(text: str) -> Any:
 
 def is_json(text: str) -> bool:
     """Whether the whole text is one JSON value, no key named twice."""
-    return _is_read(text) is not None
+    return _flat_members(text) is not None or _is_read(text) is not None
 
 
 def is_object(text: str) -> bool:
     """Whether the whole text is one JSON object, no key named twice."""
+    if _flat_members(text) is not None:
+        return True
     read = _is_read(text)
     return read is not None and isinstance(read[0], dict)
 
@@ -114,6 +120,8 @@ def explain_texts(text: str) -> Mistake:
 
 def members(text: str) -> dict[str, str]:
     """The keys of a JSON object with the text of each value, exactly as written. `text` must be a JSON object."""
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {key: bytes(value).decode() for key, value in _OBJECT.decode(text.encode()).items()}
     found: dict[str, str] = {}
     place = _after_space(text, text.index("{") + 1)
     while text[place] != "}":
@@ -152,21 +160,27 @@ def take_out(text: str, key: str) -> tuple[str | None, str | None]:
 
 def cut_out(text: str, keys: Collection[str]) -> str | None:
     """A JSON object without some keys, `*` being an only key; None where nothing is left. Other cells as they are."""
-    if not is_object(text):
-        return text
-    found = members(text)
+    found = _flat_members(text)
+    if found is None:
+        if not is_object(text):
+            return text
+        found = members(text)
     only = {*found} if "*" in keys and len(found) == 1 else set()
     rest = {key: value for key, value in found.items() if key not in keys and key not in only}
     return _written(rest) if rest else None
 
 
 def _written(keys: dict[str, str]) -> str:
-    return "{" + ",".join(f"{quoted(key)}:{value}" for key, value in keys.items()) + "}"
+    return "{" + ",".join(f"{_quoted_key(key)}:{value}" for key, value in keys.items()) + "}"
 
 
 def quoted(text: str) -> str:
     """A text as JSON; half a surrogate pair, which no file can hold, stays an escape."""
     return json.dumps(text, ensure_ascii=not _is_unicode(text))
+
+
+_quoted_key = lru_cache(maxsize=1024)(quoted)
+"""Keys come again in every row."""
 
 
 def look_up(text: str, keys: tuple[str, ...]) -> str | None:
@@ -191,6 +205,17 @@ def kept_if(value: pl.Expr, holds: Callable[[str], bool]) -> pl.Expr:
     """The cells for which `holds` says yes, without white space around them; null for the others."""
     trimmed = value.str.strip_chars(" \t\n\r")
     return pl.when(by_cell(trimmed, holds, pl.Boolean)).then(trimmed)
+
+
+def _flat_members(text: str) -> dict[str, str] | None:
+    """As `members`, for an object that certainly names no key twice: it has as many keys as colons; None for others."""
+    if not text.startswith("{"):
+        return None
+    try:
+        found = _OBJECT.decode(text.encode())
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return {key: bytes(value).decode() for key, value in found.items()} if len(found) == text.count(":") else None
 
 
 def _is_read(text: str) -> tuple[Any] | None:

@@ -4,11 +4,12 @@ Must never know what the names stand for. `{{` and `}}` stand for braces themsel
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from pydantic_core import PydanticCustomError
 
-from etl.mapping.cells.ways import Way, items_of, look, parse_way, shown
+from etl.mapping.cells.ways import Way, items_of, look, look_at, objects_of, parse_way, shown
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -55,6 +56,10 @@ def known_pattern(pattern: str) -> str:
 
 def said_of_each(pattern: str, cell: str) -> list[str] | None:
     """What a pattern says of each object of a cell that is a JSON array; None where it is none of objects and texts."""
+    keys = _plain_keys(pattern)
+    objects = objects_of(cell) if keys is not None else None
+    if keys is not None and objects is not None:
+        return [_filled(pattern, look_at(one, keys)) for one in objects]
     items = items_of(cell)
     if items is None:
         return None
@@ -70,8 +75,20 @@ def said_of_each(pattern: str, cell: str) -> list[str] | None:
 
 
 def _say(pattern: str, item: bytes) -> str:
-    pieces = parse_pattern(pattern)
-    return "".join(text + (_shown(look(item, way_to(name)) or "") if name else "") for text, name in pieces)
+    return _filled(pattern, {name: look(item, way_to(name)) for name in names_in(pattern)})
+
+
+def _filled(pattern: str, found: Mapping[str, str | None]) -> str:
+    """A pattern with what was found under its names."""
+    return "".join([text + _shown(found[name] or "") if name else text for text, name in parse_pattern(pattern)])
+
+
+@lru_cache(maxsize=256)
+def _plain_keys(pattern: str) -> dict[str, str] | None:
+    """The key that each name of a pattern stands for; None where one leads further in."""
+    ways = {name: way_to(name).parts for name in names_in(pattern)}
+    keys = {name: parts[0].key for name, parts in ways.items() if len(parts) == 1}
+    return {name: key for name, key in keys.items() if key is not None} if len(keys) == len(ways) else None
 
 
 def _shown(value: str) -> str:

@@ -6,7 +6,7 @@ know which field a value is for.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import and_
@@ -21,6 +21,7 @@ _STEP = re.compile(r"""\.([^.\[\]"]+)|\[("(?:[^"\\]|\\.)*")\]|\[\]|\[(\d{1,6})\]
 _HEAD = re.compile(r"[^.\[]+")
 _TYPES = {"{": "object", "[": "array", "t": "boolean", "f": "boolean", '"': "string", "n": "null"}
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 
@@ -123,12 +124,15 @@ def reach_all(cells: pl.Series, way: Way) -> pl.Series:
 
 def _with_keys(cells: pl.Series, way: Way) -> pl.Series:
     """The cells that hold every key of a way somewhere; null for the others: most rows have little of what may be."""
-    keys = dict.fromkeys(part.key for part in way.parts if part.key is not None)
+    keys = [*dict.fromkeys(part.key for part in way.parts if part.key is not None)]
+    return only_where(cells, may_hold(cells, keys)) if keys else cells
+
+
+def may_hold(cells: pl.Series, keys: Iterable[str]) -> pl.Series:
+    """Which cells have all of some keys written in them somewhere."""
     there = [cells.str.contains(json.dumps(key, ensure_ascii=False), literal=True) for key in keys]
-    if not there:
-        return cells
     escaped = cells.str.contains("\\u", literal=True)  # any letter of a key may be written so
-    return only_where(cells, (reduce(and_, there) | escaped).fill_null(value=False))
+    return (reduce(and_, there) | escaped).fill_null(value=False)
 
 
 def items_of(cell: str) -> list[bytes] | None:
@@ -169,6 +173,26 @@ def look(raw: bytes, way: Way) -> str | None:
     """What stands at the end of a way in a JSON value."""
     found = next(_follow(raw, way.parts), None)
     return None if found is None else shown(found)
+
+
+def look_at(members: Mapping[str, msgspec.Raw], keys: Mapping[str, str]) -> dict[str, str | None]:
+    """What stands in a JSON object under some keys, by the names of these: the same as a way of one key each."""
+    found: dict[str, str | None] = {}
+    for name, key in keys.items():
+        value = bytes(members[key]) if key in members else b"null"
+        try:
+            found[name] = None if value == b"null" else shown(value)
+        except (msgspec.MsgspecError, UnicodeError):  # half a surrogate pair
+            found[name] = None
+    return found
+
+
+def objects_of(cell: str) -> list[dict[str, msgspec.Raw]] | None:
+    """The members of each object of a cell that is a JSON array of nothing else, or a lone object; None otherwise."""
+    try:
+        return _OBJECTS.decode(cell) if cell.lstrip()[:1] == "[" else [_OBJECT.decode(cell)]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def type_of(raw: bytes) -> str:

@@ -14,11 +14,11 @@ import polars as pl
 from etl.batch import MEMBERS, RECORD, ROW, Batch
 from etl.mapping.cells.jsoncells import look_up, quoted
 from etl.mapping.cells.jsonmending import TRY
-from etl.mapping.cells.keys import keys_left
+from etl.mapping.cells.keys import LeftFinder
 from etl.mapping.cells.names import number_in, spelled
 from etl.mapping.cells.series import found_in
 from etl.mapping.cells.transcripts import explain
-from etl.mapping.cells.ways import Input, left_by, reach_all
+from etl.mapping.cells.ways import Input, left_by, may_hold, reach_all
 from etl.mapping.fields.dialects import TRANSCRIPTS, Shape
 from etl.mapping.rows.binding import Bound
 from etl.mapping.rows.collecting import spoken_by
@@ -164,8 +164,9 @@ class Finder:
         code = Code.UNMAPPED_COLUMN.value
         for column, used in self._bound.keys.items():
             objects = source.select(ROW, pl.col(column).alias("cell")).filter(found_in(source[column], r"^\s*[\[{]"))
+            finder = LeftFinder(used)
             for row, cell in objects.iter_rows():
-                left = keys_left(cell, used)
+                left = finder.keys_left(cell)
                 if left and not self._is_untaken(column, cell):
                     noun = "the key" if len(left) == 1 else "the keys"
                     sentence = f"{column} also has {noun} {spelled(left)}, which nothing uses; map it, or say lost"
@@ -197,8 +198,9 @@ class Finder:
 
     def rivals(self, rivalries: Iterable[Rivalry]) -> Iterator[Problem]:
         """Rows in which two columns say different things about one field."""
-        pairs = [(rivalry, self._differ(rivalry)) for rivalry in rivalries]
-        for rivalry, rows in self._where_any(pairs):
+        both = [(one, pl.col(one.winner).is_not_null() & pl.col(one.loser).is_not_null()) for one in rivalries]
+        for rivalry, filled in self._where_any(both):
+            rows = filled.filter(self._differ(rivalry))
             field, column = rivalry.feed.target.path, rivalry.feed.subject
             for row, lost in rows.select(ROW, self._as_text(rivalry.loser)).iter_rows():
                 sentence = (
@@ -239,6 +241,7 @@ class Finder:
         inside += [(lift.parent, lift.path, lift.key) for lift in self._bound.lifts if lift.path in frame.columns]
         for path, child, keys in inside:
             both = frame.filter(pl.col(path).is_not_null() & pl.col(child).is_not_null())
+            both = both.filter(may_hold(both[path], keys.split(".")[:1]) | ~both[path].str.starts_with("{"))
             for row, whole, value in both.select(ROW, path, child).iter_rows():
                 yield from self._covered(row, path, child, look_up(whole, tuple(keys.split("."))), value)
 

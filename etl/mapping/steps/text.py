@@ -4,8 +4,7 @@ They must never know what the texts mean.
 """
 
 import re
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 import polars as pl
@@ -129,9 +128,6 @@ class Entry(BaseModel):
             raise PydanticCustomError("mapping", "an entry of rewrite has match and at least one of to and lost", {})
         return self
 
-    def matches(self, text: pl.Expr) -> pl.Expr:
-        return text.str.contains(self.whole)
-
     @property
     def whole(self) -> str:
         return f"(?s)^(?:{self.match})$"
@@ -150,37 +146,54 @@ class Rewrite(Wording):
     entries: Annotated[list[Entry], Field(min_length=1)]
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
-        def one(rest: pl.Expr, entry: Entry) -> pl.Expr:
-            to = pl.lit(None, dtype=pl.String)
-            if entry.to is not None:
-                to = text.str.replace(entry.whole, _with_braces(entry.to))
-            return pl.when(entry.matches(text)).then(to).otherwise(rest)
-
-        return reduce(one, reversed(self.entries), text)
+        return by_column(text, self._rewritten, pl.String)
 
     def _on_items(self, items: pl.Expr) -> pl.Expr:
         rewritten = items.list.eval(self._on_text(pl.element())).list.drop_nulls()
         return pl.when((rewritten.list.len() > 0) | (items.list.len() == 0)).then(rewritten)
 
     def _lost(self, form: Form, /) -> Callable[[pl.Series], pl.Series] | None:
-        reasons = [entry for entry in self.entries if entry.lost is not None]
-        if not reasons:
+        if all(entry.lost is None for entry in self.entries):
             return None
 
         def find(cells: pl.Series) -> pl.Series:
             texts = cells if form is Form.LIST else cells.to_frame().select(pl.concat_list(cells.name)).to_series()
-            said = texts.list.eval(self._reason(pl.element())).list.drop_nulls().list.join("; ")
+            reasons = by_column(pl.element(), self._reasons, pl.String)
+            said = texts.list.eval(reasons).list.drop_nulls().list.join("; ")
             return said.set(said == "", None)
 
         return find
 
-    def _reason(self, text: pl.Expr) -> pl.Expr:
+    def _rewritten(self, texts: pl.Series) -> pl.Series:
+        made = texts.clone()  # scatter changes the series itself
+        for entry, places in self._entries_of(texts):
+            found = texts.gather(places)
+            if entry.to is None:
+                made = made.scatter(places, pl.repeat(None, places.len(), dtype=pl.String, eager=True))
+            else:
+                made = made.scatter(places, found.str.replace(entry.whole, _with_braces(entry.to)))
+        return made
+
+    def _reasons(self, texts: pl.Series) -> pl.Series:
         """For a text that is left out: itself and why."""
-
-        def one(rest: pl.Expr, entry: Entry) -> pl.Expr:
-            said = pl.lit(None, dtype=pl.String)
+        said = pl.repeat(None, texts.len(), dtype=pl.String, eager=True).alias(texts.name)
+        for entry, places in self._entries_of(texts):
             if entry.lost is not None:
-                said = pl.concat_str(pl.lit('"'), text.str.head(_SHOWN_CHARACTERS), pl.lit(f'" ({entry.lost})'))
-            return pl.when(entry.matches(text)).then(said).otherwise(rest)
+                shown = texts.gather(places).str.head(_SHOWN_CHARACTERS)
+                said = said.scatter(places, '"' + shown + f'" ({entry.lost})')
+        return said
 
-        return reduce(one, reversed(self.entries), pl.lit(None, dtype=pl.String))
+    def _entries_of(self, texts: pl.Series) -> Iterator[tuple[Entry, pl.Series]]:
+        """Each entry with the places of the texts that it is the first to match, where there are any.
+
+        A text is only shown to the entries before that one: most are matched by one of the first of many.
+        """
+        places = texts.is_not_null().arg_true()
+        left = texts.gather(places)
+        for entry in self.entries:
+            if left.is_empty():
+                return
+            matches = found_in(left, entry.whole)
+            if matches.any():
+                yield entry, places.filter(matches)
+                places, left = places.filter(~matches), left.filter(~matches)

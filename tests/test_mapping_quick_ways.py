@@ -1,0 +1,130 @@
+"""Quick ways through JSON give what the slow ones give."""
+
+import json
+
+import msgspec
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.mapping.cells import jsoncells, keys, patterns, ways
+from etl.mapping.cells.keys import LeftFinder, keys_left, tree_of
+from etl.mapping.steps.text import Rewrite
+
+KEYS = st.sampled_from(["type", "value", "a:b", 'q"', "é", "_", "\x1f"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+STEPS = st.sampled_from([".type", ".value", '["a:b"]', '["q\\""]', "[]", "[0]", "[type=x]", ".*"])
+WAYS = st.lists(st.lists(STEPS, min_size=1, max_size=3).map("".join), min_size=1, max_size=3)
+
+
+@given(VALUES, WAYS, st.booleans())
+def test_keys_that_nothing_uses_are_found(value: object, written: list[str], ascii_only: bool) -> None:
+    found = [ways.parse_way(one) for one in written]
+    tree = tree_of(way.parts for way in found if way is not None)
+    cell = json.dumps(value)
+    assert LeftFinder(tree).keys_left(cell) == keys_left(cell, tree)
+
+
+def test_most_cells_of_which_all_keys_are_used_are_known_at_once() -> None:
+    tree = tree_of(way.parts for one in ("[].type", "[].value") if (way := ways.parse_way(one)) is not None)
+    finder = LeftFinder(tree)
+    assert finder._known is not None
+    for cell in ('[{"type": "x", "value": [1]}, {}]', '{"type": null}', '"text"', "[]", "7"):
+        finder._known.decode(cell)
+        assert finder.keys_left(cell) == []
+    with pytest.raises(msgspec.MsgspecError):
+        finder._known.decode('[{"weight": 1}]')
+    assert finder.keys_left('[{"weight": 1}]') == ["[].weight"]
+
+
+@given(st.lists(st.dictionaries(KEYS, VALUES, max_size=3), max_size=3), st.booleans())
+def test_a_pattern_says_the_same_of_objects_read_at_once(objects: list[dict[str, object]], lone: bool) -> None:
+    cell = json.dumps(objects[0] if lone and objects else objects)
+    items = ways.items_of(cell)
+    if items is None:  # half a surrogate pair
+        assert patterns.said_of_each("{type}: {value}", cell) is None
+        return
+    slowly = [patterns._say("{type}: {value}", item) for item in items]
+    assert patterns.said_of_each("{type}: {value}", cell) == slowly
+
+
+@pytest.mark.parametrize(
+    ("text", "is_object"),
+    [
+        ('{"a": 1, "b": "x"}', True),
+        ('{"a": 1, "a": 2}', False),
+        ('{"a": "x:y"}', True),
+        ('{"a": {"b": 1, "b": 2}}', False),
+        ('{"a": "\\ud800"}', True),
+        ('{"a": NaN}', False),
+        ('{"a": 1} x', False),
+        ('{"a": [1, {"c": 2}]}', True),
+        ("[1]", False),
+    ],
+)
+def test_an_object_is_known_strictly(text: str, is_object: bool) -> None:
+    assert jsoncells.is_object(text) is is_object
+    if is_object:
+        assert jsoncells.members(text) == {key: text_of(text, key) for key in json.loads(text)}
+    assert jsoncells.cut_out(text, {"a"}) == (('{"b":"x"}' if '"b": "x"' in text else None) if is_object else text)
+
+
+def text_of(text: str, key: str) -> str:
+    """The text of a value as it stands in an object, by hand."""
+    start = text.index(f'"{key}": ') + len(key) + 4
+    _, end = json.JSONDecoder().raw_decode(text, start)
+    return text[start:end]
+
+
+class TestRewriting:
+    STEP = Rewrite.model_validate(
+        {
+            "step": "rewrite",
+            "entries": [
+                {"match": "code: .*", "lost": "code runs"},
+                {"match": "(?:says|code): (.*)", "to": 'Says "$1"'},
+                {"match": "slow: (.*)", "to": "$1", "lost": "no clock"},
+                {"match": ".*: .*", "to": "never for those before"},
+            ],
+        }
+    )
+
+    def test_the_first_entry_that_matches_a_text_decides(self) -> None:
+        texts = pl.Series("t", ["says: a", "code: b", None, "slow: c", "other: d", "plain", "says: e\nf"])
+        assert self.STEP._rewritten(texts).to_list() == [
+            'Says "a"',
+            None,
+            None,
+            "c",
+            "never for those before",
+            "plain",
+            'Says "e\nf"',
+        ]
+        assert self.STEP._reasons(texts).to_list() == [
+            None,
+            '"code: b" (code runs)',
+            None,
+            '"slow: c" (no clock)',
+            None,
+            None,
+            None,
+        ]
+
+    def test_no_text_is_shown_to_entries_behind_the_one_that_matches(self) -> None:
+        texts = pl.Series("t", ["says: a", "says: b", "code: c"])
+        places = [(entry.match, places.to_list()) for entry, places in self.STEP._entries_of(texts)]
+        assert places == [("code: .*", [2]), ("(?:says|code): (.*)", [0, 1])]
+
+    def test_nothing_is_nothing(self) -> None:
+        assert self.STEP._rewritten(pl.Series("t", [], dtype=pl.String)).to_list() == []
+        assert self.STEP._reasons(pl.Series("t", [None, None], dtype=pl.String)).to_list() == [None, None]
+
+
+def test_a_form_stands_for_whole_values_and_for_items() -> None:
+    assert keys._form_of([keys.Keys(whole=True)]) is msgspec.Raw
+    assert keys._form_of([keys.Keys(only=keys.Keys(whole=True))]) is None
