@@ -122,8 +122,23 @@ def test_reads_in_trouble_together_spend_one_budget() -> None:
         return await asyncio.gather(*(api.get("/test-sets/x") for _ in range(20)), return_exceptions=True)
 
     errors = asked(script, many)
-    assert {type(error) for error in errors} <= {StoppedError, UnexpectedAnswerError}
+    assert all(isinstance(error, UnexpectedAnswerError) for error in errors)
     assert len(script.asked) <= 20 + 500 // 14
+
+
+def test_reads_in_trouble_leave_half_of_the_budget_to_writing() -> None:
+    pace: list[Pace] = []
+
+    async def one_after_the_other(api: Api) -> None:
+        pace.append(api.pace)
+        for _ in range(30):
+            with pytest.raises(UnexpectedAnswerError):
+                await api.get("/test-sets/x")
+
+    script = Script(GET=[Answer(503, None)])
+    asked(script, one_after_the_other)
+    assert len(script.asked) == 30 + 250 // 14
+    assert 250 <= pace[0].budget.left < 250 + 14
 
 
 def test_a_read_passes_while_writing_is_paused() -> None:

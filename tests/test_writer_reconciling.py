@@ -369,3 +369,14 @@ async def test_an_answer_that_does_not_come_is_waited_for_where_its_row_could_be
     assert set(outcomes(delivered)) == {Outcome.CREATED}
     assert bench.api.texts() == ["caller 1", "caller 4", "the same", "the same"]
     assert len({one.resource_id for one in delivered}) == 4
+
+
+async def test_minutes_of_503_to_reads_delay_the_proof_and_do_not_end_the_job(tmp_path: Path) -> None:
+    async with benched(tmp_path) as bench:
+        bench.api.fate = for_row(2, DROPPED)
+        refusals = iter([False] + [True] * 20)  # the baseline is listed; then nothing is, for about four minutes
+        bench.api.reading = fail(lambda _query: next(refusals, False))
+        delivered = await bench.deliver(bench.rows(4))
+        assert next(refusals, None) is None
+    assert set(outcomes(delivered)) == {Outcome.CREATED}
+    assert bench.api.texts() == [f"caller {number}" for number in range(1, 5)]

@@ -3,6 +3,8 @@
 from enum import StrEnum
 
 TOKENS = 500
+FOR_WRITING = 250
+"""So much reads leave to writing: they can wait for better times, and it may have to be done again when those come."""
 
 
 class Repeat(StrEnum):
@@ -33,9 +35,9 @@ class Budget:
         """Tokens that are left."""
         return self._left
 
-    def spend(self, repeat: Repeat) -> bool:
-        """Pay for one repeat; False, and nothing paid, where it is not affordable: stop the job."""
-        if self._left < COSTS[repeat]:
+    def spend(self, repeat: Repeat, reserve: int = 0) -> bool:
+        """Pay for one repeat; False, and nothing paid, where it is not affordable. `reserve` is left for others."""
+        if self._left - reserve < COSTS[repeat]:
             return False
         self._left -= COSTS[repeat]
         return True

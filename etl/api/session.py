@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from etl.api.answers import Answer, NoAnswer, refusal_of
-from etl.api.budget import Repeat
+from etl.api.budget import FOR_WRITING, Repeat
 from etl.api.pace import Pace
 from etl.api.policy import MAX_ATTEMPTS, Meaning, meaning_of
 from etl.api.retry_after import http_date
@@ -199,7 +199,8 @@ class Api:
             unusable = isinstance(outcome, Answer) and outcome.status < 300
             if attempts >= (UNUSABLE_ATTEMPTS if unusable else MAX_ATTEMPTS):
                 return outcome, meaning
-            self._spend(Repeat.TRANSIENT)
+            if not self.pace.budget.spend(Repeat.TRANSIENT, FOR_WRITING):
+                return outcome, meaning  # whoever asked may have more patience
             await self.pace.clock.sleep(self.pace.clock.backoff_s(attempts))
 
     async def _paced(
