@@ -12,6 +12,7 @@ from etl.version import __version__
 if TYPE_CHECKING:
     from etl.api import Api, Target
     from etl.errors import EtlError
+    from etl.exporting import Exporter, ExportJob
     from etl.importing import Importer
     from etl.inputs import open_inputs
     from etl.jobs import ImportJob
@@ -23,6 +24,8 @@ _HOMES = {
     "Api": "etl.api",
     "Contract": "etl.resources",
     "EtlError": "etl.errors",
+    "ExportJob": "etl.exporting",
+    "Exporter": "etl.exporting",
     "ImportJob": "etl.jobs",
     "Importer": "etl.importing",
     "Target": "etl.api",
@@ -35,6 +38,8 @@ __all__ = [
     "Api",
     "Contract",
     "EtlError",
+    "ExportJob",
+    "Exporter",
     "ImportJob",
     "Importer",
     "Target",

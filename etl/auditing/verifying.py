@@ -169,7 +169,9 @@ def _changed_rows(path: Path, entry: FileEntry, manifest: Manifest) -> tuple[tup
         if wanted.get(name) != leaf:
             rows.append(("changed" if name in wanted else "added", name))
     rows += [("removed", name) for name in wanted if name not in seen]
-    return tuple(rows[:_SHOWN]) if rows else (("moved", "the rows are the same, in another order or form"),)
+    if len(rows) > _SHOWN:
+        rows[_SHOWN:] = [("more", f"rows: {len(rows) - _SHOWN:,} others")]
+    return tuple(rows) if rows else (("moved", "the rows are the same, in another order or form"),)
 
 
 def _expected(hashes: Path, path: Path, manifest: Manifest, own: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -107,7 +107,6 @@ def _write(workbook: "xlsxwriter.Workbook", name: str, sheet: TypedSheet) -> Non
     worksheet.freeze_panes(1, 0)
     worksheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
     worksheet.set_landscape()
-    worksheet.fit_to_pages(1, 0)
     worksheet.repeat_rows(0)
     bold = workbook.add_format({"bold": True, "num_format": "@", "bottom": 1, "bg_color": "#EDEFF2"})
     # A text that is edited stays text: `quote_prefix` is what typing a ' in front does, and is no part of the value.
