@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from etl.importing import Importer
     from etl.inputs import open_inputs
     from etl.jobs import ImportJob
+    from etl.ledger import open_ledger
+    from etl.library import export_async, export_files, import_async, import_files, read, validate
     from etl.mapping import load_mapping
     from etl.readers import open_source
     from etl.resources import Contract
@@ -29,9 +31,16 @@ _HOMES = {
     "ImportJob": "etl.jobs",
     "Importer": "etl.importing",
     "Target": "etl.api",
+    "export_async": "etl.library",
+    "export_files": "etl.library",
+    "import_async": "etl.library",
+    "import_files": "etl.library",
     "load_mapping": "etl.mapping",
     "open_inputs": "etl.inputs",
+    "open_ledger": "etl.ledger",
     "open_source": "etl.readers",
+    "read": "etl.library",
+    "validate": "etl.library",
 }
 
 __all__ = [
@@ -44,9 +53,16 @@ __all__ = [
     "Importer",
     "Target",
     "__version__",
+    "export_async",
+    "export_files",
+    "import_async",
+    "import_files",
     "load_mapping",
     "open_inputs",
+    "open_ledger",
     "open_source",
+    "read",
+    "validate",
 ]
 
 

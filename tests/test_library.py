@@ -1,7 +1,10 @@
 """The library: the same job from a program, with the names that `import etl` gives."""
 
+import asyncio
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 import etl
 from etl.ledger import open_sqlite
 from etl.sandbox import RunningSandbox
+from tests.command import ROOT
 
 
 def test_every_public_name_can_be_had() -> None:
@@ -48,3 +52,58 @@ async def test_a_program_imports_a_file(sandbox: RunningSandbox, tmp_path: Path)
     }
     (body,) = sandbox.store.all_bodies("test-cases")
     assert (body["input_str"], body["input_type"]) == ("Where is my parcel?", "SCENARIO")
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), flags=re.DOTALL)
+
+
+@pytest.fixture
+def schedulers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the examples take from schedulers: decorators, which leave a function what it is."""
+
+    def plain(function: object = None, **_: object) -> object:
+        return function if function is not None else plain
+
+    for name, decorators in (("airflow.sdk", ("task",)), ("dagster", ("asset",)), ("prefect", ("flow", "task"))):
+        module = types.ModuleType(name)
+        for decorator in decorators:
+            setattr(module, decorator, plain)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "airflow", types.ModuleType("airflow"))
+
+
+@pytest.mark.usefixtures("schedulers")
+async def test_the_examples_for_schedulers_run(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("Input,Expected\nWhere is my parcel?,Looks it up\nCancel it,Cancels\n")
+    (tmp_path / "bad.csv").write_text("input_str,input_type\nHello,NOISE\n")
+    airflow, dagster, prefect = ({}, {}, {})  # type: tuple[dict[str, Any], ...]
+    for block, names in zip(BLOCKS[1:], (airflow, dagster, prefect), strict=True):
+        exec(compile(block, "docs/library.md", "exec"), names)  # what the page shows
+    file, where, key = str(tmp_path / "cases.csv"), sandbox.base_url, sandbox.key
+    first = await asyncio.to_thread(airflow["import_cases"], file, where, key, str(tmp_path))
+    again = await asyncio.to_thread(airflow["import_cases"], file, where, key, str(tmp_path))
+    assert (first["created"], again["unchanged"]) == (2, 2)
+    assert dagster["validated_cases"](file) == 2
+    with pytest.raises(ValueError, match="1 bad rows: input_type"):
+        dagster["validated_cases"](str(tmp_path / "bad.csv"))
+    assert await prefect["nightly"]([file], where, key, str(tmp_path / "other.db")) == 2
+
+
+async def test_the_first_example_runs(
+    sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cases.csv").write_text("Input,Expected\nWhere is my parcel?,Looks it up\n")
+    code = BLOCKS[0].replace("https://api.coval.dev/v1", sandbox.base_url)
+    await asyncio.to_thread(exec, compile(code, "docs/library.md", "exec"), {"key": sandbox.key})
+    assert capsys.readouterr().out == "1 valid, 0 not\n1 created\n"
+
+
+async def test_what_is_exported_is_read_again(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    (tmp_path / "sets.csv").write_text("Test set name,Description\nOne,a\nTwo,b\n")
+    target = etl.Target(sandbox.base_url, sandbox.key)
+    await etl.import_async([tmp_path / "sets.csv"], target, ledger=tmp_path / "ledger.db")
+    job = etl.ExportJob(resources=("test-sets",), out=tmp_path / "out.csv")
+    await etl.export_async(job, target)
+    names = [name for batch in etl.read(tmp_path / "out.csv") for name in batch.source["display_name"]]
+    assert sorted(names) == ["One", "Two"]

@@ -25,7 +25,7 @@ class ExportJob:
 
     resources: tuple[str, ...]
     out: Path
-    target: str
+    target: str = ""
     filter: str | None = None
     since: datetime | None = None
     test_sets: tuple[str, ...] = ()

@@ -1,0 +1,127 @@
+"""The library: read, check, import and export files from a program, in one call each.
+
+The command line does the same through the same classes. It must never read the environment, print, or exit: what is
+wrong is raised as `etl.EtlError`, and what became of the rows is what a call returns.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl.api import Api, Pace, Target
+from etl.batch import Batch
+from etl.checking import check_rows, choose_mappings, report_of
+from etl.exporting import Exported, Exporter, ExportJob
+from etl.importing import Importer
+from etl.inputs import open_inputs
+from etl.jobs import ImportJob
+from etl.ledger import open_ledger
+from etl.readers import ReadOptions, open_source
+from etl.relating import Relatives
+from etl.report import OF_VALIDATE, Outcome, Summary
+from etl.resources import Contract
+from etl.settling import Progress
+
+_AS_DETECTED = ReadOptions()
+
+
+def read(file: str | Path, options: ReadOptions = _AS_DETECTED) -> Iterator[Batch]:
+    """The rows of a file as they stand in it, in batches of a bounded size, table after table.
+
+    `batch.source` is a polars frame: `_row` (the number that a spreadsheet program shows), then a String column for
+    each column of the file; null is an empty cell. `batch.problems` says what is odd. Raises FileError.
+    """
+    with open_source(str(file), options) as survey:
+        for table in survey.tables:
+            yield from table.batches()
+
+
+def validate(
+    files: Sequence[str | Path],
+    *,
+    resource: str | None = None,
+    mapping: str | None = None,
+    values: Mapping[str, str] | None = None,
+    contract: Contract = Contract.V2025_10,
+    strict: bool = False,
+    report: Path | None = None,
+) -> Summary:
+    """Read, map and check files; nothing is sent. `summary.rows` counts them, `summary.problems` says what is wrong.
+
+    `mapping` is the name of a ready-made one or a file; `values` are fixed for all rows; `strict` makes errors of
+    warnings; `report` is a folder for the report. Raises FileError, MappingError, UsageError.
+    """
+    started = datetime.now(UTC)
+    read_rows = 0
+    with open_inputs([str(file) for file in files], None, mapping) as inputs:
+        fitted = choose_mappings(inputs, contract, resource=resource, mapping=mapping, values=values)
+        relatives = Relatives(fitted)
+        with report_of(fitted, report, contract, command="validate", outcomes=OF_VALIDATE) as told:
+            for checked in check_rows(
+                fitted,
+                contract,
+                strict=strict,
+                assume_test_set=True,
+                renew=lambda one: relatives.bound(one, contract),
+            ):
+                relatives.note(checked)
+                told.note(checked.fitted.table.origin, checked.notes)
+                told.add_checked(checked.batch, Outcome.VALID, skipped=checked.skipped)
+                read_rows += checked.batch.rows_read
+            return told.close(read=read_rows, started=started, finished=datetime.now(UTC))
+
+
+async def import_async(
+    files: Sequence[str | Path],
+    target: Target,
+    *,
+    ledger: str | Path,
+    job: ImportJob | None = None,
+    report: Path | None = None,
+    confirm: Callable[[str], bool] = lambda _question: False,
+    observe: Callable[[Progress], None] = lambda _progress: None,
+) -> Summary:
+    """Import files; what became of every row. The same files again are `unchanged`: a task may be repeated.
+
+    `ledger` is a file, or `postgresql://…`: there it is known which rows were sent, so keep it between calls. `job`
+    says how (its `target` is filled in). `confirm` is asked before anything is changed or launched. Bad rows are in the
+    summary and never raise; what stops the whole before its first row does (EtlError), and what stops it later is
+    `summary.stopped_because`.
+    """
+    job = job or ImportJob()
+    with open_inputs([str(file) for file in files], None, job.mapping) as inputs:
+        async with Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s)) as api:
+            aimed = job.aimed_at(target.base_url, job.contract)
+            importer = Importer(aimed, inputs, api, observe=observe, confirm=confirm)
+            contract, fitted = await importer.prepare()
+            with closing(open_ledger(ledger)) as opened:
+                await importer.review(contract, fitted, opened)
+                return await importer.run(contract, fitted, opened, report)
+
+
+def import_files(
+    files: Sequence[str | Path],
+    target: Target,
+    *,
+    ledger: str | Path,
+    job: ImportJob | None = None,
+    report: Path | None = None,
+    confirm: Callable[[str], bool] = lambda _question: False,
+) -> Summary:
+    """`import_async` for a program without an event loop."""
+    return asyncio.run(import_async(files, target, ledger=ledger, job=job, report=report, confirm=confirm))
+
+
+async def export_async(job: ExportJob, target: Target, *, concurrency: int = 16) -> Exported:
+    """Write what the API has into files. Raises UsageError, and what the API's refusals raise (EtlError)."""
+    job.check()
+    async with Api(target, concurrency, pace=Pace(concurrency)) as api:
+        return await Exporter(replace(job, target=target.base_url), api).run()
+
+
+def export_files(job: ExportJob, target: Target, *, concurrency: int = 16) -> Exported:
+    """`export_async` for a program without an event loop."""
+    return asyncio.run(export_async(job, target, concurrency=concurrency))
