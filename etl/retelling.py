@@ -30,6 +30,7 @@ from etl.resources import Contract
 _BATCH_ROWS = 1_000
 _OUTCOMES = {
     State.CREATED: Outcome.CREATED,
+    State.UPDATED: Outcome.UPDATED,
     State.FAILED: Outcome.FAILED,
     State.PENDING: Outcome.PENDING,
     State.SENDING: Outcome.IN_DOUBT,
@@ -298,7 +299,9 @@ def _as_told(change: Change, column: str | None, cell: str | None) -> Result:
     problems: tuple[Problem, ...] = ()
     if outcome in {Outcome.FAILED, Outcome.IN_DOUBT}:
         code = Code(change.code) if change.code else Code.IN_DOUBT if outcome is Outcome.IN_DOUBT else Code.API_REFUSED
-        words = change.evidence or (
+        # Of a change that is in doubt the evidence is what was there before: values, no words.
+        said = None if (change.evidence or "").startswith("{") else change.evidence
+        words = said or (
             "The API refused it." if outcome is Outcome.FAILED else "It is not known whether it was stored."
         )
         problems = (Problem(row, Severity.ERROR, code, change.field, column, cell, None, words),)
