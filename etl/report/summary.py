@@ -78,7 +78,7 @@ class Summary:
 
     def to_json(self) -> dict[str, object]:
         """The content of `summary.json`, keys in the order of the product page, "The report folder"."""
-        elapsed_s = round((self.finished - self.started).total_seconds(), 3)
+        elapsed_s = round((_in_ms(self.finished) - _in_ms(self.started)).total_seconds(), 3)
         mixed = {"by_resource": {name: dict(counts) for name, counts in self.by_resource.items()}}
         return {
             "job": self.job,
@@ -111,6 +111,11 @@ def count_rows(counted: Mapping[Outcome, int], outcomes: Sequence[Outcome]) -> d
     """`read` and the outcomes in the given order, absent ones as 0; `skipped` also where it is not among them."""
     extra = (Outcome.SKIPPED,) if counted.get(Outcome.SKIPPED) and Outcome.SKIPPED not in outcomes else ()
     return {"read": sum(counted.values())} | {outcome.value: counted.get(outcome, 0) for outcome in (*outcomes, *extra)}
+
+
+def _in_ms(moment: datetime) -> datetime:
+    """The moment as it is written down: what is computed from it is then what anyone would compute."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _rfc3339(moment: datetime) -> str:
