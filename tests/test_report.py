@@ -213,7 +213,7 @@ class TestSummary:
                 "requests": {"sent": 3, "retried": 2, "reconciled": 0, "by_status": {"201": 1, "503": 1}},
                 "started": "2026-03-01T12:00:00.000Z",
                 "finished": "2026-03-01T12:00:02.345Z",
-                "elapsed_s": 2.346,
+                "elapsed_s": 2.345,
                 "rows_per_s": 0.4,
                 "exit_code": 0,
                 "stopped_because": None,
