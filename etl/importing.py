@@ -4,7 +4,6 @@ It must never know flags, colours or prompts: it is told what to do, and tells w
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -37,11 +36,11 @@ from etl.passes import Passes
 from etl.planning import Aim, Mode, OnConflict, Planner, expected
 from etl.plans import Plan, PlanReader, PlanWriter, head_of
 from etl.preparing import UNBORN_TEST_SET, Preparation
-from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Requests, Summary, Timeline
+from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
-from etl.settling import Progress, Settlement, planned_results
+from etl.settling import Progress, Settlement, planned_results, requests_of
 from etl.watching import Follower, Runs
-from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Watch, trace
+from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Spelling, Watch, trace
 
 
 class Importer:
@@ -190,7 +189,8 @@ class Importer:
                 settlement = Settlement(
                     self.id, report, tables, believed, self._withhold, self._passes.relatives, self._tell
                 )
-                road = _Road(contract, ledger, journal, held, settlement)
+                spelling = Spelling(contract, self._preparation.grounds)
+                road = _Road(contract, ledger, journal, held, settlement, spelling)
                 await self._send_all(fitted, rows, road)
                 runs = await self._watch(report)
                 unwritten = journal.failure
@@ -201,13 +201,15 @@ class Importer:
                 read=settlement.read,
                 started=self._started,
                 finished=datetime.now(UTC),
-                requests=self._requests(),
+                requests=requests_of(delivery.traffic for delivery in self._deliveries),
                 stopped=self.stopped,
                 timeline=self._timeline,
                 runs=runs,
+                contract=(spelling.contract, spelling.explanation),
             )
             reach("report-written")
         if unwritten is None:  # else the ledger knows less than the report, and the job has to be carried on
+            ledger.speak(self.id, spelling.contract)
             ledger.close_job(self.id, summary.exit_code, summary.rows, str(summary.folder) if summary.folder else None)
         reach("job-closed")
         return summary
@@ -277,6 +279,7 @@ class Importer:
             road.contract,
             self.job.concurrency,
             watch=Watch(trust_mapping=self.job.trust_mapping),
+            spelling=road.spelling,
             settle_s=SETTLE_S if self.job.settle_s is None else self.job.settle_s,
             quiet_s=road.held.quiet_s,
             in_doubt=self._resumption.in_doubt if self._resumption else InDoubt.KEEP,
@@ -328,15 +331,6 @@ class Importer:
         if not self.job.allows(bad, read):
             self.stop(StoppedError(f"{bad} bad rows are more than --max-errors allows.", "See the report."))
 
-    def _requests(self) -> Requests:
-        traffic = [delivery.traffic for delivery in self._deliveries]
-        return Requests(
-            sum(one.sent for one in traffic),
-            sum(one.retried for one in traffic),
-            sum(one.reconciled for one in traffic),
-            sum((one.by_status for one in traffic), Counter()),
-        )
-
     def progress(self) -> Progress:
         """How far the job is now; what does not change with the rows (a wait) is asked for in between."""
         delivery = self._deliveries[-1] if self._deliveries else None
@@ -365,6 +359,7 @@ class _Road:
     journal: Journal
     held: Held
     settlement: Settlement
+    spelling: Spelling
 
     def known_of(self, checked: Checked) -> list[Known]:
         """What the ledger has of the rows of a batch."""

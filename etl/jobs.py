@@ -31,11 +31,11 @@ class ImportJob:
 
     `target` names the API for people and for the ledger (its base URL, or `sandbox`). `max_errors` is a number of rows,
     `max_error_share` (0 to 1) a share of the rows read so far. `trust_mapping`: go on even when the API refuses more
-    than a fifth of the first rows. `again`: send rows again that an earlier job created. `settle_s`: after so long a
-    request has taken effect or never will (None: the default). `watch`: follow launched runs to their end.
-    `max_queued`: so many simulations of the job may be queued or in progress. `typed`: what `resume` needs beyond this,
-    as JSON; the ledger keeps it, and it never holds a secret. `flags`: what is typed again to import the rows that
-    were mended.
+    than a fifth of the first rows. `auto_contract`: the API may teach another contract than `contract`. `again`: send
+    rows again that an earlier job created. `settle_s`: after so long a request has taken effect or never will (None:
+    the default). `watch`: follow launched runs to their end. `max_queued`: so many simulations of the job may be queued
+    or in progress. `typed`: what `resume` needs beyond this, as JSON; the ledger keeps it, and it never holds a secret.
+    `flags`: what is typed again to import the rows that were mended.
     """
 
     target: str = ""
@@ -48,6 +48,7 @@ class ImportJob:
     test_set: str | None = None
     create_missing: bool = False
     contract: Contract | None = None
+    auto_contract: bool = False
     strict: bool = False
     near_duplicates: bool = False
     all_or_nothing: bool = False

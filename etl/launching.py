@@ -89,7 +89,7 @@ def count_to_send(
         waiting, unborn = set(relatives.waiting(checked)), relatives.unborn(TEST_SETS.name)
         texts = body_maker(checked.fitted.bound)(frame)
         for row, text, test_set_id in zip(frame[ROW], texts, frame["test_set_id"], strict=True):
-            outgoing = Outgoing(RowKey(table, row), text.encode())
+            outgoing = Outgoing(RowKey(table, row), text.encode(), resource=checked.fitted.resource.name)
             # The body of a row that refers to rows of the same job does not have their ids yet: the place must do.
             sha256 = None if row in waiting else outgoing.body_sha256
             sent = any(_is_sent(one, sha256, job_id) for one in before[row])

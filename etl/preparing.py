@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from etl.api import Api
-from etl.api.contract import detect_contract
+from etl.api.contract import ASSUMED, find_contract
 from etl.checking import Fitted, choose_mappings, lacks_test_set, names_in, with_books, with_test_set
 from etl.choosing import Choose
 from etl.errors import UsageError
@@ -18,6 +18,7 @@ from etl.parents import create_test_set, find_test_set, read_book
 from etl.references import read_books
 from etl.relating import names_given
 from etl.resources import TEST_CASES, TEST_SETS, Contract
+from etl.writer import Grounds
 
 UNBORN_TEST_SET = "00000000"
 """Stands for the test set's id while rows are checked before it is created; never sent."""
@@ -34,6 +35,8 @@ class Preparation:
         self._books: dict[str, NameBook] = {}
         self._missing: list[str] = []
         """Names of test sets that are created before the first row is sent."""
+        self.grounds = Grounds.GIVEN
+        """How the contract is known."""
         self.made: list[str] = []
         """The ids of the test sets that were created."""
 
@@ -42,7 +45,7 @@ class Preparation:
 
         Raises UsageError when test cases have no test set to go into, or one that neither exists nor may be created.
         """
-        contract = self._job.contract or await detect_contract(self._api)
+        contract = await self._find_contract()
         fitted = choose_mappings(
             self._inputs,
             contract,
@@ -55,6 +58,14 @@ class Preparation:
         )
         fitted = await self._with_test_set(contract, fitted)
         return contract, await self._with_names(contract, fitted)
+
+    async def _find_contract(self) -> Contract:
+        """What was asked for, else what the API's answers show, else what an earlier run of the job spoke."""
+        if self._job.contract is not None and not self._job.auto_contract:
+            return self._job.contract
+        found = await find_contract(self._api)
+        self.grounds = Grounds.ASSUMED if found is None else Grounds.READ
+        return found or self._job.contract or ASSUMED
 
     async def _with_test_set(self, contract: Contract, fitted: list[Fitted]) -> list[Fitted]:
         if not any(one.resource is TEST_CASES for one in fitted):

@@ -3,7 +3,7 @@
 It must never know how a row was sent.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,8 +16,8 @@ from etl.ledger import Change, Known, RowKey, State
 from etl.parents import parents_of
 from etl.problems import Code, Problem, Severity
 from etl.relating import Relatives
-from etl.report import Outcome, Report, Result
-from etl.writer import Delivered, Outgoing, Update
+from etl.report import Outcome, Report, Requests, Result
+from etl.writer import Delivered, Outgoing, Traffic, Update
 
 BAD = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.IN_DOUBT})
 
@@ -250,6 +250,17 @@ def planned_results(checked: Checked, withhold: Outcome | None) -> list[Result]:
     return results
 
 
+def requests_of(traffic: Iterable[Traffic]) -> Requests:
+    """What went over the wire, in the report's words."""
+    found = list(traffic)
+    return Requests(
+        sum(one.sent for one in found),
+        sum(one.retried for one in found),
+        sum(one.reconciled for one in found),
+        sum((one.by_status for one in found), Counter()),
+    )
+
+
 def _outgoing(checked: Checked, table: str, decided: Mapping[int, Result]) -> Iterable[Outgoing]:
     """The rows of a batch that are not decided yet, with their bodies."""
     fitted = checked.fitted
@@ -261,7 +272,7 @@ def _outgoing(checked: Checked, table: str, decided: Mapping[int, Result]) -> It
         pairs = tuple((name, id_) for name, id_ in zip(parents, ids, strict=True) if id_ is not None)
         update = checked.updates.get(row)
         text = body.encode() if update is None else update.body
-        yield Outgoing(RowKey(table, row), text, pairs, update=update)
+        yield Outgoing(RowKey(table, row), text, pairs, resource=fitted.resource.name, update=update)
 
 
 def _as_delivered(key: RowKey, change: Change) -> Delivered:

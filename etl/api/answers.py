@@ -55,6 +55,8 @@ class Refusal:
     code: str
     message: str
     field: str | None = None
+    fields: tuple[str, ...] = ()
+    """All that it names, the first one with them."""
 
 
 WORDS_LIMIT = 500
@@ -73,4 +75,6 @@ def refusal_of(answer: Answer) -> Refusal:
     words = [str(error.get("message") or ""), str(first.get("description") or "")]
     message = ": ".join(dict.fromkeys(word for word in words if word)) or f"HTTP {answer.status}"
     named = first.get("field")
-    return Refusal(str(error.get("code") or ""), message[:WORDS_LIMIT], str(named) if named else None)
+    all_named = [one.get("field") for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    fields = tuple(str(one) for one in all_named if one)
+    return Refusal(str(error.get("code") or ""), message[:WORDS_LIMIT], str(named) if named else None, fields)

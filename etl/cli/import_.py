@@ -72,6 +72,7 @@ def command(  # noqa: PLR0913  # one for each group of flags
         test_set=checking.test_set,
         create_missing=sending.create_missing,
         contract=checking.known_contract(),
+        auto_contract=checking.known_contract() is None and not target.use_sandbox,
         strict=checking.strict,
         near_duplicates=near_duplicates,
         all_or_nothing=sending.all_or_nothing,

@@ -145,7 +145,7 @@ class Screen:
         # Unused columns were named when the table was read.
         self.show_problems([group for group in summary.problems if group.code != Code.UNMAPPED_COLUMN])
         self._show_counts(summary)
-        for note in summary.notes:
+        for note in (summary.contract_note, *summary.notes) if summary.contract_note else summary.notes:
             self._console.print(Text(visible(note), style="yellow"))
         if summary.folder is not None:
             self._console.print(Text("Report   ", style="bold") + Text(str(summary.folder)))

@@ -167,6 +167,9 @@ class Ledger(Protocol):
     def count(self, job_id: str) -> Mapping[State, int]:
         """How many rows of a job are in each state."""
 
+    def speak(self, job_id: str, contract: str) -> None:
+        """Keep which contract the API was found to speak."""
+
     def close_job(self, job_id: str, exit_code: int, counts: Mapping[str, int], report: str | None) -> None:
         """Record that the job has ended for now, how, with which outcomes, and where its report is."""
 

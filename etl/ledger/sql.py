@@ -231,6 +231,10 @@ class SqlLedger:
 
         return self._store.run(work)
 
+    def speak(self, job_id: str, contract: str) -> None:
+        spoken = sa.update(jobs).where(jobs.c.id == job_id).values(contract=str(contract))
+        self._store.run(lambda connection: connection.execute(spoken), writes=True)
+
     def close_job(self, job_id: str, exit_code: int, counts: Mapping[str, int], report: str | None) -> None:
         ended = datetime.now(UTC).isoformat()
         closed = (

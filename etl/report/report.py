@@ -209,16 +209,20 @@ class Report:
         stopped: EtlError | None = None,
         timeline: Timeline | None = None,
         runs: Mapping[str, str] | None = None,
+        contract: tuple[str, str | None] | None = None,
     ) -> Summary:
         """The job is done, or has stopped for a reason: the whole of it, written where there is a folder.
 
         `read`: how many rows the readers gave, counted by them. `timeline`: its requests. `runs`: the statuses of the
-        runs that were followed, by their ids; one that ended badly is a problem (exit 1).
+        runs that were followed, by their ids; one that ended badly is a problem (exit 1). `contract`: the one that the
+        API was found to speak, and what a person should know about it.
 
         Raises StoppedError where the report cannot be written, and EtlError (a bug of ours) where the outcomes do not
         add up to `read`.
         """
         summary = self._summarise(requests or Requests(), started, finished, stopped, runs)
+        if contract is not None:
+            summary = replace(summary, contract=contract[0], contract_note=contract[1])
         if summary.rows["read"] != read:
             raise EtlError(f"{read} rows were read, but {summary.rows['read']} have an outcome.")
         return summary if self._files is None else self._files.complete(summary, timeline, runs or {})

@@ -43,7 +43,8 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a finished job says of itself. What follows `stopped_because`, but for `runs`, is not in `summary.json`.
+    """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`, but for `runs` and
+    `contract_note`.
 
     `source_rows` are the rows read of each source. `folder`, `rejects`, `annotated` and `page` are where the report,
     the rows to mend, the annotated workbooks and the page for a person are (None and empty where there are none),
@@ -65,6 +66,8 @@ class Summary:
     problems: tuple[ProblemGroup, ...]
     runs: Counts | None = None
     """How many of the launched runs have which status; None where they were not followed."""
+    contract_note: str | None = None
+    """What a person should know about the contract; None where it is as they said, or as the API shows."""
     folder: Path | None = None
     rejects: tuple[Path, ...] = ()
     annotated: tuple[Path, ...] = ()
@@ -86,6 +89,7 @@ class Summary:
             "resource": self.resource,
             **(mixed if self.resource == "mixed" else {}),
             "contract": self.contract,
+            **({} if self.contract_note is None else {"contract_note": self.contract_note}),
             "sources": [
                 {"file": source.file, "sheet": source.sheet, "sha256": source.sha256, "rows": rows}
                 for source, rows in zip(self.sources, self.source_rows, strict=True)

@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from etl.resources import Contract
+from etl.resources.dialects import PLURALS
 from etl.sandbox.store import Stored
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AUTHOR = "sandbox"
 
-_PLURALS = {"agent_id": "agent_ids", "persona_id": "persona_ids", "test_set_id": "test_set_ids"}
-"""The references of a run template: 2025-10 has one each, 2026-10 lists."""
 
 _TRACES = ("created_at", "created_by", "updated_at", "updated_by")
 
@@ -61,7 +60,7 @@ _SHAPES: Mapping[str, tuple[str, str]] = {
 
 _GONE_IN_2026 = {
     "test-cases": frozenset({"expected_output_str"}),
-    "run-templates": frozenset(_PLURALS),
+    "run-templates": frozenset(PLURALS),
 }
 
 _UNTRACED = frozenset({"runs"})
@@ -122,7 +121,7 @@ def kept_form(resource: str, contract: Contract, body: Mapping[str, Any]) -> dic
         _keep_expected(fields)
         _keep_turns(fields, contract)
     elif resource == "run-templates" and contract is Contract.V2025_10:
-        for one, many in _PLURALS.items():
+        for one, many in PLURALS.items():
             if one in fields:
                 fields[many] = [fields.pop(one)]
     elif resource == "runs":
@@ -167,7 +166,7 @@ def contract_form(resource: str, contract: Contract, fields: Mapping[str, Any]) 
         if turns is not None:
             body["simulation_metadata_input"] = {**(body.get("simulation_metadata_input") or {}), "script_turns": turns}
     elif resource == "run-templates" and contract is Contract.V2025_10:
-        for one, many in _PLURALS.items():
+        for one, many in PLURALS.items():
             body[one] = body.pop(many)[0]
     elif resource == "runs":
         metadata = body.get("metadata") or {}

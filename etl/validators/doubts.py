@@ -16,11 +16,11 @@ from etl.batch import ROW
 from etl.problems import Code
 from etl.quoting import HIDDEN, count_words, quote_value, shorten, show_value
 from etl.resources import FieldSpec, Kind
+from etl.resources.dialects import TURNS
 from etl.resources.simulations import simulations_of
 from etl.validators.sentences import Finding, nearest
 
 _PERSONA_PREFIX = "persona:"
-_TURNS = frozenset({"simulation_metadata_input.script_turns", "script_turns"})
 _MANY, _MANY_EACH = 1_000, 100
 """Simulations that somebody should mean to start: by one run, and by one for each of its test cases."""
 _VARIABLES = ("sessionId", "simulation_output_id", "messages", "latest_message")
@@ -72,7 +72,7 @@ def _transcript_fault(text: str) -> str | None:
 
 def doubt_spoken_keys(frame: pl.DataFrame) -> Iterator[tuple[int, Finding]]:
     """Turns of scripts with a notation for keys in their text: the vendor's own tools warn of it ("dtmf:1")."""
-    for path in sorted(_TURNS & set(frame.columns)):
+    for path in sorted(TURNS["test-cases"] & set(frame.columns)):
         listed = frame.schema[path] == pl.List(pl.String)
         whole = pl.col(path).list.join("\n") if listed else pl.col(path)
         for row, cell in frame.filter(whole.str.contains(_SPOKEN_KEYS)).select(ROW, path).iter_rows():

@@ -8,6 +8,7 @@ from etl.writer.delivery import SETTLE_S, Delivery
 from etl.writer.differing import undone, update_of
 from etl.writer.likeness import Likeness, version_of
 from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic, Update
+from etl.writer.spelling import Grounds, Spelling
 from etl.writer.tracing import trace
 from etl.writer.watch import Watch
 
@@ -15,9 +16,11 @@ __all__ = [
     "SETTLE_S",
     "Delivered",
     "Delivery",
+    "Grounds",
     "InDoubt",
     "Likeness",
     "Outgoing",
+    "Spelling",
     "Traffic",
     "Update",
     "Watch",

@@ -27,6 +27,7 @@ from etl.writer.reconciling import Doubt, Finding, Reconciler, Verdict
 from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic
 from etl.writer.scopes import Scope, Scopes, scope_of
 from etl.writer.sending import Sender, change_of
+from etl.writer.spelling import Spelling
 from etl.writer.telling import Told
 from etl.writer.updating import Updater
 from etl.writer.watch import Watch
@@ -59,6 +60,7 @@ class Delivery:
         concurrency: int,
         *,
         watch: Watch | None = None,
+        spelling: Spelling | None = None,
         settle_s: float = SETTLE_S,
         quiet_s: float = float("inf"),
         in_doubt: InDoubt = InDoubt.KEEP,
@@ -78,7 +80,7 @@ class Delivery:
         self._scopes = Scopes(api, journal)
         self._baselines: dict[str, asyncio.Task[bool]] = {}
         self._reconciler = Reconciler(api, self._scopes, resource, contract, settle_s, self._clock)
-        self._sender = Sender(api, journal, resource, pace, self._watch)
+        self._sender = Sender(api, journal, resource, pace, self._watch, spelling or Spelling(contract))
         self._sender.on_stop = self._on_stop
         self._updater = Updater(api, resource, contract, self.traffic, self._sender.note, self.stop)
         self._paused = False

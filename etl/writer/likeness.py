@@ -10,14 +10,13 @@ from itertools import combinations
 from typing import Any
 
 from etl.resources import Contract, Resource
+from etl.resources.dialects import PLURALS
 
 Fields = Mapping[str, str]
 """Canonical content: a field's name, and its value as JSON text; what is absent, null or empty is not there."""
 
 _ESSENTIAL: Mapping[str, tuple[str, ...]] = {"test-cases": ("input_str", "test_set_id")}
 """The fields without which nothing can be known again (delivery page, "Reconciling"); else the name."""
-_MANY: Mapping[str, str] = {"agent_id": "agent_ids", "persona_id": "persona_ids", "test_set_id": "test_set_ids"}
-"""Run templates: 2025-10 has one of each, 2026-10 lists."""
 SEVERAL_EXPECTED = "several expected_behaviors"
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
@@ -37,7 +36,7 @@ class Likeness:
         self._resource = resource
         models = resource.create[contract].model_fields
         self._names = {info.alias or name for name, info in models.items()} | {
-            *_MANY.values(),
+            *PLURALS.values(),
             "script_turns",
             SEVERAL_EXPECTED,
         }
@@ -77,7 +76,7 @@ class Likeness:
             _join_expected(known)
             _lift_turns(known)
         elif self._resource.name == "run-templates":
-            for one, many in _MANY.items():
+            for one, many in PLURALS.items():
                 _join_one(known, one, many)
         return {name: _text(value) for name, value in known.items() if value not in _EMPTY}
 

@@ -11,6 +11,7 @@ from typing import Any
 from etl.ledger import Change, RowKey
 from etl.problems import Code
 from etl.report import Outcome
+from etl.resources.dialects import spelled_alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +41,20 @@ class Outgoing:
     """A row to create, or what it changes (`update`).
 
     `parents`: the (field, id) pairs that name resources it needs (a test set, an agent). `doubt`: what the ledger has
-    of it, where an earlier run of the same job left it in doubt; it is then looked for, not sent.
+    of it, where an earlier run of the same job left it in doubt; it is then looked for, not sent. `resource`: its name.
     """
 
     key: RowKey
     body: bytes
     parents: tuple[tuple[str, str], ...] = ()
     doubt: Change | None = None
+    resource: str = ""
     update: Update | None = None
 
     @property
     def body_sha256(self) -> bytes:
-        """32 bytes that tell whether the same row was sent before with the same body."""
-        return hashlib.sha256(self.body).digest()
+        """32 bytes that tell whether the same row was sent before with the same body, under whatever contract."""
+        return hashlib.sha256(spelled_alike(self.resource, self.body)).digest()
 
 
 @dataclass(frozen=True, slots=True)

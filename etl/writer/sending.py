@@ -31,6 +31,7 @@ from etl.writer.likeness import version_of
 from etl.writer.marks import mark_for, mark_of, marked
 from etl.writer.reconciling import Doubt
 from etl.writer.rows import Delivered, Outgoing, Traffic
+from etl.writer.spelling import Spelling
 from etl.writer.watch import DOUBTFUL, Watch
 
 _REFUSALS = frozenset({Meaning.REFUSED, Meaning.FORBIDDEN, Meaning.CONFLICT, Meaning.MISPLACED})
@@ -45,7 +46,9 @@ _STATES = {
 class Sender:
     """Sends rows of one resource, one at a time for each caller. `stop` may be called at any time."""
 
-    def __init__(self, api: Api, journal: Journal, resource: Resource, pace: Pace, watch: Watch) -> None:
+    def __init__(
+        self, api: Api, journal: Journal, resource: Resource, pace: Pace, watch: Watch, spelling: Spelling
+    ) -> None:
         self.stopped: EtlError | None = None
         self.traffic = Traffic()
         self.on_stop: Callable[[], None] = lambda: None
@@ -54,6 +57,7 @@ class Sender:
         self._resource = resource
         self._pace = pace
         self._watch = watch
+        self._spelling = spelling
         self._requesting: set[asyncio.Task[None]] = set()
         self._leaving = False
         self.under_way: dict[RowKey, bytes] = {}
@@ -77,17 +81,18 @@ class Sender:
 
     def body_of(self, row: Outgoing) -> bytes:
         """The body as it is sent: with its mark in it, where the resource has a place for one."""
-        return marked(self._resource, row.body, mark_for(self._journal.job_id, row.key))
+        body = self._spelling.spell(self._resource, row.body)
+        return marked(self._resource, body, mark_for(self._journal.job_id, row.key))
 
     async def send(self, row: Outgoing, attempts: int = 0) -> Delivered | Doubt:
         """One row, until it is stored, refused, in doubt, or the job stops. `attempts`: those before."""
-        body = self.under_way[row.key] = self.body_of(row)
+        self.under_way[row.key] = self.body_of(row)
         try:
-            return await self._send(row, body, attempts)
+            return await self._send(row, attempts)
         finally:
             del self.under_way[row.key]
 
-    async def _send(self, row: Outgoing, body: bytes, attempts: int) -> Delivered | Doubt:
+    async def _send(self, row: Outgoing, attempts: int) -> Delivered | Doubt:
         first_s: float | None = None
         while self.stopped is None:
             missing = next((parent for parent in row.parents if parent in self._missing_parents), None)
@@ -101,13 +106,15 @@ class Sender:
                 )
                 break
             try:
-                sent_s, outcome = await self._attempt(row, body)
+                sent_s, outcome = await self._attempt(row)
+                body = self.under_way[row.key]
                 if outcome is None:
                     break
                 first_s = sent_s if first_s is None else first_s
                 usable = isinstance(outcome, Answer) and bool(self._id_in(outcome))
                 meaning = meaning_of("POST", outcome, usable=usable)
-                if meaning not in {Meaning.WAIT, Meaning.AGAIN}:
+                respell = self._wants_other_spelling(outcome, body)
+                if not respell and meaning not in {Meaning.WAIT, Meaning.AGAIN}:
                     over_s = self._pace.clock.monotonic_s()
                     return await self._end(row, body, attempts + 1, meaning, outcome, over_s, first_s)
                 words = outcome.explanation if isinstance(outcome, NoAnswer) else None
@@ -122,6 +129,10 @@ class Sender:
                 self.pays_for_repeat(Repeat.THROTTLE)
         return Delivered(row.key, Outcome.PENDING, attempts=attempts)
 
+    def _wants_other_spelling(self, outcome: Answer | NoAnswer, body: bytes) -> bool:
+        """Whether the API refused a row for the contract that its body is spelled in. It stored nothing then."""
+        return isinstance(outcome, Answer) and self._spelling.learns_from(self._resource, outcome, body)
+
     async def settled(self) -> None:
         """Wait until what came of every request that is over is written down. Of use while nobody may send."""
         while self._unsettled:
@@ -134,7 +145,7 @@ class Sender:
         self.stop(StoppedError("Too many requests had to be sent again.", "Carry on later with coval-etl resume."))
         return False
 
-    async def _attempt(self, row: Outgoing, body: bytes) -> tuple[float, Answer | NoAnswer | None]:
+    async def _attempt(self, row: Outgoing) -> tuple[float, Answer | NoAnswer | None]:
         """One request, its intent on disk before a connection is asked for. None: a stop came first."""
         place = await self._pace.enter()
         if place is None:
@@ -152,7 +163,9 @@ class Sender:
                 return 0.0, None
             if not self._journal.may_send() and not await self._intend(row):  # the gate was closed for long
                 return 0.0, None
-            outcome = await self._request(body)
+            if self._spelling.changed:  # perhaps while this row waited
+                self.under_way[row.key] = self.body_of(row)
+            outcome = await self._request(self.under_way[row.key])
             reach("answered")
             self.traffic.sent += 1
             if isinstance(outcome, Answer):
@@ -204,6 +217,8 @@ class Sender:
             self._missing_parents.update(_blamed(row, delivered.field))
         reason = self._watch.reason_to_stop(meaning, status, delivered.message)
         version = self._version_in(outcome) if meaning is Meaning.STORED and isinstance(outcome, Answer) else None
+        if meaning is Meaning.STORED and isinstance(outcome, Answer):
+            self._spelling.stored(self._resource, outcome.body[self._resource.singular])
         if reason is not None:
             self.stop(reason)
         if meaning in DOUBTFUL:

@@ -15,9 +15,10 @@ from etl.mapping.cells.names import fold
 from etl.mapping.cells.speakers import AGENT_WORDS, PERSONA_WORDS, SYSTEM_WORDS
 from etl.mapping.detection.columns import Use
 from etl.mapping.detection.evidence import MOSTLY, Weight, form_of, weigh
-from etl.mapping.fields.dialects import WRAPPED, declared_spec
+from etl.mapping.fields.dialects import declared_spec
 from etl.mapping.language.spec import Mapping, Rule
 from etl.resources import RESOURCES
+from etl.resources.dialects import WRAPPED
 
 _WITHOUT_IT_USELESS = {"test-cases": frozenset({"expected_behaviors"})}
 """Fields that the API can do without and people cannot: a test case without them checks nothing."""

@@ -1,13 +1,14 @@
 """The same thing under another name: how one mapping serves both contracts, and fields that the API merges itself.
 
-Data, and the look-up in it. Mapping files are written in the reference pages' words (contract 2025-10). Must never know
-columns or cells.
+The look-up in the table of `etl.resources.dialects`. Mapping files are written in the reference pages' words (contract
+2025-10). Must never know columns or cells.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from etl.resources import Contract, FieldSpec, Kind, Resource
+from etl.resources.dialects import RENAMES, TURNS, WRAPPED
 
 
 class Shape(StrEnum):
@@ -18,36 +19,6 @@ class Shape(StrEnum):
     """A text becomes a list of one item."""
     LIST_TO_ONE = "list_to_one"
     """A list of one item becomes that item; more items are a problem."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rename:
-    """`old` is the name under 2025-10, `new` under 2026-10."""
-
-    old: str
-    new: str
-    plural: bool = False
-    """The new field is a list of what the old one held."""
-
-
-RENAMES: dict[str, tuple[Rename, ...]] = {
-    "test-cases": (Rename("simulation_metadata_input.script_turns", "script_turns"),),
-    "run-templates": (
-        Rename("agent_id", "agent_ids", plural=True),
-        Rename("persona_id", "persona_ids", plural=True),
-        Rename("test_set_id", "test_set_ids", plural=True),
-    ),
-}
-"""What changed its name (API notes, "What changed from 2025-10 to 2026-10")."""
-
-WRAPPED: dict[str, dict[str, str]] = {"test-cases": {"expected_output_str": "expected_behaviors"}}
-"""Deprecated field → the list that it is wrapped into where that list is absent ("Create test case")."""
-
-
-TURNS: dict[str, frozenset[str]] = {
-    "test-cases": frozenset({"simulation_metadata_input.script_turns", "script_turns"}),
-}
-"""Fields that hold turns: texts under 2025-10, and under 2026-10 also keys and silence (API notes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +59,7 @@ def find_target(resource: Resource, path: str, contract: Contract) -> Target:
     if rename is None:
         spec = find_spec(resource, path, contract)
         return Target(path, spec, spec.kind if spec else Kind.TEXT)
-    sent = rename.new if contract is Contract.V2026_10 else rename.old
+    sent = rename.under(contract)
     spec = find_spec(resource, sent, contract)
     if not rename.plural:
         turns = sent in TURNS.get(resource.name, ())
@@ -109,9 +80,8 @@ class Lift:
 
 def find_lifts(resource: Resource, contract: Contract) -> tuple[Lift, ...]:
     """What must move out of whole objects, where the newer contract renamed a field inside one."""
-    if contract is not Contract.V2026_10:
-        return ()
-    nested = [(rename.old.rpartition("."), rename.new) for rename in RENAMES.get(resource.name, ())]
+    moved = [one for one in RENAMES.get(resource.name, ()) if one.under(contract) != one.old]
+    nested = [(one.old.rpartition("."), one.new) for one in moved]
     return tuple(Lift(parent, key, path) for (parent, _, key), path in nested if parent)
 
 
