@@ -14,6 +14,7 @@ from typing import Self
 from etl import mapping as maps
 from etl.errors import UsageError
 from etl.readers import KeptCopy, ReadOptions, Skipped, Survey, is_named_like_a_table, open_source
+from etl.resources import RUNS
 from etl.splitting import split
 
 
@@ -89,6 +90,10 @@ def _files_in(files: Sequence[str]) -> Iterator[str]:
             yield file
             continue
         inside = sorted(path for path in Path(file).iterdir() if _is_input(path))
+        if (
+            Path(file) / _MANIFEST
+        ).exists():  # it says the same in every form, and what was run once is not launched again
+            inside = [path for path in inside if path.suffix == ".jsonl" and path.stem != RUNS.name] or inside
         if not inside:
             raise UsageError(f"{file} is a folder without a file that could be imported.", "Name the files themselves.")
         yield from map(str, inside)

@@ -14,12 +14,15 @@ from typing import Any
 
 from etl.auditing.sides import Item, Side
 from etl.records import SortedLines, cell_text
-from etl.resources import RESOURCES, Resource
+from etl.resources import RESOURCES, Kind, Resource
 from etl.tables import json_text
+from etl.writer import without_mark
 
 _TIMES = ("create_time", "update_time", "created_at", "created_by", "updated_at", "updated_by")
 _OWN = frozenset(("id", "run_id", "resource_name", "resource", *_TIMES))
 """What the API gives itself: it differs between organisations."""
+_CHOSEN = "customer_agent_id"
+"""Chosen by a client, else made by the API from the id: one that looks like an id says nothing across organisations."""
 _NAMED = ("test-sets", "agents", "personas", "run-templates")
 """What others refer to, and is known by its label instead of its id where two organisations are compared."""
 _MISSING = object()
@@ -117,11 +120,11 @@ def _book(side: Side, matching: Matching) -> dict[str, str]:
 
 def _sorted(side: Side, resource: Resource, matching: Matching, book: Mapping[str, str], folder: Path) -> SortedLines:
     """`"key"⇥{…}`, in the order of the keys."""
-    lines = SortedLines(folder)
+    lines, booleans = SortedLines(folder), _booleans(resource)
     for item in side.rows[resource.name]() if resource.name in side.rows else ():
         kept = _comparable(item, resource, matching, book)
         if matching.content:
-            text = json_text(_texts(kept))
+            text = json_text(_texts(kept, booleans))
             key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         else:
             key = cell_text(item.get(matching.key or resource.id_field)) or ""
@@ -141,7 +144,8 @@ def _comparable(item: Item, resource: Resource, matching: Matching, book: Mappin
         for key, value in kept.items()
         if key not in _OWN
         and value not in (own_id, f"{resource.name}/{own_id}")
-        and (named := _named(_read(value), book, key in unknown)) is not _MISSING
+        and not (key == _CHOSEN and resource.is_id(str(value)))
+        and (named := _named(without_mark(resource, key, _read(value)), book, key in unknown)) is not _MISSING
     }
 
 
@@ -241,9 +245,23 @@ def _read(value: Any) -> Any:
     return value
 
 
-def _texts(item: Item) -> list[tuple[str, str]]:
-    """What is not blank, as text: the same whatever form it was read from."""
-    return sorted((key, text) for key, value in item.items() if (text := cell_text(value)) not in (None, "[]", "{}"))
+def _texts(item: Item, booleans: frozenset[str]) -> list[tuple[str, str]]:
+    """What is not blank, as text: the same whatever form it was read from. A workbook writes booleans in capitals."""
+    texts = ((key, cell_text(_whole(_read(value)))) for key, value in item.items())
+    return sorted(
+        (key, text.lower() if key in booleans else text) for key, text in texts if text not in (None, "[]", "{}")
+    )
+
+
+def _booleans(resource: Resource) -> frozenset[str]:
+    """The fields that hold true or false."""
+    fields = (spec for contract in resource.create for spec in resource.fields(contract).values())
+    return frozenset(spec.path for spec in fields if spec.kind is Kind.BOOLEAN)
+
+
+def _whole(value: Any) -> Any:
+    """1.0 as 1: a workbook does not tell them apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def counts_of(tallies: Tallies) -> dict[str, dict[str, int]]:

@@ -7,6 +7,7 @@ no effect.
 from etl.writer.delivery import SETTLE_S, Delivery
 from etl.writer.differing import undone, update_of
 from etl.writer.likeness import Likeness, version_of
+from etl.writer.marks import without_mark
 from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic, Update
 from etl.writer.spelling import Grounds, Spelling
 from etl.writer.tracing import trace
@@ -28,4 +29,5 @@ __all__ = [
     "undone",
     "update_of",
     "version_of",
+    "without_mark",
 ]

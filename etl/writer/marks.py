@@ -41,6 +41,23 @@ def marked(resource: Resource, body: bytes, mark: str) -> bytes:
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
+def without_mark(resource: Resource, field: str, value: Any) -> Any:
+    """A field's value without the mark that an import may have put into it: what a person wrote."""
+    place = _PLACES.get(resource.name)
+    if place is None or place[0] != field:
+        return value
+    return _without(value, place[1:])
+
+
+def _without(value: Any, place: tuple[str, ...]) -> Any:
+    if not isinstance(value, Mapping) or place[0] not in value:
+        return value
+    if len(place) == 1:
+        return {name: inner for name, inner in value.items() if name != place[0]}
+    inner = _without(value[place[0]], place[1:])
+    return {name: inner if name == place[0] else kept for name, kept in value.items() if name != place[0] or inner}
+
+
 def mark_of(resource: Resource, item: Mapping[str, Any]) -> str | None:
     """The mark in a request body or in an item of a list; None where there is none."""
     found: Any = item

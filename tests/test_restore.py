@@ -1,0 +1,50 @@
+"""An export imported into an empty organisation gives back the same content: only ids and times are others."""
+
+from pathlib import Path
+
+import pytest
+
+from etl.resources import Contract
+from tests.sandbox_talk import talking
+from tests.sandboxed_command import run, started
+from tests.test_organisation import ROWS, write_workbook
+
+__all__ = ["started"]
+
+FORMS = {"folder": "exp", "jsonl": "exp.jsonl", "xlsx": "exp.xlsx"}
+RESTORED = ("test-sets", "personas", "agents", "test-cases", "run-templates")
+
+
+@pytest.mark.parametrize("contract", list(Contract))
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_export_restores_an_organisation(form: str, contract: Contract, tmp_path: Path) -> None:
+    write_workbook(tmp_path / "organisation.xlsx")
+    out, told = FORMS[form], ("--contract", contract.value)
+    async with talking(contract) as first:
+        made = await run(tmp_path, first, "import", "organisation.xlsx", "--yes", "--quiet", *told)
+        saved = await run(tmp_path, first, "export", *RESTORED, "--out", out, "--no-redact", "--yes", "--quiet")
+    checked = await run(tmp_path, first, "verify", out, "--quiet")
+    async with talking(contract) as second:
+        call = ("import", out, "--json", *told)
+        restored = await run(tmp_path, second, *call)
+        again = await run(tmp_path, second, *call)
+        await run(tmp_path, second, "export", *RESTORED, "--out", "new", "--no-redact", "--yes", "--quiet")
+        compared = await run(tmp_path, second, "diff", out, "new", "--content", "--json")
+        by_name = await run(tmp_path, second, "diff", out, "api:", "--key", "display_name", "--json")
+    assert (made.code, saved.code, checked.code) == (0, 0, 0), made.err + saved.err + checked.err
+    assert (restored.code, restored.json["rows"]["created"]) == (0, ROWS - 2), restored.err + restored.out
+    assert (again.code, again.json["requests"]["sent"]) == (0, 0), again.err
+    assert compared.code == 0, compared.out
+    assert by_name.code in {0, 1}
+
+
+async def test_a_row_with_a_marker_is_not_sent(tmp_path: Path) -> None:
+    lines = "Agent name,Model type,Chat URL,Authorization header\nA,chat,https://example.com/chat,Bearer abc\n"
+    (tmp_path / "agents.csv").write_text(lines)
+    async with talking() as first:
+        await run(tmp_path, first, "import", "agents.csv", "--quiet", "--resource", "agents")
+        await run(tmp_path, first, "export", "agents", "--out", "exp.jsonl", "--quiet")
+    async with talking() as second:
+        refused = await run(tmp_path, second, "import", "exp.jsonl", "--json", "--report", "r")
+    assert (refused.code, refused.json["rows"]["rejected"], refused.json["requests"]["sent"]) == (1, 1, 0), refused.err
+    assert '"redacted_secret"' in (tmp_path / "r" / "results.jsonl").read_text()
