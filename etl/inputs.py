@@ -91,6 +91,7 @@ def _files_in(files: Sequence[str]) -> Iterator[str]:
             continue
         inside = sorted(path for path in Path(file).iterdir() if _is_input(path))
         if (Path(file) / _MANIFEST).exists():
+            # An export says the same in every form, and what was run once is not launched again.
             inside = [path for path in inside if path.suffix == ".jsonl" and path.stem != RUNS.name] or inside
         if not inside:
             raise UsageError(f"{file} is a folder without a file that could be imported.", "Name the files themselves.")

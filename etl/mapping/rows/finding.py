@@ -211,7 +211,8 @@ class Finder:
 
     def unknown_fields(self, refused: Iterable[tuple[Feed, str]]) -> Iterator[Problem]:
         """Values for fields that the contract does not have."""
-        pairs = [((feed, name), pl.col(name).str.strip_chars() != "") for feed, name in refused]
+        # An empty list says as little as no list: nothing is lost.
+        pairs = [((feed, name), ~pl.col(name).str.strip_chars().is_in(["", "[]", "{}"])) for feed, name in refused]
         for (feed, name), rows in self._where_any(pairs):
             field, contract = feed.target.path, self._bound.contract
             for row, found in rows.select(ROW, name).iter_rows():
