@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from etl.api import Api
+from etl.canary import Canary
 from etl.checking import Checked, Fitted, report_of
 from etl.choosing import Choose
 from etl.comparing import differences
@@ -88,6 +89,7 @@ class Importer:
         self._planned = planned
         self._latest = Progress(None, 0, 0, 0, 0, 0)
         self._launching = Launching(api, job.max_queued, self.stop)
+        self._canary = Canary(0 if resumption else job.canary, api, confirm, self.stop)
         self._follower: Follower | None = None
 
     def stop(self, reason: EtlError) -> None:
@@ -287,11 +289,13 @@ class Importer:
         self._deliveries.append(delivery)
         if self.stopped is not None:
             delivery.stop(self.stopped)
-        async with aclosing(self._outgoing(batches, road, delivery)) as rows:
+        hear = self._canary.hearing(road.settlement.receive)
+        async with aclosing(self._outgoing(batches, road, delivery)) as all_rows:
+            rows = self._canary.paced(all_rows, resource, road.contract)
             if resource is RUNS:
-                await delivery.deliver(self._launching.paced(rows), self._launching.hearing(road.settlement.receive))
+                await delivery.deliver(self._launching.paced(rows), self._launching.hearing(hear))
             else:
-                await delivery.deliver(rows, road.settlement.receive)
+                await delivery.deliver(rows, hear)
         self.stopped = self.stopped or delivery.stopped
 
     async def _outgoing(self, batches: Iterator[Checked], road: "_Road", to: Delivery) -> AsyncGenerator[Outgoing]:

@@ -31,11 +31,12 @@ class ImportJob:
 
     `target` names the API for people and for the ledger (its base URL, or `sandbox`). `max_errors` is a number of rows,
     `max_error_share` (0 to 1) a share of the rows read so far. `trust_mapping`: go on even when the API refuses more
-    than a fifth of the first rows. `auto_contract`: the API may teach another contract than `contract`. `again`: send
-    rows again that an earlier job created. `settle_s`: after so long a request has taken effect or never will (None:
-    the default). `watch`: follow launched runs to their end. `max_queued`: so many simulations of the job may be queued
-    or in progress. `typed`: what `resume` needs beyond this, as JSON; the ledger keeps it, and it never holds a secret.
-    `flags`: what is typed again to import the rows that were mended.
+    than a fifth of the first rows. `auto_contract`: the API may teach another contract than `contract`. `canary`: so
+    many rows go first, and are looked at. `again`: send rows again that an earlier job created. `settle_s`: after so
+    long a request has taken effect or never will (None: the default). `watch`: follow launched runs to their end.
+    `max_queued`: so many simulations of the job may be queued or in progress. `typed`: what `resume` needs beyond this,
+    as JSON; the ledger keeps it, and it never holds a secret. `flags`: what is typed again to import the rows that were
+    mended.
     """
 
     target: str = ""
@@ -60,6 +61,7 @@ class ImportJob:
     mode: str = "create"
     key: str = "id"
     on_conflict: str | None = None
+    canary: int = 0
     again: bool = False
     trust_mapping: bool = False
     watch: bool = False

@@ -241,3 +241,30 @@ async def test_a_dry_run_says_what_would_change_and_how_long_it_takes(tmp_path: 
         said = await run(tmp_path, talk, "import", "a.csv", *flags)
     assert 'a.csv row 2: prompt: null → "Hi"' in said.err
     assert "1 request that writes: about 1 s (16 at a time, " in said.err
+
+
+@pytest.mark.parametrize(("flags", "created"), [(("--yes",), 7), ((), 3)])
+async def test_a_canary_goes_first(flags: tuple[str, ...], created: int, tmp_path: Path) -> None:
+    rows = "".join(f"Set {number},s-{number}\n" for number in range(7))
+    (tmp_path / "sets.csv").write_text(f"Test set name,Slug\n{rows}")
+    async with talking() as talk:
+        call = ("import", "sets.csv", "--canary", "3", "--json", "--settle", "0.2", *flags)
+        said = await run(tmp_path, talk, *call)
+        there = len(await talk.items("/test-sets"))
+        rest = await run(tmp_path, talk, "resume", "--json") if not flags else None
+        at_last = len(await talk.items("/test-sets"))
+    assert (said.json["rows"]["created"], there, at_last) == (created, created, 7), said.err
+    if rest is not None:
+        assert (said.code, said.json["rows"]["pending"]) == (4, 4)
+        assert said.json["stopped_because"].startswith("The first 3 rows landed, and came back as sent. The others")
+        assert (rest.code, rest.json["rows"]["created"]) == (0, 7)
+
+
+async def test_a_canary_that_does_not_land_keeps_the_others_back(tmp_path: Path) -> None:
+    (tmp_path / "sets.csv").write_text("Test set name,Slug\nA,taken\nB,b\nC,c\n")
+    async with talking() as talk:
+        await talk.make("/test-sets", {"display_name": "Z", "slug": "taken"})
+        said = await run(tmp_path, talk, "import", "sets.csv", "--canary", "1", "--yes", "--json", "--settle", "0.2")
+        there = len(await talk.items("/test-sets"))
+    assert (said.code, said.json["rows"]["failed"], said.json["rows"]["pending"], there) == (4, 1, 2, 1), said.err
+    assert said.json["stopped_because"].startswith("1 of the first 1 rows did not land")

@@ -84,6 +84,7 @@ def command(  # noqa: PLR0913  # one for each group of flags
         mode=sending.mode,
         key=sending.key,
         on_conflict=sending.on_conflict,
+        canary=sending.canary,
         again=sending.again,
         trust_mapping=sending.yes,
         watch=sending.watch,

@@ -23,6 +23,7 @@ class Sending:
     dry_run: bool
     plan_out: str | None
     plan: str | None
+    canary: int
     concurrency: int
     rate_per_s: float | None
     settle_s: float | None
@@ -113,6 +114,13 @@ sending_options = gathered(
     click.option("--dry-run", is_flag=True, help="Say what would be done; send nothing."),
     click.option("--plan-out", metavar="FILE", help="With --dry-run: write down exactly what would be done."),
     click.option("--plan", metavar="FILE", help="Do exactly what a plan says, or nothing if the world has changed."),
+    click.option(
+        "--canary",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="Send N rows first, read them back, compare, and ask before the others follow.",
+    ),
     concurrency_option,
     rate_option,
     settle_option,
