@@ -102,6 +102,9 @@ class Retelling:
         self._record = record
         self._job = job
         self._ledger = ledger
+        newest_first = [one.facts.id for one in ledger.jobs()]
+        self._older = frozenset(newest_first[newest_first.index(record.facts.id) + 1 :])
+        """Two jobs of one second are told apart by the ledger alone, not by their ids."""
         self._earlier = Earlier.of(record, home)
         self._notes: list[str] = []
 
@@ -232,7 +235,7 @@ class Retelling:
         """A good row that this job never sent: an earlier job had created it, or its turn never came."""
         if self._job is not None and self._job.all_or_nothing:
             return Result(row, Outcome.SKIPPED)
-        before = [one.change for one in known if one.job_id < self._record.facts.id]
+        before = [one.change for one in known if one.job_id in self._older]
         created = [one for one in before if one.state is State.CREATED]
         return Result(row, Outcome.UNCHANGED, created[-1].resource_id) if created else Result(row, Outcome.PENDING)
 

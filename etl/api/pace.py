@@ -267,7 +267,7 @@ class Pace:
                 return
             self._timer.cancel()
         self._due_s = due_s
-        self._timer = asyncio.ensure_future(self._wake(wait_s))
+        self._timer = asyncio.get_running_loop().create_task(self._wake(wait_s))
 
     async def _wake(self, wait_s: float) -> None:
         await self.clock.sleep(wait_s)

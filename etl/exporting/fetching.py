@@ -61,7 +61,16 @@ class Fetch:
             stem = f"{self.resource.name}.{number}"
             self._lanes.append((Lane(self.folder / f"{stem}.up"), Lane(self.folder / f"{stem}.down")))
         work = [self._both(up, down, filter_) for (up, down), filter_ in zip(self._lanes, self.filters, strict=True)]
-        await all_or_none(*work)
+        try:
+            await all_or_none(*work)
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        for up, down in self._lanes:
+            up.close()
+            down.close()
 
     async def settle(self, scratch: Path) -> Iterator[bytes]:
         """Each item once as a line of JSON (with its line end), by time of creation, then id.
@@ -77,9 +86,7 @@ class Fetch:
         doubtful = _doubtful(_merged(listed, counted))
         async for line in self._ask(doubtful):
             asked.add(line)
-        for up, down in self._lanes:
-            up.close()
-            down.close()
+        self._close()
         return self._items(_merged(listed, asked))
 
     async def _both(self, up: Lane, down: Lane, filter_: str | None) -> None:

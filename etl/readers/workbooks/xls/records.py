@@ -20,7 +20,7 @@ _MOST_BYTES = 8224
 CELLS = frozenset((0x204, 0xD6, 0xFD, 0x203, 0x27E, 0xBD, 0x205, 0x06, 0x206, 0x406))
 """The records of cells that may hold something."""
 _BLANK = 0x201
-_BLANKS = re.compile(rb"(?:\x01\x02\x06\x00.{6})++", re.DOTALL)
+_BLANKS = re.compile(rb"(?:\x01\x02\x06\x00.{6})+", re.DOTALL)
 """Cells that hold nothing, one behind the other. They are passed over together: sheets may have millions."""
 _BLANK_BYTES = 6
 _WORKSHEET = 0x10

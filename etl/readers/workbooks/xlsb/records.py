@@ -22,10 +22,14 @@ SHORT_BLANKS = -1
 VALUES = frozenset((*range(2, 12), *range(13, 20), RICH_TEXT))
 """The records of values, in cells and in the list of texts."""
 _BLANKS = {
-    BLANK: re.compile(rb"(?:\x01\x08.{8})++", re.DOTALL),
-    SHORT_BLANK: re.compile(rb"(?:\x0c\x04.{4})++", re.DOTALL),
+    BLANK: re.compile(rb"(?:\x01\x08.{8})+", re.DOTALL),
+    SHORT_BLANK: re.compile(rb"(?:\x0c\x04.{4})+", re.DOTALL),
 }
-"""How many of them one behind the other are written. They are passed over together: sheets may have millions."""
+"""How many of them one behind the other are written. They are passed over together: sheets may have millions.
+
+Not possessive (`++`): Python before 3.11.5 matches the wrong place where what is repeated is itself a repetition
+(gh-106052).
+"""
 _SHORT_BLANK_BYTES = 6
 _IN_ROWS = frozenset((ROW, BLANK, SHORT_BLANK))
 _SHOWN = b"".join(b"%c-%c" % (at, at + 15) for at in range(0, 256, 32)).replace(b"[", rb"\[").replace(b"]", rb"\]")
@@ -35,7 +39,7 @@ _MOST_SPANS = 13
 _EMPTY_ROWS = re.compile(
     rb"(?:\x00(?:"
     + b"|".join(rb"\x%02x.{11}[%b].{%d}" % (17 + 8 * spans, _SHOWN, 5 + 8 * spans) for spans in range(_MOST_SPANS + 1))
-    + rb")(?:\x01\x08.{8})*+(?:\x0c\x04.{4})*+(?=\x00)){8,}+",
+    + rb")(?:\x01\x08.{8})*(?:\x0c\x04.{4})*(?=\x00)){8,}",
     re.DOTALL,
 )
 """Many rows that are not hidden and hold nothing, before another row."""
