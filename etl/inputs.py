@@ -3,6 +3,7 @@
 It must never know what a column means to the API.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -90,12 +91,23 @@ def _files_in(files: Sequence[str]) -> Iterator[str]:
             yield file
             continue
         inside = sorted(path for path in Path(file).iterdir() if _is_input(path))
-        if (Path(file) / _MANIFEST).exists():
+        if _is_export(Path(file)):
             # An export says the same in every form, and what was run once is not launched again.
             inside = [path for path in inside if path.suffix == ".jsonl" and path.stem != RUNS.name] or inside
+            inside = [path for path in inside if path.stat().st_size]  # there may be none of a resource
         if not inside:
             raise UsageError(f"{file} is a folder without a file that could be imported.", "Name the files themselves.")
         yield from map(str, inside)
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds an export of ours, by its manifest."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    tool = manifest.get("tool") if isinstance(manifest, dict) else None
+    return isinstance(tool, dict) and tool.get("name") == "coval-etl"
 
 
 def _is_input(path: Path) -> bool:

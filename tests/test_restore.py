@@ -48,3 +48,13 @@ async def test_a_row_with_a_marker_is_not_sent(tmp_path: Path) -> None:
         refused = await run(tmp_path, second, "import", "exp.jsonl", "--json", "--report", "r")
     assert (refused.code, refused.json["rows"]["rejected"], refused.json["requests"]["sent"]) == (1, 1, 0), refused.err
     assert '"redacted_secret"' in (tmp_path / "r" / "results.jsonl").read_text()
+
+
+async def test_an_export_without_agents_is_restored_too(tmp_path: Path) -> None:
+    (tmp_path / "sets.csv").write_text("Test set name,Description\nOne,a\n")
+    async with talking() as first:
+        await run(tmp_path, first, "import", "sets.csv", "--quiet")
+        await run(tmp_path, first, "export", "all", "--out", "exp", "--quiet")
+    async with talking() as second:
+        restored = await run(tmp_path, second, "import", "exp", "--json")
+    assert (restored.code, restored.json["rows"]["created"]) == (0, 1), restored.err
