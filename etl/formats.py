@@ -14,3 +14,10 @@ RECORD_FORMATS: tuple[RecordFormat, ...] = get_args(RecordFormat)
 """Formats whose rows are objects with keys."""
 FORMATS: tuple[Format, ...] = (*CELL_FORMATS, *RECORD_FORMATS)
 """Every format that is read."""
+
+ReportFormat = Literal["html", "json", "jsonl", "csv", "xlsx", "rejects", "annotated"]
+REPORT_FORMATS: tuple[ReportFormat, ...] = get_args(ReportFormat)
+"""What a report is written in: a page, a summary, results (a line, or a row of a table, for each row), rows to mend,
+and marked workbooks."""
+USUAL_REPORT_FORMATS: tuple[ReportFormat, ...] = ("html", "json", "jsonl", "rejects", "annotated")
+"""Those that every report has; the others are written when asked for."""

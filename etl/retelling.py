@@ -6,7 +6,7 @@ It must never ask the API, and changes neither ledger nor files.
 import heapq
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,13 +18,14 @@ import polars as pl
 from etl.batch import RECORD, ROW, Batch, Origin
 from etl.checking import Checked, Fitted, check_rows, choose_mappings, source_of, table_problems, with_test_set
 from etl.errors import EtlError, KeyRefusedError, StoppedError, UnreachableError
+from etl.formats import ReportFormat
 from etl.inputs import Inputs
 from etl.jobs import ImportJob
 from etl.ledger import Change, JobRecord, Known, Ledger, State
 from etl.preparing import UNBORN_TEST_SET
 from etl.problems import Code, Problem, Severity
 from etl.relating import Relatives
-from etl.report import OF_IMPORT, Outcome, Report, Requests, Result, Source, Summary
+from etl.report import OF_IMPORT, Outcome, Report, Requests, Result, Rewriting, Source, Summary
 from etl.resources import Contract
 
 _BATCH_ROWS = 1_000
@@ -108,8 +109,8 @@ class Retelling:
         self._earlier = Earlier.of(record, home)
         self._notes: list[str] = []
 
-    def write(self, inputs: Inputs | None, folder: Path) -> Retold:
-        """The report, into `folder`. `inputs`: the job's files (None: they are not at hand).
+    def write(self, inputs: Inputs | None, folder: Path, only: Collection[ReportFormat] | None = None) -> Retold:
+        """The report, into `folder`. `inputs`: the job's files (None: they are not at hand). `only`: see `Report`.
 
         Raises UsageError and StoppedError where it cannot be written.
         """
@@ -130,7 +131,7 @@ class Retelling:
             sources=sources,
             outcomes=OF_IMPORT,
             flags=flags,
-            charts_of=self._earlier.folder if self._earlier.summary else None,
+            rewriting=Rewriting(self._earlier.folder if self._earlier.summary else None, only),
         ) as report:
             for one in fitted:
                 report.note(one.table.origin, table_problems(one))

@@ -32,9 +32,9 @@ from etl.report import (
     Source,
     Summary,
 )
+from etl.report.files import SENTENCE_LIMIT
 from etl.report.groups import EXAMPLES, GROUP_LIMIT
 from etl.report.names import name_of_file, name_of_table
-from etl.report.report import SENTENCE_LIMIT
 from etl.report.splice import splice_error
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -1,10 +1,13 @@
 """A report is written again from what is there: ledger, files, the earlier report; what is missing is said."""
 
+import csv
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.command import Said
@@ -127,3 +130,74 @@ async def test_what_cannot_be_told_is_refused_in_words(home: Home) -> None:
     refused(await home.etl("report", "no-such-job"), "The ledger has no job no-such-job.")
     assert (await home.etl("rollback", (await home.jobs())[0]["job"], "--yes")).code == 0
     refused(await home.etl("report"), "was rolled back")
+
+
+async def test_one_format_is_written_into_the_report_and_the_rest_stays(home: Home) -> None:
+    await imported(home)
+    report = home.folder / "r"
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in report.iterdir()}
+    said = said_well(await home.etl("report", "--format", "csv", "--format", "xlsx"))
+    assert "results.csv: the results as a table" in said
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in report.iterdir()}
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"results.csv", "results.xlsx"}
+    with (report / "results.csv").open(encoding="utf-8-sig", newline="") as stream:
+        listed = list(csv.DictReader(stream))
+    assert [(int(line["row"]), line["status"], line["id"] or None) for line in listed] == rows(report)
+    assert listed[2]["codes"] == "required"
+    assert listed[2]["problems"].startswith("error in A4: input_str is missing")
+    sheet = openpyxl.load_workbook(report / "results.xlsx").active
+    assert sheet is not None
+    assert [[str(cell or "") for cell in row] for row in sheet.iter_rows(min_row=2, values_only=True)] == [
+        list(line.values()) for line in listed
+    ]
+    said_well(await home.etl("report"))
+    assert not (report / "results.csv").exists(), "a report that is written whole has no table of before"
+
+
+@pytest.mark.parametrize(
+    ("form", "file"),
+    [("html", "report.html"), ("jsonl", "results.jsonl"), ("rejects", "rejects.csv"), ("json", "summary.json")],
+)
+async def test_one_format_alone_makes_a_report_of_it_and_the_summary(home: Home, form: str, file: str) -> None:
+    await imported(home)
+    before = content(home.folder / "r")
+    said_well(await home.etl("report", "--format", form, "--report", "new"))
+    assert {path.name for path in (home.folder / "new").iterdir()} == {file, "summary.json"}
+    written = content(home.folder / "new")
+    assert written == {name: before[name] for name in written}
+
+
+async def test_the_marked_workbook_is_written_again_alone(home: Home) -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    for row in (["input_str", "note"], ["first", "a"], [None, "b"]):
+        sheet.append(row)
+    workbook.save(home.folder / "cases.xlsx")
+    assert (await home.etl(*home.importing("cases.xlsx", "--report", "r"))).code == 1
+    (home.folder / "r" / "annotated.xlsx").unlink()
+    said_well(await home.etl("report", "--format", "annotated"))
+    assert openpyxl.load_workbook(home.folder / "r" / "annotated.xlsx").sheetnames == ["Sheet", "Problems"]
+
+
+async def test_what_would_be_lost_or_mixed_is_refused(home: Home) -> None:
+    await imported(home)
+    refused(await home.etl("report", "--format", "htm"), "'htm' is not one of", "Did you mean html?")
+    rejects = home.folder / "r" / "rejects.csv"
+    rejects.write_text(rejects.read_text() + "mended\n")
+    later = (home.folder / "r" / "summary.json").stat().st_mtime + 60
+    os.utime(rejects, (later, later))
+    refused(await home.etl("report", "--format", "rejects"), "was changed since that report was written")
+    said_well(await home.etl("report", "--format", "html"))
+    assert rejects.read_text().endswith("mended\n")
+    (home.folder / "other.csv").write_text("input_str\nfifth\n")
+    assert (await home.etl(*home.importing("other.csv", "--report", "s"))).code == 0
+    refused(await home.etl("report", "--format", "csv", "--report", "r"), "holds the report of another job")
+
+
+async def test_a_formula_in_a_table_of_results_is_text(home: Home) -> None:
+    (home.folder / "=1+1.csv").write_text("input_str\n\nfirst\n")
+    assert (await home.etl(*home.importing("=1+1.csv", "--report", "r"))).code == 0
+    said_well(await home.etl("report", "--format", "csv"))
+    assert b"\r\n'=1+1.csv," in (home.folder / "r" / "results.csv").read_bytes()

@@ -1,18 +1,21 @@
 """`coval-etl report`: a job's report written again. It must never ask the API, nor need a key."""
 
 import os
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
 import rich_click as click
 
 from etl.cli import completing
+from etl.cli.gathering import Named
 from etl.cli.jobs import record_named
 from etl.cli.options import Again, Output, ledger_option, output_options, report_option
 from etl.cli.running import opened_ledger
 from etl.cli.screen import Screen
 from etl.cli.typed import Typed, typed_before
 from etl.errors import EtlError, UsageError
+from etl.formats import REPORT_FORMATS, ReportFormat
 from etl.inputs import Inputs, open_inputs
 from etl.jobs import is_undone
 from etl.ledger import JobRecord, Ledger
@@ -23,9 +26,28 @@ from etl.retelling import Retelling, Retold
 @click.argument("job", required=False, metavar="[JOB]", shell_complete=completing.jobs)
 @ledger_option
 @report_option
+@click.option(
+    "--format",
+    "formats",
+    type=Named(REPORT_FORMATS),
+    multiple=True,
+    metavar="NAME",
+    help=f"Only this format: {', '.join(REPORT_FORMATS)}; repeatable.",
+)
 @output_options
-def command(*, job: str | None, ledger: str | None, report_folder: str | None, output: Output) -> int:
-    """Write the report of a job again, in every format: the last one, or JOB. Nothing is sent, no key is needed.
+def command(
+    *,
+    job: str | None,
+    ledger: str | None,
+    report_folder: str | None,
+    formats: tuple[ReportFormat, ...],
+    output: Output,
+) -> int:
+    """Write the report of a job again: of the last one, or JOB. Nothing is sent, no key is needed.
+
+    Without --format the whole report is written as the job would have written it. `--format html` writes report.html,
+    `json` summary.json, `jsonl` results.jsonl, `csv` and `xlsx` the results as a table (results.csv, results.xlsx),
+    `rejects` the rows to mend, `annotated` the marked workbooks; what else is in the folder stays as it is.
 
     What became of each row is taken from the ledger. The files are read again where they are as they were; where they
     are not, the rows come from the earlier report or the ledger, and the command says what cannot be shown.
@@ -39,21 +61,28 @@ def command(*, job: str | None, ledger: str | None, report_folder: str | None, o
         here = Path.cwd()
         home = typed.folder if typed else here
         folder = here / report_folder if report_folder else home / _before(record, typed)
-        retold = _retold(opened, record, typed, home, folder)
+        retold = _retold(opened, record, typed, home, folder, formats or None)
     for note in (*([reason] if reason else []), *retold.notes):
         screen.warn(note)
     screen.show_outcome(retold.summary)
     return 0
 
 
-def _retold(ledger: Ledger, record: JobRecord, typed: Typed | None, home: Path, folder: Path) -> Retold:
+def _retold(
+    ledger: Ledger,
+    record: JobRecord,
+    typed: Typed | None,
+    home: Path,
+    folder: Path,
+    only: Collection[ReportFormat] | None,
+) -> Retold:
     """Read what is there, and write."""
     retelling = Retelling(record, typed.job if typed else None, ledger, home)
     inputs = _inputs(typed, home) if typed else None
     if inputs is None:
-        return retelling.write(None, folder)
+        return retelling.write(None, folder, only)
     with inputs:
-        return retelling.write(inputs, folder)
+        return retelling.write(inputs, folder, only)
 
 
 def _inputs(typed: Typed, home: Path) -> Inputs | None:

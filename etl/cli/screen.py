@@ -155,6 +155,8 @@ class Screen:
             for copy in summary.annotated:
                 line = f"         {copy.relative_to(summary.folder)}: your workbook with the problems marked in it"
                 self._console.print(Text(line, style="dim"))
+            for listing in summary.listings:
+                self._console.print(Text(f"         {listing.name}: the results as a table", style="dim"))
             for rejects in summary.rejects:
                 line = f"         {rejects.relative_to(summary.folder)}: the rows to mend; import that file again"
                 self._console.print(Text(line, style="dim"))

@@ -3,6 +3,7 @@
 This room must never know how a row was sent or how a summary is shown.
 """
 
+from etl.report.files import Rewriting
 from etl.report.groups import Example, ProblemGroup, ProblemGroups
 from etl.report.outcome import OF_DRY_RUN, OF_IMPORT, OF_VALIDATE, Outcome, Result
 from etl.report.report import Report
@@ -21,6 +22,7 @@ __all__ = [
     "Report",
     "Requests",
     "Result",
+    "Rewriting",
     "Source",
     "Summary",
     "Timeline",

@@ -4,17 +4,20 @@ This file must never know what stands in a report.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from etl.errors import UsageError
+from etl.formats import USUAL_REPORT_FORMATS, ReportFormat
 from etl.report.names import ANNOTATED, REJECTS, Place, possible_names
 from etl.tables import NewFile, explain_failure, make_folder, partial_names
 
 SUMMARY = "summary.json"
 RESULTS = "results.jsonl"
 PAGE = "report.html"
+LISTINGS: Mapping[ReportFormat, str] = {"csv": "results.csv", "xlsx": "results.xlsx"}
+"""The results as a table, by format."""
 
 _SUMMARY_KEYS = frozenset({"job", "command", "contract", "sources", "rows", "exit_code"})
 _SUMMARY_BYTES = 64 << 20
@@ -31,16 +34,25 @@ class ReportFolder:
     last, so that a folder with a summary is complete.
     """
 
-    def __init__(self, path: Path, sources: Sequence[Place]) -> None:
-        """Raises UsageError where the folder is not ours, cannot be written, or holds what must not be lost."""
+    def __init__(
+        self, path: Path, sources: Sequence[Place], job: str | None = None, only: Collection[ReportFormat] | None = None
+    ) -> None:
+        """`only`: these formats are put into the report of `job`, where the folder holds it; its other files stay.
+
+        Raises UsageError where the folder is not ours, cannot be written, or holds what must not be lost.
+        """
         self.path = path
+        self._only = only
         with explain_failure(path, UsageError):
             self._made = not path.is_symlink() and not path.exists()
             if not self._made:
                 _refuse_foreign(path)
                 self._clear_partials()
-            earlier = [] if self._made else _sources_of(path / SUMMARY)
-            self._replaceable = possible_names(sources) | possible_names(earlier)
+            earlier = {} if self._made else _read_summary(path / SUMMARY)
+            if only is not None and earlier.get("job", job) != job:
+                raise UsageError(f"{path} holds the report of another job, {earlier['job']}.", _ELSEWHERE)
+            self._adds = only is not None and bool(earlier)
+            self._replaceable = possible_names(sources) | possible_names(_sources_of(earlier))
             self._refuse_loss(Path(file) for file, _ in sources)
         if self._made:
             make_folder(path)
@@ -69,9 +81,9 @@ class ReportFolder:
     def commit(self) -> tuple[Path, ...]:
         """Let every file appear, the summary last, and remove what an earlier report had more.
 
-        Gives what appeared but for the summary.
+        Where files are added to a report, nothing is removed, and its summary stays unless that is wanted.
 
-        Raises StoppedError.
+        Gives what appeared but for the summary. Raises StoppedError.
         """
         # All is on disk before the first file of an earlier report is replaced.
         for file in (*self._files, self.summary):
@@ -79,12 +91,19 @@ class ReportFolder:
         for file in self._files:
             file.commit()
         written = tuple(file.path for file in self._files)
-        for name in (*self._replaceable, PAGE):
+        for name in () if self._adds else (*self._replaceable, PAGE, *LISTINGS.values()):
             if (path := self.path / name) not in written:
                 self._remove(path)
         self._remove_inner()
-        self.summary.commit()
+        if self._adds and not self.wants("json"):
+            self.summary.discard()
+        else:
+            self.summary.commit()
         return written
+
+    def wants(self, form: ReportFormat) -> bool:
+        """Whether a report in this format is to be written."""
+        return form in (USUAL_REPORT_FORMATS if self._only is None else self._only)
 
     def discard(self) -> None:
         """Take back what was not committed. Never raises."""
@@ -103,10 +122,13 @@ class ReportFolder:
     def _refuse_loss(self, inputs: Iterable[Path]) -> None:
         """Never replace a file that is being read, nor rejects that somebody has begun to mend."""
         rejects = [path for name in self._replaceable if (path := self.path / name).is_file()]
-        ours = {path.resolve() for path in (*rejects, *(self.path / name for name in (SUMMARY, RESULTS, PAGE)))}
+        fixed = (SUMMARY, RESULTS, PAGE, *LISTINGS.values())
+        ours = {path.resolve() for path in (*rejects, *(self.path / name for name in fixed))}
         for file in inputs:
             if _resolved(file) in ours:
                 raise UsageError(f"The report would replace {file}, which is being read.", _ELSEWHERE)
+        if self._adds and not (self.wants("rejects") or self.wants("annotated") or self.wants("json")):
+            return
         summary = self.path / SUMMARY
         complete_s = summary.stat().st_mtime if summary.exists() else float("inf")
         for path in rejects:
@@ -149,9 +171,9 @@ def _is_summary(path: Path) -> bool:
     return _read_summary(path).keys() >= _SUMMARY_KEYS
 
 
-def _sources_of(summary: Path) -> list[Place]:
+def _sources_of(summary: Mapping[str, object]) -> list[Place]:
     """The sources of an earlier report: what its rejects were called follows from them."""
-    sources = _read_summary(summary).get("sources")
+    sources = summary.get("sources")
     return [(source["file"], source["sheet"]) for source in sources] if isinstance(sources, list) else []
 
 

@@ -3,7 +3,6 @@
 It must never know how a row was sent, nor how a summary is shown.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -17,20 +16,14 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import ROW, Batch, Origin
 from etl.errors import EtlError, ExitCode, severest
-from etl.problems import Problem, Severity
-from etl.report.annotated import Annotated
-from etl.report.folder import PAGE, RESULTS, ReportFolder
+from etl.problems import Problem
+from etl.report.files import Files, Rewriting
 from etl.report.groups import ProblemGroup, ProblemGroups
-from etl.report.outcome import TO_LOOK_AT, TO_MEND, Outcome, Result
-from etl.report.rejects import Rejects
-from etl.report.results import Results, members_of
+from etl.report.outcome import TO_LOOK_AT, Outcome, Result
 from etl.report.summary import Requests, Source, Summary, count_rows
 from etl.report.timeline import Timeline
 from etl.resources import RUNS
 from etl.resources.runs import ENDED_BADLY
-
-SENTENCE_LIMIT = 2_000
-"""How many characters of error a reject carries; `results.jsonl` has all."""
 
 
 class Report:
@@ -53,12 +46,11 @@ class Report:
         sources: Sequence[Source],
         outcomes: Sequence[Outcome],
         flags: Sequence[str] = (),
-        charts_of: Path | None = None,
+        rewriting: Rewriting | None = None,
     ) -> None:
         """`folder` None: nothing is written. `sources`: the tables, in the order in which their rows will come.
         `outcomes`: those that the command counts (`OF_IMPORT`, `OF_VALIDATE`, `OF_DRY_RUN`). `flags`: what has to be
-        typed again to import the rows that were mended. `charts_of`: the folder of an earlier report of the job; its
-        charts are the page's where `close` is given none.
+        typed again to import the rows that were mended. `rewriting`: how an earlier report of the job is written again.
 
         Raises UsageError where the folder cannot be used.
         """
@@ -72,7 +64,7 @@ class Report:
         self._last_rows = [-1] * len(self._sources)
         self._runs: dict[str, None] = {}
         self._groups = ProblemGroups()
-        self._files = None if folder is None else _Files(folder, self._sources, flags, charts_of)
+        self._files = None if folder is None else Files(folder, self._sources, flags, job, rewriting or Rewriting())
 
     def __enter__(self) -> Self:
         return self
@@ -259,105 +251,8 @@ class Report:
         )
 
 
-class _Files:
-    """The report on disk."""
-
-    def __init__(self, folder: Path, sources: Sequence[Source], flags: Sequence[str], charts_of: Path | None) -> None:
-        self._flags = flags
-        self._charts_of = charts_of
-        places = [(source.file, source.sheet) for source in sources]
-        self._sources = sources
-        self._folder = ReportFolder(folder, places)
-        self._rejects = Rejects(self._folder, places)
-        self._annotated = Annotated(self._folder, sources)
-        try:
-            self._results = Results(self._folder)
-        except EtlError:
-            self._folder.discard()
-            raise
-
-    def note(self, table: int, origin: Origin, problems: Sequence[Problem]) -> None:
-        self._annotated.note(table, origin, problems)
-
-    def add_lines(
-        self, table: int, batch: Batch, results: Sequence[Result], problems: pl.DataFrame, later: Collection[int]
-    ) -> None:
-        resource, issues = self._sources[table].resource, _issues_of(problems)
-        self._results.add(table, batch.origin, resource, results, issues, members_of(batch), later)
-
-    def add_late_line(self, table: int, batch: Batch, result: Result, problems: pl.DataFrame) -> None:
-        resource, issues = self._sources[table].resource, _issues_of(problems)
-        self._results.add_late(table, batch.origin, resource, result, issues, members_of(batch))
-
-    def add(self, table: int, batch: Batch, results: Sequence[Result], problems: pl.DataFrame) -> None:
-        issues, members = _issues_of(problems), members_of(batch)
-        self._annotated.add(table, batch, results, issues)
-        errors = {
-            result.row: _sentence_of(result, issues.get(result.row, []))
-            for result in results
-            if result.outcome in TO_MEND
-        }
-        if batch.members is not None:
-            errors = {row: errors[record] for record, rows in members.items() if record in errors for row in rows}
-        self._rejects.add(table, batch, errors)
-
-    def complete(self, summary: Summary, timeline: Timeline | None, runs: Mapping[str, str]) -> Summary:
-        self._results.complete(runs)
-        notes = (*self._rejects.write(), *self._annotated.write())
-        written = set(self._folder.begun) - {self._folder.path / RESULTS, *self._annotated.paths}
-        rejects = tuple(path for path in self._folder.begun if path in written)
-        summary = replace(
-            summary, folder=self._folder.path, notes=notes, rejects=rejects, annotated=self._annotated.paths
-        )
-        summary = self._with_page(summary, timeline)
-        text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
-        # A file's name may hold bytes that are no text; Python carries them as half surrogate pairs.
-        self._folder.summary.write(f"{text}\n".encode("utf-8", "backslashreplace"))
-        self._folder.commit()
-        return summary
-
-    def _with_page(self, summary: Summary, timeline: Timeline | None) -> Summary:
-        """The page, as the annotated copy, is an extra: where it cannot be written, a note says why."""
-        from etl.report.page import chart_in, chart_of, write_page  # what they need takes a while to load
-
-        file = self._folder.new_file(PAGE)
-        try:
-            kept = chart_in(self._charts_of / PAGE) if self._charts_of is not None else None
-            chart = kept if timeline is None else chart_of(timeline)
-            write_page(file, summary, self._results.file, self._flags, chart)
-            file.seal()
-        except (EtlError, OSError) as error:
-            self._folder.drop_file(file)
-            reason = error.message if isinstance(error, EtlError) else str(error)
-            return replace(summary, notes=(*summary.notes, f"No {PAGE} was written: {reason.rstrip('.')}."))
-        return replace(summary, page=file.path)
-
-    def discard(self) -> None:
-        self._rejects.close()
-        self._annotated.close()
-        self._folder.discard()
-
-
-def _issues_of(problems: pl.DataFrame) -> dict[int, list[Problem]]:
-    issues: dict[int, list[Problem]] = {}
-    for found in map(Problem._make, problems.iter_rows()):
-        issues.setdefault(found.row, []).append(found)
-    return issues
-
-
 def _storable(found: Problem) -> Problem:
     """The API's own words may hold half a surrogate pair, which no frame can."""
     row, *texts = found
     plain = (None if text is None else text.encode("utf-8", "replace").decode() for text in texts)
     return Problem._make((row, *plain))
-
-
-def _sentence_of(result: Result, found: Sequence[Problem]) -> str:
-    """Why a row must be mended: its errors, else whatever is known, in one line."""
-    errors = [one.message for one in found if one.severity == Severity.ERROR] or [one.message for one in found]
-    text = " ".join("; ".join(dict.fromkeys(errors)).split())
-    if not text:
-        text = f"the API answered {result.http_status}" if result.http_status else "no reason is known"
-    # This cell is ours, unlike the others: it must never be taken for a formula.
-    text = f"error: {text}" if text[0] in "=+-@" else text
-    return text if len(text) <= SENTENCE_LIMIT else f"{text[: SENTENCE_LIMIT - 1]}…"

@@ -46,9 +46,9 @@ class Summary:
     """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`, but for `runs` and
     `contract_note`.
 
-    `source_rows` are the rows read of each source. `folder`, `rejects`, `annotated` and `page` are where the report,
-    the rows to mend, the annotated workbooks and the page for a person are (None and empty where there are none),
-    `notes` sentences for a person about the report itself.
+    `source_rows` are the rows read of each source. `folder`, `rejects`, `annotated`, `page` and `listings` are where
+    the report, the rows to mend, the annotated workbooks, the page for a person and the results as tables are (None and
+    empty where there are none), `notes` sentences for a person about the report itself.
     """
 
     job: str | None
@@ -72,6 +72,7 @@ class Summary:
     rejects: tuple[Path, ...] = ()
     annotated: tuple[Path, ...] = ()
     page: Path | None = None
+    listings: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
