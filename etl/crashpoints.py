@@ -35,6 +35,7 @@ POINTS: Final = (
     "job-closed",
     "before-delete",
     "deleted",
+    "deletion-recorded",
 )
 """Every point, in the order in which a job passes them."""
 POINTS_OF_EXPORTS: Final = ("export-page", "export-listed", "export-gathered", "export-written", "export-appeared")

@@ -6,7 +6,7 @@ It must never know flags, colours or prompts: it is told what to do, and tells w
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,7 @@ from etl.crashpoints import reach
 from etl.errors import EtlError, JobHeldError, LeaseLostError, StoppedError, UsageError
 from etl.inputs import Inputs
 from etl.jobs import (
+    TO_DELETE,
     ImportJob,
     Resumption,
     facts_of,
@@ -30,16 +31,19 @@ from etl.jobs import (
     refuse_twin,
     table_keys,
     tables_believed,
+    without_vanished,
 )
 from etl.launching import Launching, LaunchPlan, count_to_send, launched_before
-from etl.ledger import Held, Journal, Known, Ledger
+from etl.ledger import Held, Journal, Ledger
+from etl.leftovers import refuse_prune
 from etl.passes import Passes
 from etl.planning import Aim, Mode, OnConflict, Planner, expected
 from etl.plans import Plan, PlanReader, PlanWriter, head_of
 from etl.preparing import UNBORN_TEST_SET, Preparation
+from etl.pruning import Pruning
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
-from etl.settling import Progress, Settlement, planned_results, requests_of
+from etl.settling import Progress, Road, Settlement, planned_results, requests_of
 from etl.watching import Follower, Runs
 from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Spelling, Watch, trace
 
@@ -82,7 +86,7 @@ class Importer:
         """Why the job stopped before its end; None where it did not."""
         self._asked = False
         self._withhold: Outcome | None = None
-        self._aim = Aim(Mode(job.mode), job.key, OnConflict(job.on_conflict) if job.on_conflict else None)
+        self._aim = Aim(Mode(job.mode), job.key, OnConflict(job.on_conflict) if job.on_conflict else None, job.prune)
         self._planner: Planner | None = None
         self._passes: Passes
         self._checked: list[Checked] | None = None
@@ -91,6 +95,7 @@ class Importer:
         self._launching = Launching(api, job.max_queued, self.stop)
         self._canary = Canary(0 if resumption else job.canary, api, confirm, self.stop)
         self._follower: Follower | None = None
+        self._pruning = Pruning(job, self.id, api) if job.prune else None
 
     def stop(self, reason: EtlError) -> None:
         """Send nothing more; what is in flight may finish. The first reason is kept."""
@@ -106,25 +111,34 @@ class Importer:
 
         Raises UsageError when test cases have no test set to go into, or one that neither exists nor may be created.
         """
+        if self.job.prune:
+            refuse_prune(self.job, self._preparation.files, compares=self._aim.compares)
         contract, fitted = await self._preparation.prepare()
         if self._aim.compares:
             self._planner = Planner(self._aim, contract, fitted)
             await self._planner.load(self._api, fitted)
         return contract, fitted
 
-    async def plan(self, contract: Contract, fitted: Sequence[Fitted], folder: Path | None) -> Summary:
-        """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted."""
+    async def plan(
+        self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger | None, folder: Path | None
+    ) -> Summary:
+        """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted.
+
+        `ledger`: None where there is none yet.
+        """
         plan = PlanWriter(self._planned, self._head(contract, fitted)) if self._planned is not None else None
-        await self._look_first(contract, fitted, plan)
-        read = 0
+        await self._look_first(contract, fitted, plan, ledger)
+        read, pruning = 0, self._pruning
         flags = self.job.flags
         with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN, flags=flags) as report:
             for checked in self._passes.again(fitted):
                 report.note(checked.fitted.table.origin, checked.notes)
                 report.add(checked.batch, planned_results(checked, self._withhold))
                 read += checked.batch.rows_read
-            summary = report.close(read=read, started=self._started, finished=datetime.now(UTC))
-        return replace(summary, notes=(*summary.notes, *self._passes.differences, *await self._expect(summary)))
+            pruned = pruning.told(planned=True) if pruning is not None else None
+            summary = report.close(read=read, started=self._started, finished=datetime.now(UTC), pruned=pruned)
+        notes = [*self._passes.differences, *(pruning.notes(planned=True) if pruning is not None else ())]
+        return replace(summary, notes=(*summary.notes, *notes, *await self._expect(summary)))
 
     def _head(self, contract: Contract, fitted: Sequence[Fitted]) -> Mapping[str, object]:
         return head_of(self.job, contract, self._api.target.workspace, fitted)
@@ -132,6 +146,7 @@ class Importer:
     async def _expect(self, summary: Summary) -> list[str]:
         """How many requests a dry run would take, and how long, in words."""
         requests = sum(summary.rows.get(one, 0) for one in (Outcome.WOULD_CREATE, Outcome.WOULD_UPDATE))
+        requests += (summary.pruned or {}).get("would_delete", 0)
         return [await expected(self._api, requests, self.job)] if requests else []
 
     async def review(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger) -> LaunchPlan:
@@ -141,8 +156,8 @@ class Importer:
         Raises UsageError where the answer is no, or a run is larger than the queue, and FileError.
         """
         plan = PlanReader(self._planned, self._head(contract, fitted)) if self._planned is not None else None
-        self._checked = await self._look_first(contract, fitted, plan)
-        if self._aim.changes and not (self._resumption or plan):
+        self._checked = await self._look_first(contract, fitted, plan, ledger)
+        if not (self._resumption or plan):
             self._ask_about_changes()
         self._asked = True
         if all(one.resource is not RUNS for one in fitted):
@@ -159,13 +174,14 @@ class Importer:
 
     def _ask_about_changes(self) -> None:
         """Raises UsageError where the answer is no."""
-        passes = self._passes
-        if passes.rows is not None and not passes.updates:
-            return
-        many = "Rows" if passes.rows is None else "1 row" if passes.updates == 1 else f"{passes.updates:,} rows"
-        shown = "".join(f"\n  {line}" for line in passes.differences)
-        if not self._confirm(f"{many} would change what is in Coval:{shown}\nGo on?"):
-            raise UsageError(f"{many} would change what is in Coval; nothing was sent.", "Confirm with --yes.")
+        questions = (
+            self._passes.question() if self._aim.changes else [],
+            self._pruning.question() if self._pruning else [],
+        )
+        said = [one for one in questions if one]
+        shown = "\n".join("\n  ".join((f"{first}:", *lines)) for first, *lines in said)
+        if said and not self._confirm(f"{shown}\nGo on?"):
+            raise UsageError(f"{'; '.join(one[0] for one in said)}; nothing was sent.", "Confirm with --yes.")
 
     async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised.
@@ -192,53 +208,58 @@ class Importer:
                     self.id, report, tables, believed, self._withhold, self._passes.relatives, self._tell
                 )
                 spelling = Spelling(contract, self._preparation.grounds)
-                road = _Road(contract, ledger, journal, held, settlement, spelling)
+                road = Road(contract, ledger, journal, held, settlement, spelling)
                 await self._send_all(fitted, rows, road)
+                await self._prune(report, road)
                 runs = await self._watch(report)
                 unwritten = journal.failure
             if isinstance(unwritten, LeaseLostError):
                 raise unwritten  # the report is written by whoever has taken over
             reach("rows-done")
+            prunings = [self._pruning] if self._pruning is not None else []
             summary = report.close(
                 read=settlement.read,
                 started=self._started,
                 finished=datetime.now(UTC),
-                requests=requests_of(delivery.traffic for delivery in self._deliveries),
+                requests=requests_of([*(one.traffic for one in self._deliveries), *(one.traffic for one in prunings)]),
                 stopped=self.stopped,
                 timeline=self._timeline,
                 runs=runs,
                 contract=(spelling.contract, spelling.explanation),
+                pruned=self._pruning.told() if self._pruning is not None else None,
             )
             reach("report-written")
         if unwritten is None:  # else the ledger knows less than the report, and the job has to be carried on
             ledger.speak(self.id, spelling.contract)
-            ledger.close_job(self.id, summary.exit_code, summary.rows, str(summary.folder) if summary.folder else None)
+            counts = {**summary.rows, TO_DELETE: (summary.pruned or {}).get(TO_DELETE, 0)}
+            ledger.close_job(self.id, summary.exit_code, counts, str(summary.folder) if summary.folder else None)
         reach("job-closed")
-        return summary
+        return replace(summary, notes=(*summary.notes, *(note for one in prunings for note in one.notes())))
 
     def _take_hold(
         self, ledger: Ledger, contract: Contract, fitted: Sequence[Fitted], tables: Mapping[int, str]
     ) -> Held:
         """The job is in the ledger, and its tables are ours alone."""
         facts = facts_of(self.job, self.id, self._api.target, contract, fitted, tables, self._started)
+        own = {*tables.values(), parents_table(self.id), *(self._pruning.tables() if self._pruning else ())}
         if (resumed := self._resumption) is not None:
             creates = self.job.mode == "create"
             differs = differences(ledger, self.id, fitted, self._passes.again, creates=creates)
             refuse_changes(resumed.record, facts, differs, new_key=resumed.new_key)
-            return ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
+            return ledger.hold(self.id, own)
         if not self.job.again:
             refuse_twin(facts, ledger)
         ledger.open_job(replace(facts, settings={**facts.settings, **self._keep()}))
         reach("job-opened")
         try:
-            held = ledger.hold(self.id, [*tables.values(), parents_table(self.id)])
+            held = ledger.hold(self.id, own)
         except JobHeldError:
             ledger.forget(self.id)
             raise
         reach("tables-held")
         return held
 
-    async def _send_all(self, fitted: Sequence[Fitted], rows: Sequence[Checked] | None, road: "_Road") -> None:
+    async def _send_all(self, fitted: Sequence[Fitted], rows: Sequence[Checked] | None, road: Road) -> None:
         """One resource after the other, in the order in which they need each other. `rows`: where they are at hand."""
         try:
             for name, tables in groupby(fitted, key=lambda one: one.resource.name):
@@ -257,12 +278,17 @@ class Importer:
             raise StoppedError(words, error.hint) from None
 
     async def _look_first(
-        self, contract: Contract, fitted: Sequence[Fitted], plan: Plan | None
+        self, contract: Contract, fitted: Sequence[Fitted], plan: Plan | None, ledger: Ledger | None
     ) -> list[Checked] | None:
         """The first pass; it decides whether good rows are withheld."""
         self._passes = passes = Passes(self.job, contract, fitted, self._planner)
         try:
             held = await asyncio.to_thread(passes.first, fitted, plan)
+            if self._pruning is not None and self._planner is not None and ledger is not None:
+                tables = table_keys(self.job, self._api.target, fitted).values()
+                await self._pruning.look(ledger, fitted, tables, self._planner.means, passes)
+            if plan is not None:
+                plan.end(self._pruning.planned() if self._pruning is not None else ())
         finally:
             if plan is not None:
                 plan.close()
@@ -272,7 +298,7 @@ class Importer:
                 self._withhold = Outcome.SKIPPED
         return held
 
-    async def _deliver(self, resource: Resource, batches: Iterator[Checked], road: "_Road") -> None:
+    async def _deliver(self, resource: Resource, batches: Iterator[Checked], road: Road) -> None:
         """Send the rows of one resource; reading, mapping and checking overlap the sending."""
         delivery = Delivery(
             self._api,
@@ -298,7 +324,7 @@ class Importer:
                 await delivery.deliver(rows, hear)
         self.stopped = self.stopped or delivery.stopped
 
-    async def _outgoing(self, batches: Iterator[Checked], road: "_Road", to: Delivery) -> AsyncGenerator[Outgoing]:
+    async def _outgoing(self, batches: Iterator[Checked], road: Road, to: Delivery) -> AsyncGenerator[Outgoing]:
         """The rows to send. The next batch is read in a thread while this one is under way.
 
         A file that breaks off in its middle stops the job; what was read before is accounted for.
@@ -308,6 +334,8 @@ class Importer:
             while (checked := await following) is not None:
                 following = asyncio.create_task(asyncio.to_thread(next, batches, None))
                 known = await road.journal.call(road.known_of, checked)
+                if self._aim.compares:
+                    known = await without_vanished(self._api, checked, known, self.id)
                 if checked.fitted.resource is RUNS:
                     await self._launching.take_in(launched_before(checked, known, self.id))
                 for row in road.settlement.begin(checked, known, to.remember):
@@ -316,6 +344,15 @@ class Importer:
             self.stop(error)
         finally:
             await asyncio.gather(following, return_exceptions=True)
+
+    async def _prune(self, report: Report, road: Road) -> None:
+        """What the sources no longer have goes when all rows have landed."""
+        if self._pruning is None or self.stopped is not None:
+            return
+        try:
+            await self._pruning.run(road.journal, road.ledger, report.counts, lambda: self.stopped is not None)
+        except EtlError as error:
+            self.stop(error)
 
     async def _watch(self, report: Report) -> Mapping[str, str] | None:
         """Follow the launched runs to their end; their statuses by id. None where that was not asked for, or the job
@@ -352,19 +389,3 @@ class Importer:
         self._stop_at_max_errors(settlement.bad, settlement.read)
         self._latest = Progress(self._passes.rows, settlement.settled, settlement.created, settlement.bad, 0, 0)
         self._observe(self.progress())
-
-
-@dataclass(frozen=True, slots=True)
-class _Road:
-    """What rows need on their way, once the job has begun."""
-
-    contract: Contract
-    ledger: Ledger
-    journal: Journal
-    held: Held
-    settlement: Settlement
-    spelling: Spelling
-
-    def known_of(self, checked: Checked) -> list[Known]:
-        """What the ledger has of the rows of a batch."""
-        return list(self.ledger.known(*self.settlement.rows_of(checked)))

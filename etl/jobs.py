@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from etl.api import Api, Target
-from etl.checking import Fitted
+from etl.checking import Checked, Fitted
 from etl.errors import UsageError
-from etl.ledger import Change, JobFacts, JobRecord, Ledger, RowKey, State
+from etl.ledger import Change, JobFacts, JobRecord, Known, Ledger, RowKey, State
 from etl.report import Outcome
 from etl.resources import Contract
 from etl.resources.simulations import MAX_QUEUED
@@ -21,8 +21,10 @@ from etl.writer import InDoubt
 
 SANDBOX = "sandbox"
 """The name of the embedded sandbox as a target: its key is another one each time."""
-UNFINISHED = (Outcome.PENDING, Outcome.IN_DOUBT)
-"""Outcomes that `resume` goes on from."""
+TO_DELETE = "to_delete"
+"""Beside the outcomes of rows: how many things the job has still to delete."""
+UNFINISHED = (Outcome.PENDING, Outcome.IN_DOUBT, TO_DELETE)
+"""What `resume` goes on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class ImportJob:
     `target` names the API for people and for the ledger (its base URL, or `sandbox`). `max_errors` is a number of rows,
     `max_error_share` (0 to 1) a share of the rows read so far. `trust_mapping`: go on even when the API refuses more
     than a fifth of the first rows. `auto_contract`: the API may teach another contract than `contract`. `canary`: so
-    many rows go first, and are looked at. `again`: send rows again that an earlier job created. `settle_s`: after so
+    many rows go first, and are looked at. `prune`: what was created from the same source, and is not in it any more, is
+    deleted. `again`: send rows again that an earlier job created. `settle_s`: after so
     long a request has taken effect or never will (None: the default). `watch`: follow launched runs to their end.
     `max_queued`: so many simulations of the job may be queued or in progress. `typed`: what `resume` needs beyond this,
     as JSON; the ledger keeps it, and it never holds a secret. `flags`: what is typed again to import the rows that were
@@ -62,6 +65,7 @@ class ImportJob:
     key: str = "id"
     on_conflict: str | None = None
     canary: int = 0
+    prune: bool = False
     again: bool = False
     trust_mapping: bool = False
     watch: bool = False
@@ -241,6 +245,20 @@ async def tables_believed(api: Api, ledger: Ledger, fitted: Sequence[Fitted], ta
         if not ids or any(answer.status == 200 for answer in answers):
             there.add(table)
     return there
+
+
+async def without_vanished(api: Api, checked: Checked, known: Sequence[Known], job_id: str) -> list[Known]:
+    """What the ledger has of the rows of a batch, without what older jobs created and somebody deleted since.
+
+    For rows of which it was looked up what they mean: nothing is there under their key, so that each is asked for by
+    its id. Raises what `Api.get` raises.
+    """
+    path, gone = checked.fitted.resource.path, set[str]()
+    for one in known:
+        id_, made = one.change.resource_id, one.job_id != job_id and one.change.state is State.CREATED
+        if made and id_ is not None and one.change.key.row not in checked.updates:
+            gone |= {id_} if (await api.get(f"{path}/{id_}")).status == 404 else set()
+    return [one for one in known if one.job_id == job_id or one.change.resource_id not in gone]
 
 
 def next_step(record: JobRecord) -> str:

@@ -36,6 +36,7 @@ class Passes:
         self._planner = planner
         self._taken: dict[int, int] = {}
         """Rows of each table that `where` and `limit` let through, in the last pass."""
+        self._read: dict[int, int] = {}
         self._nearness = Nearness(strict=job.strict) if job.near_duplicates else None
 
     def again(self, fitted: Sequence[Fitted]) -> Iterator[Checked]:
@@ -55,10 +56,11 @@ class Passes:
         for checked in checked_rows:
             self.relatives.note(checked)
             self._taken[checked.fitted.number] += int((~checked.skipped).sum())
+            self._read[checked.fitted.number] += checked.batch.rows_read
             yield checked
 
     def _begin(self, fitted: Fitted) -> Fitted:
-        self._taken[fitted.number] = 0
+        self._taken[fitted.number] = self._read[fitted.number] = 0
         return self.relatives.bound(fitted, self._contract)
 
     def first(self, fitted: Sequence[Fitted], plan: Plan | None = None) -> list[Checked] | None:
@@ -78,9 +80,18 @@ class Passes:
                 held.append(checked)
             if rows > CHECKED_WHOLE_ROWS:
                 held = None
-                if not self._job.all_or_nothing and plan is None:
+                if not (self._job.all_or_nothing or self._job.prune) and plan is None:
                     return None
-        if plan is not None:
-            plan.end()
         self.rows = rows
         return held
+
+    def question(self) -> list[str]:
+        """What would be changed, for a person: a sentence, and what it is about; empty where nothing would be."""
+        if self.rows is not None and not self.updates:
+            return []
+        many = "Rows" if self.rows is None else "1 row" if self.updates == 1 else f"{self.updates:,} rows"
+        return [f"{many} would change what is in Coval", *self.differences]
+
+    def read(self, fitted: Fitted) -> int:
+        """How many rows a table has, as the last pass read it."""
+        return self._read.get(fitted.number, 0)

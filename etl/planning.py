@@ -54,6 +54,8 @@ class Aim:
     mode: Mode = Mode.CREATE
     key: str = "id"
     on_conflict: OnConflict | None = None
+    prune: bool = False
+    """What rows mean has to be remembered: what none of them means is deleted."""
 
     @property
     def compares(self) -> bool:
@@ -77,6 +79,7 @@ class Planner:
         self._likeness = {one.resource.name: Likeness(one.resource, contract) for one in fitted}
         self._bound: dict[int, tuple[Bound, Bound]] = {}
         self._rows: dict[tuple[str, str], tuple[int, int]] = {}
+        self._meant: set[tuple[str, str]] = set()
         for one in fitted:
             if one.resource is RUNS:
                 if aim.mode is Mode.UPDATE:
@@ -133,7 +136,14 @@ class Planner:
                 code, words = what
                 cell, value = batch.origin.cell(column, row), show_value(existing.key, key)
                 found.append(Problem(row, Severity.ERROR, code, None, column, cell, value, words))
+        if self._aim.prune:
+            resource = existing.resource
+            self._meant |= {(resource.name, str(item[resource.id_field])) for item in items.values()}
         return items, problem.frame_of(found)
+
+    def means(self, resource: str, id_: str) -> bool:
+        """Whether a row that was checked means something that is there. With `prune` only."""
+        return (resource, id_) in self._meant
 
     def _why_unclear(
         self, key: str | None, row: int, items: dict[int, Item], existing: Existing, fitted: Fitted

@@ -15,7 +15,7 @@ from etl.checking import Checked, Fitted, body_maker
 from etl.errors import StalePlanError, UsageError
 from etl.jobs import ImportJob, mapping_digest
 from etl.report import Outcome
-from etl.resources import Contract
+from etl.resources import RESOURCES, Contract
 from etl.settling import planned_results
 
 VERSION: Final = 1
@@ -25,6 +25,9 @@ _SPOKEN: Mapping[str, str] = {
     Outcome.UNCHANGED: "left alone",
     Outcome.REJECTED: "rejected",
     Outcome.SKIPPED: "left out",
+    "would_delete": "deleted",
+    "kept": "kept",
+    "gone": "gone already",
 }
 
 
@@ -33,8 +36,8 @@ class Plan(Protocol):
 
     def look_at(self, checked: Checked) -> None: ...
 
-    def end(self) -> None:
-        """Nothing more comes."""
+    def end(self, leftovers: Sequence[Sequence[str]] = ()) -> None:
+        """No more rows come. `leftovers`: what would be deleted, or kept all the same: resource, id, and which."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -57,7 +60,9 @@ class PlanWriter:
         for line in _lines(checked):
             self._write(line)
 
-    def end(self) -> None:
+    def end(self, leftovers: Sequence[Sequence[str]] = ()) -> None:
+        for line in leftovers:
+            self._write({"leftover": line})
         self._write({"end": True})
         self._file.close()
         self._unfinished.replace(self._path)
@@ -103,9 +108,15 @@ class PlanReader:
                 raise self._stale(f"{place} was to be {was}, and would now be {is_}")
             raise self._stale(f"{place} would be {_SPOKEN.get(line[2], line[2])} in another way than planned")
 
-    def end(self) -> None:
+    def end(self, leftovers: Sequence[Sequence[str]] = ()) -> None:
+        for line in leftovers:
+            if self._next() != {"leftover": list(line)}:
+                noun = RESOURCES[line[0]].singular.replace("_", " ")
+                raise self._stale(f"the {noun} {line[1]} would be {_SPOKEN[line[2]]}")
         left = self._next()
         self._file.close()
+        if isinstance(left, dict) and "leftover" in left:
+            raise self._stale("it deletes what would not be deleted now")
         if left != {"end": True}:
             raise self._stale("it has rows that are not there any more")
 

@@ -40,6 +40,11 @@ class Preparation:
         self.made: list[str] = []
         """The ids of the test sets that were created."""
 
+    @property
+    def files(self) -> list[str]:
+        """The files of the job, as people call them."""
+        return [one.file for one in self._inputs.surveys]
+
     async def prepare(self) -> tuple[Contract, list[Fitted]]:
         """The contract, and every table with its mapping and its test set. Nothing is written.
 

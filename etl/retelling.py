@@ -22,10 +22,11 @@ from etl.formats import ReportFormat
 from etl.inputs import Inputs
 from etl.jobs import ImportJob
 from etl.ledger import Change, JobRecord, Known, Ledger, State
+from etl.leftovers import deleted_by
 from etl.preparing import UNBORN_TEST_SET
 from etl.problems import Code, Problem, Severity
 from etl.relating import Relatives
-from etl.report import OF_IMPORT, Outcome, Report, Requests, Result, Rewriting, Source, Summary
+from etl.report import OF_IMPORT, Outcome, Pruned, Report, Requests, Result, Rewriting, Source, Summary
 from etl.resources import Contract
 
 _BATCH_ROWS = 1_000
@@ -145,9 +146,17 @@ class Retelling:
                 requests=self._earlier.requests,
                 stopped=self._earlier.stopped,
                 runs=self._earlier.runs(),
+                pruned=self._pruned(),
             )
         self._compare(summary)
         return Retold(summary, tuple(self._notes))
+
+    def _pruned(self) -> Pruned | None:
+        """What the job has deleted; None where that was not asked for."""
+        if self._job is None or not self._job.prune:
+            return None
+        found = deleted_by(self._ledger, self._record.facts.id).values()
+        return Pruned([one.told() for one in found if one.change.state is State.DELETED])
 
     def _unchanged(self, inputs: Inputs | None, contract: Contract) -> list[Fitted]:
         """The tables that are as they were when the job read them, mapped as they were then."""

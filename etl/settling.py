@@ -12,12 +12,13 @@ import polars as pl
 from etl.api import Waiting
 from etl.batch import ROW, Batch
 from etl.checking import Checked, body_maker
-from etl.ledger import Change, Known, RowKey, State
+from etl.ledger import Change, Held, Journal, Known, Ledger, RowKey, State
 from etl.parents import parents_of
 from etl.problems import Code, Problem, Severity
 from etl.relating import Relatives
 from etl.report import Outcome, Report, Requests, Result
-from etl.writer import Delivered, Outgoing, Traffic, Update
+from etl.resources import Contract
+from etl.writer import Delivered, Outgoing, Spelling, Traffic, Update
 
 BAD = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.IN_DOUBT})
 
@@ -233,6 +234,22 @@ class Settlement:
                 late.reported = True
                 key = RowKey(self._tables[done.checked.fitted.number], row)
                 self._late[key] = None, late  # the batch itself is no longer wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """What rows need on their way, once the job has begun."""
+
+    contract: Contract
+    ledger: Ledger
+    journal: Journal
+    held: Held
+    settlement: Settlement
+    spelling: Spelling
+
+    def known_of(self, checked: Checked) -> list[Known]:
+        """What the ledger has of the rows of a batch."""
+        return list(self.ledger.known(*self.settlement.rows_of(checked)))
 
 
 def planned_results(checked: Checked, withhold: Outcome | None) -> list[Result]:

@@ -11,11 +11,13 @@ from typing import Any
 
 from etl.api import Api
 from etl.crashpoints import reach
+from etl.deleting import delete, read_item, why_kept
 from etl.errors import EtlError, ExitCode, UnexpectedAnswerError, UsageError
 from etl.jobs import parents_table
 from etl.ledger import Change, JobRecord, Journal, Ledger, State
+from etl.leftovers import deleted_by
 from etl.report import Outcome
-from etl.resources import RESOURCES, TEST_CASES, TEST_SETS, Contract, Resource
+from etl.resources import RESOURCES, TEST_SETS, Contract, Resource
 from etl.writer import Likeness, Update, undone, update_of, version_of
 
 
@@ -114,6 +116,11 @@ class Rollback:
         undone = self.undone.deleted + self.undone.gone + self.undone.restored
         counts |= {Outcome.CREATED: len(self.undone.kept), State.UNDONE: counts.get(State.UNDONE, 0) + undone}
         counts.pop(Outcome.UPDATED, None)
+        self.undone.kept += [
+            Kept(one.resource.name, one.id, one.file, one.change.key.row, _DELETED)
+            for one in deleted_by(self._ledger, self.record.facts.id).values()
+            if one.change.state is State.DELETED
+        ]
         self._ledger.close_job(self.record.facts.id, self.undone.exit_code, counts, self.record.report)
         return self.undone
 
@@ -143,26 +150,20 @@ class Rollback:
         """Delete one; why not, where it is kept."""
         if change.resource_id is None:
             return "its id is not known"
-        path = f"{resource.path}/{change.resource_id}"
-        found = await self._api.get(path)
-        item = found.body.get(resource.singular) if isinstance(found.body, dict) else None
-        if found.status != 404:
-            if reason := await self._why_kept(change, resource, item if isinstance(item, dict) else {}):
+        item = await read_item(self._api, resource, change.resource_id)
+        if item is not None:
+            if reason := await why_kept(self._api, resource, item, change.version):
                 return reason
-            reach("before-delete")
-            await self._api.delete(path)
-            reach("deleted")
+            await delete(self._api, resource, change.resource_id)
         await journal.record(Change(change.key, State.UNDONE, resource_id=change.resource_id, attempts=change.attempts))
-        self.undone.gone += found.status == 404
-        self.undone.deleted += found.status != 404
+        self.undone.gone += item is None
+        self.undone.deleted += item is not None
         return ""
 
     async def _restore(self, change: Change, resource: Resource, journal: Journal) -> str:
         """Put back what one was before the job changed it; why not, where it is kept."""
-        path = f"{resource.path}/{change.resource_id}"
-        found = await self._api.get(path)
-        item = found.body.get(resource.singular) if isinstance(found.body, dict) else None
-        if found.status == 404 or not isinstance(item, dict):
+        item = await read_item(self._api, resource, str(change.resource_id))
+        if not item:
             return "it is not there any more"
         now = version_of(item)
         if now is not None and now != change.version:
@@ -170,22 +171,17 @@ class Rollback:
         body = undone(Update(str(change.resource_id), json.loads(change.evidence or "{}")), resource)
         likeness = Likeness(resource, Contract(self.record.facts.contract))
         reach("before-restore")
-        await self._api.patch(path, body, lambda answer: _shows(answer, body, resource, likeness))
+        path = f"{resource.path}/{change.resource_id}"
+        answer = await self._api.patch(path, body, lambda answer: _shows(answer, body, resource, likeness))
         reach("restored")
-        await journal.record(Change(change.key, State.UNDONE, resource_id=change.resource_id, attempts=change.attempts))
+        put_back = answer.body.get(resource.singular) if isinstance(answer.body, dict) else None
+        version = version_of(put_back) if isinstance(put_back, dict) else None
+        await journal.record(change._replace(state=State.UNDONE, evidence=None, version=version))
         self.undone.restored += 1
         return ""
 
-    async def _why_kept(self, change: Change, resource: Resource, item: Mapping[str, object]) -> str:
-        now = version_of(item)
-        before = change.version or item.get("create_time") or item.get("created_at")
-        if now is not None and now != before:
-            return f"it was changed since ({now})"
-        if resource is TEST_SETS:
-            query = {"filter": f"test_set_id={change.resource_id}"}
-            async for _ in self._api.list(TEST_CASES, query):
-                return "there are test cases in it"
-        return ""
+
+_DELETED = "the job deleted it (--prune), and it cannot be brought back; import a file that has it"
 
 
 def _shows(answer: Any, body: bytes, resource: Resource, likeness: Likeness) -> bool:

@@ -29,7 +29,7 @@ from tests.test_ledger_sqlite import write_version_1
 MOMENTS = 140
 """Kills at random calls; those at random calls of the system are in `test_kills_strace.py`."""
 DOUBTFUL = "500:0.2,500after:0.2,429none:0.1"
-BACKWARDS = ("before-delete", "deleted")
+BACKWARDS = ("before-delete", "deleted", "deletion-recorded")
 MADE_ONCE = ("ledger-created", "schema-migrating", "test-set-created", "job-closed")
 """What happens once: a second kill at such a point never comes."""
 

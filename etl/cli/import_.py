@@ -85,6 +85,7 @@ def command(  # noqa: PLR0913  # one for each group of flags
         key=sending.key,
         on_conflict=sending.on_conflict,
         canary=sending.canary,
+        prune=sending.prune,
         again=sending.again,
         trust_mapping=sending.yes,
         watch=sending.watch,

@@ -6,8 +6,8 @@ It must never know which command asked for it.
 import asyncio
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from etl.errors import EtlError
 from etl.importing import Importer
 from etl.inputs import open_inputs
 from etl.jobs import ImportJob, Resumption, is_unfinished
-from etl.ledger import Ledger, open_ledger
+from etl.ledger import Ledger, file_of, open_ledger
 from etl.mapping import Guess
 from etl.readers import KeptCopy
 from etl.report import Summary
@@ -90,7 +90,8 @@ class ImportRun:
                 log.read(fitted)
                 self.screen.say_what_is_read(fitted, inputs.left_out)
                 if self.dry_run:
-                    return await importer.plan(form, fitted, self.folder), None
+                    with ledger_if_there(self.flags.ledger) as known:
+                        return await importer.plan(form, fitted, known, self.folder), None
                 with closing(opened_ledger(self.flags.ledger)) as ledger:
                     plan = await importer.review(form, fitted, ledger)
                     if plan.runs:
@@ -130,6 +131,17 @@ class ImportRun:
 def opened_ledger(where: str | None) -> Ledger:
     """The ledger that a flag or the environment names, else the one in the state folder. Raises UsageError."""
     return open_ledger(ledger_at(where))
+
+
+@contextmanager
+def ledger_if_there(where: str | None) -> Iterator[Ledger | None]:
+    """As `opened_ledger`, for what writes nothing: a file that is not there is not made."""
+    file = file_of(ledger_at(where))
+    if file is not None and not file.exists():
+        yield None
+        return
+    with closing(opened_ledger(where)) as ledger:
+        yield ledger
 
 
 def spool_folder(job_id: str) -> Path:

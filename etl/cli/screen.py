@@ -52,6 +52,15 @@ _OUTCOMES = {
     "pending": ("yellow", "pending: not sent yet"),
 }
 
+_LEFTOVERS = {
+    "deleted": ("green", "deleted: not in the file any more"),
+    "gone": ("cyan", "not in the file any more, and gone already"),
+    "kept": ("yellow", "kept, though not in the file any more"),
+    "to_delete": ("yellow", "still to be deleted"),
+    "would_delete": ("green", "would be deleted: not in the file any more"),
+    "would_keep": ("yellow", "would be kept, though not in the file any more"),
+}
+
 _RUN_STYLES = {"COMPLETED": "green"} | dict.fromkeys(("FAILED", "CANCELLED", "DELETED"), "red")
 
 
@@ -171,6 +180,10 @@ class Screen:
                 style, words = _OUTCOMES[outcome]
                 self._console.print(Text(f"{count:>9,} ", style=style) + Text(words))
         self._explain_open_rows(summary)
+        for status, count in (summary.pruned or {}).items():
+            if count:
+                style, words = _LEFTOVERS[status]
+                self._console.print(Text(f"{count:>9,} ", style=style) + Text(words))
         for status, count in (summary.runs or {}).items():
             noun = "run" if count == 1 else "runs"
             self._console.print(Text(f"{count:>9,} {noun} {visible(status)}", style=_RUN_STYLES.get(status, "yellow")))

@@ -29,6 +29,7 @@ class Sending:
     settle_s: float | None
     max_errors: str | None
     all_or_nothing: bool
+    prune: bool
     again: bool
     watch: bool
     max_queued: int
@@ -126,6 +127,11 @@ sending_options = gathered(
     settle_option,
     click.option("--max-errors", metavar="N|P%", help="Stop sending after so many bad rows, or such a share of them."),
     click.option("--all-or-nothing", is_flag=True, help="One bad row, and nothing is sent."),
+    click.option(
+        "--prune",
+        is_flag=True,
+        help="Delete what an earlier import of the same file created and the file no longer has, after showing it.",
+    ),
     click.option("--again", is_flag=True, help="Send again what an earlier import of the same rows has created."),
     watch_option,
     max_queued_option(MAX_QUEUED),

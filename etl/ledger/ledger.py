@@ -22,7 +22,9 @@ class State(StrEnum):
     """Proved not sent, or never begun: it may be sent."""
     IN_DOUBT = "in_doubt"
     UNDONE = "undone"
-    """Created and deleted again by a rollback, or updated and put back."""
+    """Created and deleted again, or updated and put back."""
+    DELETED = "deleted"
+    """Not a row: something that the job deleted, because its source no longer has it. The evidence says what it was."""
 
 
 class RowKey(NamedTuple):

@@ -15,7 +15,8 @@ from etl.errors import EtlError
 from etl.formats import ReportFormat
 from etl.problems import Problem, Severity
 from etl.report.annotated import Annotated
-from etl.report.folder import LISTINGS, PAGE, RESULTS, ReportFolder
+from etl.report.folder import LISTINGS, PAGE, PRUNED, RESULTS, ReportFolder
+from etl.report.leftovers import Pruned
 from etl.report.listing import write_listing
 from etl.report.outcome import TO_MEND, Result
 from etl.report.rejects import Rejects
@@ -97,11 +98,17 @@ class Files:
             errors = {row: errors[record] for record, rows in members.items() if record in errors for row in rows}
         self._rejects.add(table, batch, errors)
 
+    def add_pruned(self, pruned: Pruned) -> None:
+        """What the sources no longer have."""
+        if self._folder.wants("jsonl"):
+            self._folder.new_file(PRUNED).write(pruned.lines)
+
     def complete(self, summary: Summary, timeline: Timeline | None, runs: Mapping[str, str]) -> Summary:
         """All is told: write what comes at the end, and let it appear. Raises StoppedError."""
         self._results.complete(runs)
         notes = (*self._rejects.write(), *self._annotated.write())
-        written = set(self._folder.begun) - {self._folder.path / RESULTS, *self._annotated.paths}
+        others = {*(self._folder.path / name for name in (RESULTS, PRUNED)), *self._annotated.paths}
+        written = set(self._folder.begun) - others
         rejects = tuple(path for path in self._folder.begun if path in written)
         summary = replace(
             summary, folder=self._folder.path, notes=notes, rejects=rejects, annotated=self._annotated.paths

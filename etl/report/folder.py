@@ -16,6 +16,7 @@ from etl.tables import NewFile, explain_failure, make_folder, partial_names
 SUMMARY = "summary.json"
 RESULTS = "results.jsonl"
 PAGE = "report.html"
+PRUNED = "pruned.jsonl"
 LISTINGS: Mapping[ReportFormat, str] = {"csv": "results.csv", "xlsx": "results.xlsx"}
 """The results as a table, by format."""
 
@@ -91,7 +92,7 @@ class ReportFolder:
         for file in self._files:
             file.commit()
         written = tuple(file.path for file in self._files)
-        for name in () if self._adds else (*self._replaceable, PAGE, *LISTINGS.values()):
+        for name in () if self._adds else (*self._replaceable, PAGE, PRUNED, *LISTINGS.values()):
             if (path := self.path / name) not in written:
                 self._remove(path)
         self._remove_inner()
@@ -122,7 +123,7 @@ class ReportFolder:
     def _refuse_loss(self, inputs: Iterable[Path]) -> None:
         """Never replace a file that is being read, nor rejects that somebody has begun to mend."""
         rejects = [path for name in self._replaceable if (path := self.path / name).is_file()]
-        fixed = (SUMMARY, RESULTS, PAGE, *LISTINGS.values())
+        fixed = (SUMMARY, RESULTS, PAGE, PRUNED, *LISTINGS.values())
         ours = {path.resolve() for path in (*rejects, *(self.path / name for name in fixed))}
         for file in inputs:
             if _resolved(file) in ours:

@@ -19,6 +19,7 @@ from etl.errors import EtlError, ExitCode, severest
 from etl.problems import Problem
 from etl.report.files import Files, Rewriting
 from etl.report.groups import ProblemGroup, ProblemGroups
+from etl.report.leftovers import Pruned
 from etl.report.outcome import TO_LOOK_AT, Outcome, Result
 from etl.report.summary import Requests, Source, Summary, count_rows
 from etl.report.timeline import Timeline
@@ -191,7 +192,7 @@ class Report:
         self._groups.add(batch.origin.file, problems.filter(~pl.col("row").is_in(skipped)) if skipped else problems)
         return table
 
-    def close(
+    def close(  # noqa: PLR0913  (all that a job knows in the end)
         self,
         *,
         read: int,
@@ -202,12 +203,13 @@ class Report:
         timeline: Timeline | None = None,
         runs: Mapping[str, str] | None = None,
         contract: tuple[str, str | None] | None = None,
+        pruned: Pruned | None = None,
     ) -> Summary:
         """The job is done, or has stopped for a reason: the whole of it, written where there is a folder.
 
         `read`: how many rows the readers gave, counted by them. `timeline`: its requests. `runs`: the statuses of the
         runs that were followed, by their ids; one that ended badly is a problem (exit 1). `contract`: the one that the
-        API was found to speak, and what a person should know about it.
+        API was found to speak, and what a person should know about it. `pruned`: what the sources no longer have.
 
         Raises StoppedError where the report cannot be written, and EtlError (a bug of ours) where the outcomes do not
         add up to `read`.
@@ -215,6 +217,11 @@ class Report:
         summary = self._summarise(requests or Requests(), started, finished, stopped, runs)
         if contract is not None:
             summary = replace(summary, contract=contract[0], contract_note=contract[1])
+        if pruned is not None:
+            code = severest((summary.exit_code, ExitCode.PROBLEMS if pruned.kept else ExitCode.DONE))
+            summary = replace(summary, pruned=pruned.counts, pruned_note=pruned.why_not, exit_code=code)
+            if self._files is not None:
+                self._files.add_pruned(pruned)
         if summary.rows["read"] != read:
             raise EtlError(f"{read} rows were read, but {summary.rows['read']} have an outcome.")
         return summary if self._files is None else self._files.complete(summary, timeline, runs or {})

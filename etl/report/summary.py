@@ -43,8 +43,8 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`, but for `runs` and
-    `contract_note`.
+    """What a finished job says of itself. What follows `stopped_because` is not in `summary.json`, but for `runs`,
+    `pruned`, and the notes.
 
     `source_rows` are the rows read of each source. `folder`, `rejects`, `annotated`, `page` and `listings` are where
     the report, the rows to mend, the annotated workbooks, the page for a person and the results as tables are (None and
@@ -66,6 +66,10 @@ class Summary:
     problems: tuple[ProblemGroup, ...]
     runs: Counts | None = None
     """How many of the launched runs have which status; None where they were not followed."""
+    pruned: Counts | None = None
+    """How much of what the sources no longer have was deleted, or kept; None where that was not asked for."""
+    pruned_note: str | None = None
+    """Why nothing was deleted; None where something was, or could have been."""
     contract_note: str | None = None
     """What a person should know about the contract; None where it is as they said, or as the API shows."""
     folder: Path | None = None
@@ -96,6 +100,8 @@ class Summary:
                 for source, rows in zip(self.sources, self.source_rows, strict=True)
             ],
             "rows": dict(self.rows),
+            **({} if self.pruned is None else {"pruned": dict(self.pruned)}),
+            **({} if self.pruned_note is None else {"pruned_note": self.pruned_note}),
             **({} if self.runs is None else {"runs": dict(sorted(self.runs.items()))}),
             "requests": {
                 "sent": self.requests.sent,
