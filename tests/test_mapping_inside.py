@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from etl.errors import MappingError
-from etl.mapping.cells.ways import parse_name, parse_way, reach, reach_all
+from etl.mapping.cells.reaching import reach, reach_all
+from etl.mapping.cells.ways import parse_name, parse_way
 from tests.mapping_talk import batch_of, json_batch, mapped, mapping_of
 
 REWRITE = r"""

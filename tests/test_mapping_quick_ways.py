@@ -5,10 +5,10 @@ import json
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.mapping.cells import jsoncells, keys, patterns, ways
+from etl.mapping.cells import decoded, jsoncells, keys, leaving, patterns, reaching, series, ways
 from etl.mapping.cells.keys import LeftFinder, keys_left, tree_of
 from etl.mapping.steps.text import Rewrite
 
@@ -22,6 +22,7 @@ STEPS = st.sampled_from([".type", ".value", '["a:b"]', '["q\\""]', "[]", "[0]", 
 WAYS = st.lists(st.lists(STEPS, min_size=1, max_size=3).map("".join), min_size=1, max_size=3)
 
 
+@settings(deadline=None)
 @given(VALUES, WAYS, st.booleans())
 def test_keys_that_nothing_uses_are_found(value: object, written: list[str], ascii_only: bool) -> None:
     found = [ways.parse_way(one) for one in written]
@@ -42,6 +43,7 @@ def test_most_cells_of_which_all_keys_are_used_are_known_at_once() -> None:
     assert finder.keys_left('[{"weight": 1}]') == ["[].weight"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(KEYS, VALUES, max_size=3), max_size=3), st.booleans())
 def test_a_pattern_says_the_same_of_objects_read_at_once(objects: list[dict[str, object]], lone: bool) -> None:
     cell = json.dumps(objects[0] if lone and objects else objects)
@@ -128,3 +130,39 @@ class TestRewriting:
 def test_a_form_stands_for_whole_values_and_for_items() -> None:
     assert keys._form_of([keys.Keys(whole=True)]) is msgspec.Raw
     assert keys._form_of([keys.Keys(only=keys.Keys(whole=True))]) is None
+
+
+@settings(deadline=None)
+@given(VALUES, WAYS)
+def test_ways_that_are_gone_together_end_where_each_ends_alone(value: object, written: list[str]) -> None:
+    found = [way for one in written if (way := ways.parse_way(one)) is not None]
+    cell = json.dumps(value)
+    cells = pl.Series("cells", [None, cell, "x"])
+    for way, lists in reaching.reach_all_each(cells, found).items():
+        alone = [ways.shown(end) for end in ways.follow(cell.encode(), way.parts)]
+        assert lists.to_list() == [None, alone or None, None]
+    lone = [way for way in found if not way.is_plural]
+    for way, (texts, types) in reaching.reach_each(cells, lone).items():
+        end = next(ways.follow(cell.encode(), way.parts), None)
+        assert texts.to_list() == [None, None if end is None else ways.shown(end), None]
+        assert types[1] == (None if end is None or end[:1] == b'"' else ways.type_of(end))
+
+
+@settings(deadline=None)
+@given(VALUES, WAYS)
+def test_what_ways_leave_is_found_only_where_they_do_not_take_all(value: object, written: list[str]) -> None:
+    found = [way for one in written if (way := ways.parse_way(one)) is not None]
+    cell = json.dumps(value)
+    try:
+        taken = decoded.is_all_taken(decoded.decode(cell), [way.parts for way in found])
+    except decoded.UnsureError:
+        return
+    if taken:
+        assert leaving.slowly_left_by(cell, found) is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.none() | st.lists(st.text(alphabet="ab", max_size=2), max_size=3), max_size=9))
+def test_lists_made_at_once_are_what_polars_makes(made: list[list[str] | None]) -> None:
+    expected = pl.Series("made", made, dtype=pl.List(pl.String))
+    assert series.lists_of("made", made).equals(expected, check_dtypes=True, check_names=True)

@@ -44,10 +44,7 @@ def is_json(text: str) -> bool:
 
 def is_object(text: str) -> bool:
     """Whether the whole text is one JSON object, no key named twice."""
-    if _flat_members(text) is not None:
-        return True
-    read = _is_read(text)
-    return read is not None and isinstance(read[0], dict)
+    return text.lstrip(" \t\n\r")[:1] == "{" and is_json(text)
 
 
 def is_texts(text: str) -> bool:
@@ -162,7 +159,8 @@ def cut_out(text: str, keys: Collection[str]) -> str | None:
     """A JSON object without some keys, `*` being an only key; None where nothing is left. Other cells as they are."""
     found = _flat_members(text)
     if found is None:
-        if not is_object(text):
+        read = _is_read(text) if text.lstrip(" \t\n\r")[:1] == "{" else None
+        if read is None:
             return text
         found = members(text)
     only = {*found} if "*" in keys and len(found) == 1 else set()
@@ -203,8 +201,12 @@ def encode(value: pl.Expr) -> pl.Expr:
 
 def kept_if(value: pl.Expr, holds: Callable[[str], bool]) -> pl.Expr:
     """The cells for which `holds` says yes, without white space around them; null for the others."""
-    trimmed = value.str.strip_chars(" \t\n\r")
-    return pl.when(by_cell(trimmed, holds, pl.Boolean)).then(trimmed)
+
+    def kept(cell: str) -> str | None:
+        trimmed = cell.strip(" \t\n\r")
+        return trimmed if holds(trimmed) else None
+
+    return by_cell(value, kept, pl.String)
 
 
 def _flat_members(text: str) -> dict[str, str] | None:

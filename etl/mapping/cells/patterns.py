@@ -4,9 +4,11 @@ Must never know what the names stand for. `{{` and `}}` stand for braces themsel
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Annotated, Any
 
+import msgspec
 from pydantic_core import PydanticCustomError
 
 from etl.mapping.cells.ways import Way, items_of, look, look_at, objects_of, parse_way, shown
@@ -56,6 +58,9 @@ def known_pattern(pattern: str) -> str:
 
 def said_of_each(pattern: str, cell: str) -> list[str] | None:
     """What a pattern says of each object of a cell that is a JSON array; None where it is none of objects and texts."""
+    texts = _texts_of_each(pattern, cell)
+    if texts is not None:
+        return texts
     keys = _plain_keys(pattern)
     objects = objects_of(cell) if keys is not None else None
     if keys is not None and objects is not None:
@@ -72,6 +77,41 @@ def said_of_each(pattern: str, cell: str) -> list[str] | None:
         else:
             return None
     return said
+
+
+def _texts_of_each(pattern: str, cell: str) -> list[str] | None:
+    """The same where all that the pattern names are texts or not there, as mostly; None where that is not so."""
+    decoder = _decoder_of(pattern)
+    try:
+        objects = decoder.decode(cell) if decoder is not None and cell[:1] == "[" else None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return None if objects is None else [_joined(pattern, msgspec.structs.astuple(one)) for one in objects]
+
+
+def _joined(pattern: str, values: Sequence[str | list[str]]) -> str:
+    """The values of the names in a pattern, in their order, between its texts."""
+    said = [
+        text + (_shown(value) if isinstance(value, str) else ", ".join(f'"{item}"' for item in value))
+        for (text, _), value in zip(parse_pattern(pattern), values, strict=False)
+    ]
+    return "".join(said) + parse_pattern(pattern)[-1][0]
+
+
+@lru_cache(maxsize=256)
+def _decoder_of(pattern: str) -> msgspec.json.Decoder[list[Any]] | None:
+    """Of arrays of objects in which each name of a pattern stands for a text, or for texts, or is not there."""
+    keys = _plain_keys(pattern)
+    names = names_in(pattern)
+    if keys is None or len(set(keys.values())) < len(names):
+        return None
+    some = Annotated[list[str], msgspec.Meta(min_length=1)]
+    fields = [(f"name_{place}", str | some, "") for place, _ in enumerate(names)]
+    try:
+        form = msgspec.defstruct("Named", fields, rename={f"name_{at}": keys[name] for at, name in enumerate(names)})
+    except ValueError:  # a key that has quotes or control characters
+        return None
+    return msgspec.json.Decoder(list[form])  # type: ignore[valid-type]  # made here
 
 
 def _say(pattern: str, item: bytes) -> str:

@@ -4,7 +4,7 @@ An expression that uses a part of itself twice computes it twice; a function on 
 know what the cells mean.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -24,9 +24,20 @@ def by_cell(value: pl.Expr, function: Callable[[str], Any], dtype: DType) -> pl.
         if column.null_count() == len(column):
             return pl.Series(column.name, [None] * len(column), dtype=dtype)
         made = [None if cell is None else function(cell) for cell in column.to_list()]
-        return pl.Series(column.name, made, dtype=dtype)
+        return lists_of(column.name, made) if dtype == pl.List(pl.String) else pl.Series(column.name, made, dtype=dtype)
 
     return by_column(value, run, dtype)
+
+
+def lists_of(name: str, made: Sequence[Sequence[str] | None]) -> pl.Series:
+    """Lists of texts as a column (List(String)). As `pl.Series`, which takes eight times as long for them."""
+    texts = pl.Series("items", [text for one in made if one for text in one], dtype=pl.String)
+    places = pl.Series("place", [place for place, one in enumerate(made) if one for _ in one], dtype=pl.UInt32)
+    lists = pl.DataFrame([places, texts]).group_by("place", maintain_order=True).agg("items")
+    every = pl.int_range(len(made), dtype=pl.UInt32, eager=True).alias("place")
+    some = pl.Series("some", [one is not None for one in made], dtype=pl.Boolean)
+    found = pl.DataFrame([every, some]).join(lists, on="place", how="left", maintain_order="left")
+    return found.select(pl.when("some").then(pl.col("items").fill_null([])).alias(name)).to_series()
 
 
 def found_in(texts: pl.Series, pattern: str) -> pl.Series:

@@ -23,7 +23,7 @@ from etl.mapping.cells.jsoncells import (
     read_texts,
 )
 from etl.mapping.cells.lists import LOOKS_LIKE_JSON, SEPARATOR, drop_blank
-from etl.mapping.cells.series import found_in, only_where
+from etl.mapping.cells.series import found_in, lists_of, only_where
 from etl.mapping.cells.speakers import (
     AGENT,
     AGENT_WORDS,
@@ -202,7 +202,7 @@ def as_speech(turns: pl.Series) -> pl.Series:
     if not marked.any():
         return turns
     made = [None if items is None else _speech(items) for items in only_where(turns, marked)]
-    return pl.Series(turns.name, made, dtype=pl.List(pl.String)).zip_with(marked, turns)
+    return lists_of(turns.name, made).zip_with(marked, turns)
 
 
 def no_speech(turns: pl.Series) -> pl.Series:
@@ -251,7 +251,7 @@ def _spoken(texts: pl.Series) -> pl.Series:
         [cell is not None and (cell.lstrip()[0] == "[" or is_json(cell)) for cell in objects], dtype=pl.Boolean
     )
     entries = [_entries(cell) if is_sound else None for cell, is_sound in zip(objects, sound, strict=True)]
-    read = pl.Series(texts.name, entries, dtype=pl.List(pl.String))
+    read = lists_of(texts.name, entries)
     return read.zip_with(sound, read_lines(only_where(texts, ~sound), alone=_ALONE))
 
 

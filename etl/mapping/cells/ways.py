@@ -4,18 +4,13 @@ Values keep the form they have in the file: a text is read, everything else stay
 know which field a value is for.
 """
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, reduce
-from operator import and_
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
-import polars as pl
-
-from etl.mapping.cells.series import only_where
 
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[("(?:[^"\\]|\\.)*")\]|\[\]|\[(\d{1,6})\]|\[([^\]=\d][^\]=]*)=([^\]]*)\]""")
 _HEAD = re.compile(r"[^.\[]+")
@@ -102,39 +97,6 @@ def parse_way(text: str) -> Way | None:
     return Way(text, tuple(parts)) if parts else None
 
 
-def reach(cells: pl.Series, way: Way) -> tuple[pl.Series, pl.Series]:
-    """What stands at the end of a way in each cell, and its JSON type (String, null for a text), for one value each.
-
-    Null where the cell is no JSON, the way leads nowhere, or to `null`.
-    """
-    found = [None if cell is None else next(_follow(cell.encode(), way.parts), None) for cell in _with_keys(cells, way)]
-    values = [None if raw is None else shown(raw) for raw in found]
-    types = [None if raw is None or (type_ := type_of(raw)) == "string" else type_ for raw in found]
-    return pl.Series(cells.name, values, dtype=pl.String), pl.Series(cells.name, types, dtype=pl.String)
-
-
-def reach_all(cells: pl.Series, way: Way) -> pl.Series:
-    """What stands at all ends of a way in each cell (List(String)), in order; null where there is none."""
-    found = [
-        None if cell is None else [shown(raw) for raw in _follow(cell.encode(), way.parts)] or None
-        for cell in _with_keys(cells, way)
-    ]
-    return pl.Series(cells.name, found, dtype=pl.List(pl.String))
-
-
-def _with_keys(cells: pl.Series, way: Way) -> pl.Series:
-    """The cells that hold every key of a way somewhere; null for the others: most rows have little of what may be."""
-    keys = [*dict.fromkeys(part.key for part in way.parts if part.key is not None)]
-    return only_where(cells, may_hold(cells, keys)) if keys else cells
-
-
-def may_hold(cells: pl.Series, keys: Iterable[str]) -> pl.Series:
-    """Which cells have all of some keys written in them somewhere."""
-    there = [cells.str.contains(json.dumps(key, ensure_ascii=False), literal=True) for key in keys]
-    escaped = cells.str.contains("\\u", literal=True)  # any letter of a key may be written so
-    return (reduce(and_, there) | escaped).fill_null(value=False)
-
-
 def items_of(cell: str) -> list[bytes] | None:
     """The items of a cell that is a JSON array, a lone object as one item; None for any other cell."""
     raw = cell.strip().encode()
@@ -143,35 +105,9 @@ def items_of(cell: str) -> list[bytes] | None:
     return pieces_in(raw)
 
 
-class Left(NamedTuple):
-    """What ways into a cell leave behind: `value`, of which none takes anything, or a number of `items`."""
-
-    value: str | None = None
-    items: int = 0
-
-
-def left_by(cell: str, ways: Sequence[Way]) -> Left | None:
-    """What ways into a cell leave behind; None where they take what is there.
-
-    Only the shape matters: keys that no way names are not asked for (`keys_left` does), nor is an object without any
-    key that one names.
-    """
-    raw = cell.strip().encode()
-    parts = [way.parts for way in ways]
-    members = members_in(raw) if raw[:1] == b"{" else None
-    if members is not None and not any(part[0].only or part[0].key in members for part in parts):
-        return None
-    items, value = _left(raw, parts)
-    if items or value is not None:
-        return Left(None if value is None else shown(value), items)
-    if any(next(_follow(raw, part), None) is not None for part in parts):
-        return None
-    return None if _is_empty(raw) else Left(cell)
-
-
 def look(raw: bytes, way: Way) -> str | None:
     """What stands at the end of a way in a JSON value."""
-    found = next(_follow(raw, way.parts), None)
+    found = next(follow(raw, way.parts), None)
     return None if found is None else shown(found)
 
 
@@ -213,84 +149,36 @@ def is_nothing(raw: bytes) -> bool:
     return raw.strip() in _NOTHING
 
 
-def _follow(raw: bytes, parts: tuple[Part, ...]) -> Iterator[bytes]:
+def follow(raw: bytes, parts: tuple[Part, ...]) -> Iterator[bytes]:
     """The values at the ends of a way that are not null."""
     if not parts:
-        if raw.strip() != b"null" and _is_sound(raw):
+        if raw.strip() != b"null" and is_sound(raw):
             yield raw.strip()
         return
     part, rest = parts[0], parts[1:]
     if part.every:
         for item in pieces_in(raw) or ():
-            if part.key is None or _says(item, part.key, part.equals):
-                yield from _follow(item, rest)
+            if part.key is None or says(item, part.key, part.equals):
+                yield from follow(item, rest)
     elif part.place is not None:
         items = pieces_in(raw) or []
         if part.place < len(items):
-            yield from _follow(items[part.place], rest)
+            yield from follow(items[part.place], rest)
     else:
-        for member in _of_key(members_in(raw) or {}, part):
-            yield from _follow(bytes(member), rest)
+        for member in of_key(members_in(raw) or {}, part):
+            yield from follow(bytes(member), rest)
 
 
-def _left(raw: bytes, ways: Sequence[tuple[Part, ...]]) -> tuple[int, bytes | None]:
-    """How many items of arrays no way takes, and the first value that no way can go into."""
-    if not all(ways) or _is_empty(raw):
-        return 0, None
-    members = members_in(raw)
-    items = None if members is not None else pieces_in(raw)
-    inside = members is not None and any(_goes_by_key(parts[0]) for parts in ways)
-    if not inside and (items is None or all(_goes_by_key(parts[0]) for parts in ways)):
-        return 0, (raw if _is_sound(raw) else None)
-    number, value = 0, None
-    for inner, taken in _followers(members, items or [], ways):
-        found = _left(inner, taken) if taken else (int(not _is_empty(inner)), None)
-        number, value = number + found[0], value if value is not None else found[1]
-    return number, value
-
-
-def _followers(
-    members: dict[str, msgspec.Raw] | None, items: list[bytes], ways: Sequence[tuple[Part, ...]]
-) -> Iterator[tuple[bytes, list[tuple[Part, ...]]]]:
-    """What stands inside, each with the rests of the ways that go into it: of an object only what some way takes."""
-    for key, raw in (members or {}).items():
-        alone = len(members or ()) == 1
-        if rests := [rest for first, *rest in ways if (first.only and alone) or (first.key == key and not first.every)]:
-            yield bytes(raw), [tuple(rest) for rest in rests]
-    for place, item in enumerate(items):
-        yield item, [tuple(rest) for first, *rest in ways if _takes(first, place, item)]
-
-
-def _is_empty(raw: bytes, depth: int = 9) -> bool:
-    """Whether nothing is said, also inside; what stands deeper than `depth` counts as something."""
-    raw = raw.strip()
-    if raw in _NOTHING or not raw:
-        return True
-    members = members_in(raw) if raw[:1] == b"{" else None
-    inside = [bytes(one) for one in members.values()] if members is not None else None
-    inside = pieces_in(raw) if raw[:1] == b"[" else inside
-    return inside is not None and depth > 0 and all(_is_empty(one, depth - 1) for one in inside)
-
-
-def _goes_by_key(part: Part) -> bool:
-    return part.place is None and not part.every
-
-
-def _takes(part: Part, place: int, item: bytes) -> bool:
-    """Whether a way goes to an item of an array."""
-    return (part.every and (part.key is None or _says(item, part.key, part.equals))) or part.place == place
-
-
-def _of_key(members: dict[str, msgspec.Raw], part: Part) -> list[msgspec.Raw]:
+def of_key(members: Mapping[str, msgspec.Raw], part: Part) -> list[msgspec.Raw]:
     """The value of a key, or of the only one; nothing where there is none."""
     if part.only:
         return [*members.values()] if len(members) == 1 else []
-    return [members[part.key]] if part.key in members else []
+    return [members[part.key]] if part.key is not None and part.key in members else []
 
 
-def _says(item: bytes, key: str, wanted: str | None) -> bool:
+def says(item: bytes, key: str, wanted: str | None) -> bool:
     member = (members_in(item) or {}).get(key)
-    return member is not None and _is_sound(bytes(member)) and shown(bytes(member)) == wanted
+    return member is not None and is_sound(bytes(member)) and shown(bytes(member)) == wanted
 
 
 def members_in(raw: bytes) -> dict[str, msgspec.Raw] | None:
@@ -309,7 +197,7 @@ def pieces_in(raw: bytes) -> list[bytes] | None:
         return None
 
 
-def _is_sound(raw: bytes) -> bool:
+def is_sound(raw: bytes) -> bool:
     """Whether a value can be shown: a string may hold half a surrogate pair, which no text can."""
     if raw[:1] != b'"':
         return True

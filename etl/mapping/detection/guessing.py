@@ -10,7 +10,8 @@ import polars as pl
 
 from etl.batch import ERROR_COLUMN, Origin
 from etl.mapping.cells.names import fold
-from etl.mapping.cells.ways import parse_name, reach_all
+from etl.mapping.cells.reaching import reach_all
+from etl.mapping.cells.ways import parse_name
 from etl.mapping.detection.columns import Use, settle, uses_of
 from etl.mapping.detection.evidence import telling, values_by_column
 from etl.mapping.detection.perhaps import perhaps, who_speaks

@@ -4,6 +4,7 @@ Must never know whether a value is one that the API takes: that is for the rules
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -11,9 +12,10 @@ import polars as pl
 from etl import problems as problem
 from etl.batch import GUARD_COLUMN, ROW, Batch
 from etl.mapping.cells.jsoncells import quoted, take_out
+from etl.mapping.cells.reaching import reach_all_each, reach_each
 from etl.mapping.cells.series import found_in, only_where
 from etl.mapping.cells.transcripts import as_messages
-from etl.mapping.cells.ways import reach, reach_all
+from etl.mapping.cells.ways import Input, Way
 from etl.mapping.fields.dialects import TRANSCRIPTS, Lift
 from etl.mapping.rows.absence import json_types, without_nulls
 from etl.mapping.rows.binding import Bound
@@ -86,17 +88,29 @@ def _working_frame(plan: Plan, source: pl.DataFrame, types: pl.Series | None) ->
             null = found_in(kind, "^null$")
             cells[column] = only_where(cells[column], ~null)
             kinds[column] = only_where(kind, ~null)
+    inside = _reached(plan, cells)
     columns = [source[ROW]]
     for one, name in plan.inputs.items():
-        value, kind = cells[one.column], kinds.get(one.column, absent)
-        if one.way is not None and one.way.is_plural:
-            value = reach_all(value, one.way)
-        elif one.way is not None:
-            value, kind = reach(value, one.way)
+        value, kind = inside[one] if one.way is not None else (cells[one.column], kinds.get(one.column, absent))
         columns.append(value.alias(name))
         if one in plan.types:
             columns.append(kind.alias(plan.types[one]))
     return pl.DataFrame(columns)
+
+
+def _reached(plan: Plan, cells: Mapping[str, pl.Series]) -> dict[Input, tuple[pl.Series, pl.Series]]:
+    """What stands at the ends of ways into columns: a text each, or a list, and what types texts are of."""
+    ways: dict[str, list[Way]] = {}
+    for one in plan.inputs:
+        if one.way is not None:
+            ways.setdefault(one.column, []).append(one.way)
+    found: dict[Input, tuple[pl.Series, pl.Series]] = {}
+    for column, several in ways.items():
+        texts = reach_each(cells[column], [way for way in several if not way.is_plural])
+        found |= {Input(column, way): both for way, both in texts.items()}
+        lists = reach_all_each(cells[column], [way for way in several if way.is_plural])
+        found |= {Input(column, way): (value, value) for way, value in lists.items()}
+    return found
 
 
 def _lift(frame: pl.DataFrame, lift: Lift) -> pl.DataFrame:

@@ -15,10 +15,12 @@ from etl.batch import MEMBERS, RECORD, ROW, Batch
 from etl.mapping.cells.jsoncells import look_up, quoted
 from etl.mapping.cells.jsonmending import TRY
 from etl.mapping.cells.keys import LeftFinder
+from etl.mapping.cells.leaving import left_by
 from etl.mapping.cells.names import number_in, spelled
+from etl.mapping.cells.reaching import may_hold, reach_all
 from etl.mapping.cells.series import found_in
 from etl.mapping.cells.transcripts import explain
-from etl.mapping.cells.ways import Input, left_by, may_hold, reach_all
+from etl.mapping.cells.ways import Input
 from etl.mapping.fields.dialects import TRANSCRIPTS, Shape
 from etl.mapping.rows.binding import Bound
 from etl.mapping.rows.collecting import spoken_by

@@ -10,13 +10,15 @@ import polars as pl
 from pydantic import BeforeValidator, Field
 
 from etl.mapping.cells.jsoncells import cut_out, is_json
-from etl.mapping.cells.series import by_cell
-from etl.mapping.steps.step import TEXT_OR_LIST, Form, Step, listed
+from etl.mapping.cells.series import by_cell, by_column, found_in, only_where
+from etl.mapping.steps.step import TEXT_OR_LIST, TEXTS, Form, Step, listed
 from etl.quoting import quote_value
 
 _OPENING = {"object": "{", "array": "["}
 _CALLED = {"text": "a text", "object": "an object", "array": "an array"}
 KINDS = frozenset(_CALLED)
+_NESTED = r"^\s*[\[{]"
+_NESTED_INSIDE = r"[\[{]"
 _SHOWN = 3
 """Items of one list that a sentence shows."""
 
@@ -37,11 +39,23 @@ class Keep(Step):
     kinds: Annotated[list[Literal["text", "object", "array"]], Field(min_length=1), BeforeValidator(listed)]
 
     def _on_text(self, text: pl.Expr) -> pl.Expr:
-        return pl.when(by_cell(text, self._is_wanted, pl.Boolean)).then(text)
+        return by_column(text, self._kept, pl.String)
 
     def _on_items(self, items: pl.Expr) -> pl.Expr:
-        kept = items.list.eval(self._on_text(pl.element())).list.drop_nulls()
-        return pl.when((kept.list.len() > 0) | (items.list.len() == 0)).then(kept)
+        return by_column(items, self._items_kept, TEXTS)
+
+    def _kept(self, cells: pl.Series) -> pl.Series:
+        """Only what begins like JSON is looked at more closely."""
+        nested = found_in(cells, _NESTED)
+        if not nested.any():
+            return cells if "text" in self.kinds else only_where(cells, nested)
+        wanted = pl.Series([_kind_of(cell) in self.kinds for cell in cells.filter(nested).to_list()], dtype=pl.Boolean)
+        kept = pl.repeat("text" in self.kinds, cells.len(), dtype=pl.Boolean, eager=True)
+        return only_where(cells, kept.scatter(nested.arg_true(), wanted))
+
+    def _items_kept(self, lists: pl.Series) -> pl.Series:
+        kept = lists.list.eval(by_column(pl.element(), self._kept, pl.String)).list.drop_nulls()
+        return only_where(kept, ((kept.list.len() > 0) | (lists.list.len() == 0)).fill_null(value=False))
 
     def let_go(self, kinds: Collection[str], name: str) -> Callable[[pl.Series], pl.Series]:
         """What is said of cells, or items of lists, of these kinds, where nothing else takes them from `name`."""
@@ -57,10 +71,16 @@ class Keep(Step):
             more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
             return "; ".join(said[:_SHOWN]) + more or None
 
-        return lambda cells: pl.Series([say_all(cell) for cell in cells.to_list()], dtype=pl.String)
+        def find(cells: pl.Series) -> pl.Series:
+            texts = cells if cells.dtype == pl.String else cells.list.join(" ")
+            asked = cells.is_not_null() if "text" in kinds else found_in(texts, _NESTED_INSIDE)
+            said = pl.repeat(None, cells.len(), dtype=pl.String, eager=True)
+            if not asked.any():
+                return said
+            sentences = [say_all(cell) for cell in cells.filter(asked).to_list()]
+            return said.scatter(asked.arg_true(), pl.Series(sentences, dtype=pl.String))
 
-    def _is_wanted(self, cell: str) -> bool:
-        return _kind_of(cell) in self.kinds
+        return find
 
 
 def _kind_of(cell: str) -> str:

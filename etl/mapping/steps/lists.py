@@ -15,7 +15,7 @@ from etl.mapping.cells import jsoncells, lists
 from etl.mapping.cells.jsoncells import Mistake
 from etl.mapping.cells.names import suggest
 from etl.mapping.cells.patterns import known_pattern, names_in, said_of_each, way_to
-from etl.mapping.cells.series import by_cell, by_column
+from etl.mapping.cells.series import by_cell, by_column, lists_of
 from etl.mapping.cells.ways import Way
 from etl.mapping.steps.step import TEXTS, Form, Step, listed
 from etl.problems import Code
@@ -106,7 +106,7 @@ class Each(Step):
             None if cell is None else [said for item in cell for said in said_of_each(self.pattern, item) or [item]]
             for cell in column.to_list()
         ]
-        return pl.Series(column.name, made, dtype=TEXTS)
+        return lists_of(column.name, made)
 
     def _explain(self, found: str, /) -> Mistake:
         if not jsoncells.is_json(found):

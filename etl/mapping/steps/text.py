@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from etl.mapping.cells.series import by_column, found_in, only_where
-from etl.mapping.steps.step import TEXT_OR_LIST, Form, Step
+from etl.mapping.steps.step import TEXT_OR_LIST, TEXTS, Form, Step
 
 _SHOWN_CHARACTERS = 60
 
@@ -149,8 +149,11 @@ class Rewrite(Wording):
         return by_column(text, self._rewritten, pl.String)
 
     def _on_items(self, items: pl.Expr) -> pl.Expr:
-        rewritten = items.list.eval(self._on_text(pl.element())).list.drop_nulls()
-        return pl.when((rewritten.list.len() > 0) | (items.list.len() == 0)).then(rewritten)
+        return by_column(items, self._items_rewritten, TEXTS)
+
+    def _items_rewritten(self, lists: pl.Series) -> pl.Series:
+        rewritten = lists.list.eval(self._on_text(pl.element())).list.drop_nulls()
+        return only_where(rewritten, ((rewritten.list.len() > 0) | (lists.list.len() == 0)).fill_null(value=False))
 
     def _lost(self, form: Form, /) -> Callable[[pl.Series], pl.Series] | None:
         if all(entry.lost is None for entry in self.entries):
