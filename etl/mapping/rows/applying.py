@@ -134,10 +134,11 @@ def _transcribe(frame: pl.DataFrame, bound: Bound) -> tuple[pl.DataFrame, pl.Dat
     where = TRANSCRIPTS.get(bound.mapping.resource)
     if where is None or not {where.path, where.type} <= set(frame.columns):
         return frame, frame.clear()
-    word = frame[where.type].str.strip_chars().str.to_uppercase()
-    rows = (word == where.word).fill_null(value=False)
-    if not rows.any():
+    words = frame[where.type].unique()  # few, and quicker to look at than the rows
+    spelled = words.filter(words.str.strip_chars().str.to_uppercase() == where.word)
+    if spelled.is_empty():
         return frame, frame.clear()
+    rows = frame[where.type].is_in(spelled.implode()).fill_null(value=False)
     texts = frame[where.path]
     messages = as_messages(only_where(texts, rows)).zip_with(rows, texts)
     odd = frame.select(ROW, texts.alias("found")).filter(texts.is_not_null() & messages.is_null())

@@ -17,7 +17,19 @@ from etl.mapping.fields.dialects import Shape, Target
 from etl.mapping.fields.kinds import explain_type, from_json, into_kind, map_words
 from etl.mapping.rows.feeds import Cell, Feed
 from etl.mapping.rows.keeping import Keeping, kept_first
-from etl.mapping.steps import ENTRIES, KINDS, SPEECH, UNMARKED, BlankToNull, Form, Keep, Operation, Wrap
+from etl.mapping.steps import (
+    EMPTY_TO_NULL,
+    ENTRIES,
+    KINDS,
+    SPEECH,
+    UNMARKED,
+    BlankToNull,
+    Form,
+    Keep,
+    Operation,
+    Strip,
+    Wrap,
+)
 from etl.problems import Code
 from etl.resources import Kind
 
@@ -317,6 +329,8 @@ def _operations(feed: Feed, form: Form) -> list[tuple[Operation, Form]]:
     kept = kept_first(feed)
     for place, step in enumerate(steps, start=1):
         operation = step.operation(form)
+        if isinstance(step, BlankToNull) and place > 1 and isinstance(steps[place - 2], Strip):
+            operation = EMPTY_TO_NULL
         if isinstance(step, Keep) and step is not kept:  # of what other steps made, no other field takes a part
             operation = replace(operation, lost=step.let_go(KINDS.difference(step.kinds), feed.subject))
         found.append((operation, form))

@@ -9,10 +9,11 @@ from etl.mapping.steps.kinds import KINDS, Keep, Without
 from etl.mapping.steps.lists import DropEmpty, Each, Join, Lines, Split, Wrap
 from etl.mapping.steps.scripts import ENTRIES, SPEECH, UNMARKED, AgentLines, Transcript, Turns
 from etl.mapping.steps.step import Form, Operation, Step
-from etl.mapping.steps.text import BlankToNull, Lower, Nfc, Replace, Rewrite, Strip, Upper
+from etl.mapping.steps.text import EMPTY_TO_NULL, BlankToNull, Lower, Nfc, Replace, Rewrite, Strip, Upper
 from etl.mapping.steps.values import Boolean, Date, Integer, Json, Number
 
 __all__ = [
+    "EMPTY_TO_NULL",
     "ENTRIES",
     "KINDS",
     "SPEECH",
@@ -28,6 +29,7 @@ __all__ = [
     "Number",
     "Operation",
     "Step",
+    "Strip",
     "Wrap",
     "WrittenStep",
 ]

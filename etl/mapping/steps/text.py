@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from etl.mapping.cells.series import by_column, found_in, only_where
-from etl.mapping.steps.step import TEXT_OR_LIST, TEXTS, Form, Step
+from etl.mapping.steps.step import TEXT_OR_LIST, TEXTS, Form, Operation, Step
 
 _SHOWN_CHARACTERS = 60
 
@@ -66,6 +66,15 @@ def _blank_to_null(texts: pl.Series) -> pl.Series:
     """What is not blank ends this search at its first character; most columns have no blank cell."""
     blank = found_in(texts, r"^\s*$")
     return only_where(texts, ~blank) if blank.any() else texts
+
+
+def _empty_to_null(texts: pl.Series) -> pl.Series:
+    empty = texts == ""
+    return only_where(texts, ~empty.fill_null(value=False)) if empty.any() else texts
+
+
+EMPTY_TO_NULL = Operation(lambda text: by_column(text, _empty_to_null, pl.String))
+"""What `blank_to_null` comes to behind `strip`."""
 
 
 class Nfc(Wording):

@@ -21,6 +21,7 @@ from etl.batch import ROW
 from etl.errors import FileError
 from etl.readers.assembly import BATCH_ROWS, in_batches
 from etl.readers.delimited.dialect import Dialect
+from etl.readers.delimited.proof import Rewriter, Signs, signs_of
 from etl.readers.delimited.records import Record, Records
 from etl.readers.sources.source import Source
 from etl.readers.texts.blocks import Lines, Utf8Blocks
@@ -71,6 +72,7 @@ class Grammar:
         mark = next(sign for sign in _MARKS if sign not in {dialect.delimiter, dialect.quote})
         self._is_marked = pl.col("0").eq_missing(mark)
         self._marked = pl.Series([mark + dialect.delimiter * (width - 1) + "\n"])
+        self._rewriter = Rewriter(dialect)
         self._prover = ThreadPoolExecutor(1, "etl-prove")
 
     def __enter__(self) -> Self:
@@ -85,19 +87,30 @@ class Grammar:
         """The records at the start of a block of whole lines, numbered from `row`; None: nothing is proven."""
         if self.dialect.escape and self.dialect.escape.encode() in block:
             return None
-        ends = block.count(b"\n")
-        if ends * self._width > len(block):
+        signs = signs_of(block)
+        if signs.ends * self._width > len(block):
             return None  # mostly blank lines, each of which would cost a row
         text = as_text(block)
         if text is None:
             return None  # not UTF-8: who reads it line by line will say where
+        if self._rewriter.can_show(signs):
+            frame = self._parse(block, signs.ends, row)
+            if frame is not None and self._is_shown(frame, block, signs):
+                return Proven(Part(frame, [], signs.is_ascii), frame.height, signs.ends, len(block))
         proof = self._prover.submit(text.str.contains, self._whole)
-        frame = self._parse(block, ends, row)  # on the other core, and for nothing where the proof fails
+        frame = self._parse(block, signs.ends, row)  # on the other core, and for nothing where the proof fails
         if not proof.result()[0]:
             return self._split_pieces(text, row)
         if frame is None:
             return None
-        return Proven(Part(frame, [], block.isascii()), frame.height, _count_lines(block, ends), len(block))
+        lines = _count_lines(block, signs.ends)
+        return Proven(Part(frame, [], signs.is_ascii), frame.height, lines, len(block))
+
+    def _is_shown(self, frame: pl.DataFrame, block: bytes, signs: Signs) -> bool:
+        """Where a record on several lines may be several, only blocks of records on one line each."""
+        if self.dialect.doubts_quotes and frame.height != signs.ends:
+            return False
+        return self._rewriter.shows(frame.drop(ROW), block, signs)
 
     def _split_pieces(self, text: pl.Series, row: int) -> Proven | None:
         """Runs of proven records are split together; a record between them leaves its mark, so that numbers stay."""
