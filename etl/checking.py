@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -24,7 +24,9 @@ from etl.readers import Skipped, Survey
 from etl.report import Outcome, Report, Source
 from etl.resources import RESOURCES, TEST_CASES, Contract, Resource
 from etl.validators import Nearness, Repeats, check
-from etl.writer import Update
+
+if TYPE_CHECKING:
+    from etl.writer import Update  # which sends, and knows the libraries for that: checking alone needs none of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Checked:
     skipped: pl.Series
     notes: Sequence[Problem] = ()
     """What is to be said of the table as a whole, and is known only when this batch has been checked."""
-    updates: Mapping[int, Update] = field(default_factory=dict)
+    updates: Mapping[int, "Update"] = field(default_factory=dict)
     """What rows change of what is there, by row number; the other rows are to be created."""
 
     def bad(self) -> pl.Series:
@@ -78,7 +80,7 @@ class Decided:
     """A checked batch, in which each row is new, or changes something (`updates`), or is left out (`skipped`)."""
 
     batch: Batch
-    updates: Mapping[int, Update] = field(default_factory=dict)
+    updates: Mapping[int, "Update"] = field(default_factory=dict)
     skipped: frozenset[int] = frozenset()
 
 

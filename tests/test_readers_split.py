@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from etl.batch import Origin
 from etl.errors import FileError
 from etl.readers.delimited import split
 from etl.readers.delimited.dialect import Dialect
+from etl.readers.delimited.proof import Rewriter, signs_of
 from etl.readers.delimited.table import DelimitedTable
 from etl.readers.header import Header
 from etl.readers.sources.source import found as find
@@ -186,6 +188,56 @@ def test_rows_are_what_csv_reads(tmp_path: Path, records: list[tuple[list[str], 
         assert [row[2:] for row in rows if row[0] not in ragged] == [
             tuple(cell or None for cell in cells) for row, *cells in whole if row not in ragged
         ]
+
+
+WORDS = st.lists(st.sampled_from([*'a1é😀,";\n\t #=-', "\r\n", "\xa0"]), max_size=6).map("".join)
+TABLES = st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=8)
+
+
+def written(rows: list[tuple[str, str, str]], quoting: int, line_end: str) -> bytes:
+    file = io.StringIO(newline="")
+    csv.writer(file, quoting=quoting, lineterminator=line_end).writerows(rows)  # type: ignore[arg-type]  # an int
+    return file.getvalue().encode()
+
+
+def frame_of(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
+    return pl.DataFrame([[cell or None for cell in row] for row in rows], dict.fromkeys("012", pl.String), orient="row")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    one=TABLES,
+    other=TABLES,
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_writing_shows_the_cells_of_a_text_and_no_others(
+    one: list[tuple[str, str, str]], other: list[tuple[str, str, str]], quoting: int, line_end: str
+) -> None:
+    block = written(one, quoting, line_end)
+    signs = signs_of(block)
+    rewriter = Rewriter(COMMA)
+    if rewriter.can_show(signs):
+        rewriter.shows(frame_of(one), block, signs)
+        assert not rewriter.shows(frame_of(other), block, signs) or other == one
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_what_programs_write_is_shown_by_writing(quoting: int, line_end: str) -> None:
+    rows = [("a", 'b, "c"', "d"), ("é", "e\nf", " g "), ("h", "i", "j")]
+    block = written(rows, quoting, line_end)
+    assert Rewriter(COMMA).can_show(signs_of(block))
+    assert Rewriter(COMMA).shows(frame_of(rows), block, signs_of(block))
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(st.sampled_from([*"a\r\n\t\x00\x1f\x7f\x80\x9f\xa0é\ufeff\u2028😀"]), max_size=12))
+def test_the_signs_of_a_block_are_those_of_its_text(text: str) -> None:
+    signs = signs_of(text.encode())
+    assert (signs.ends, signs.returns, signs.is_ascii) == (text.count("\n"), text.count("\r"), text.isascii())
+    assert signs.has_lone_return == ("\r" in text.replace("\r\n", ""))
+    assert signs.has_control == bool(re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]", text))
 
 
 def test_a_large_text_is_split_as_it_is_written(tmp_path: Path) -> None:

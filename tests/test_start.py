@@ -64,6 +64,11 @@ def test_the_help_of_a_small_command_loads_little(command: str) -> None:
     assert loaded_by(command, "--help").isdisjoint(HEAVY - {"asyncio"})
 
 
+def test_checking_loads_nothing_that_sends() -> None:
+    loaded = loaded_by("validate", str(ROOT / "samples" / "personas.csv"))
+    assert loaded.isdisjoint({"aiohttp", "sqlalchemy", "alembic", "etl.ledger", "etl.writer"})
+
+
 def test_the_names_of_resources_are_those_of_the_resources() -> None:
     assert tuple(RESOURCES) == RESOURCE_NAMES
 

@@ -73,9 +73,8 @@ class Rewriter:
         self._misses = 0 if dialect.quote else _PATIENCE
 
     def can_show(self, signs: Signs) -> bool:
-        """Whether it is worth trying: there are quotes, lines end alike, and nothing stands there that is refused."""
-        alike = not signs.has_lone_return and signs.returns in {0, signs.ends}
-        return self._misses < _PATIENCE and alike and not signs.has_control
+        """Whether it is worth trying, and nothing stands there that is refused."""
+        return self._misses < _PATIENCE and not (signs.has_lone_return or signs.has_control)
 
     def shows(self, frame: pl.DataFrame, block: bytes, signs: Signs) -> bool:
         """Whether the cells of `frame` (null: empty), written, are the block. False says nothing against them."""

@@ -1,8 +1,8 @@
 """Split: the fast way through delimited text, a block at a time, and only where it is proven to be the exact way.
 
-It must never split what it has not proven: each record of a block is held against the grammar of the dialect first
-(one regular expression for records of exactly so many cells), and what does not fit goes to `records`, which is slow
-and always right.
+It must never split what it has not proven: the records of a block are written again and compared with it (`proof`),
+or held against the grammar of the dialect (one regular expression for records of exactly so many cells), and what fits
+neither goes to `records`, which is slow and always right.
 
 Proven are records of the expected number of cells, each bare (no quote, no line break) or in quotes from end to end,
 without control characters. A record that csv would read, but that is none of these (ragged, a sign for inches), is
@@ -93,10 +93,21 @@ class Grammar:
         text = as_text(block)
         if text is None:
             return None  # not UTF-8: who reads it line by line will say where
-        if self._rewriter.can_show(signs):
-            frame = self._parse(block, signs.ends, row)
-            if frame is not None and self._is_shown(frame, block, signs):
-                return Proven(Part(frame, [], signs.is_ascii), frame.height, signs.ends, len(block))
+        return self._split_written(block, signs, row) or self._split_matched(block, text, signs, row)
+
+    def _split_written(self, block: bytes, signs: Signs, row: int) -> Proven | None:
+        """Proven by writing the records again. Where a record on several lines may be several, that shows nothing."""
+        if not self._rewriter.can_show(signs):
+            return None
+        frame = self._parse(block, signs.ends, row)
+        if frame is None or (self.dialect.doubts_quotes and frame.height != signs.ends):
+            return None
+        if not self._rewriter.shows(frame.drop(ROW), block, signs):
+            return None
+        return Proven(Part(frame, [], signs.is_ascii), frame.height, signs.ends, len(block))
+
+    def _split_matched(self, block: bytes, text: pl.Series, signs: Signs, row: int) -> Proven | None:
+        """Proven by the grammar, in pieces where the whole does not match it."""
         proof = self._prover.submit(text.str.contains, self._whole)
         frame = self._parse(block, signs.ends, row)  # on the other core, and for nothing where the proof fails
         if not proof.result()[0]:
@@ -105,12 +116,6 @@ class Grammar:
             return None
         lines = _count_lines(block, signs.ends)
         return Proven(Part(frame, [], signs.is_ascii), frame.height, lines, len(block))
-
-    def _is_shown(self, frame: pl.DataFrame, block: bytes, signs: Signs) -> bool:
-        """Where a record on several lines may be several, only blocks of records on one line each."""
-        if self.dialect.doubts_quotes and frame.height != signs.ends:
-            return False
-        return self._rewriter.shows(frame.drop(ROW), block, signs)
 
     def _split_pieces(self, text: pl.Series, row: int) -> Proven | None:
         """Runs of proven records are split together; a record between them leaves its mark, so that numbers stay."""
