@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
@@ -95,7 +96,7 @@ def all_new(batch: Batch, fitted: Fitted, check: Check) -> Decided:
     return Decided(check(batch, fitted.bound, changing=False))
 
 
-def choose_mappings(
+def choose_mappings(  # noqa: PLR0913  (what is known of it beforehand)
     inputs: Inputs,
     contract: Contract,
     *,
@@ -105,21 +106,24 @@ def choose_mappings(
     sheet_named: bool = False,
     choose: Choose | None = None,
     changing: bool = False,
+    of_parts: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Fitted]:
     """The mapping of every table that fits one, in dependency order of the resources.
 
-    `mapping` is a preset's name or a file; without it every ready-made mapping is tried. `values` are fixed for all
-    rows. `choose` is asked where this would raise because nothing fits, or several equally. `changing`: rows may change
-    what is there, so that no column is required. Raises MappingError when nothing fits, when two mappings fit equally,
-    or when a table that was named (`sheet_named`, or the only one of its file) does not fit.
+    `mapping` is a preset's name or a file; without it every ready-made mapping is tried. `of_parts`: that of the tables
+    that say what they are, by resource. `values` are fixed for all rows. `choose` is asked where this would raise
+    because nothing fits, or several equally. `changing`: rows may change what is there, so that no column is required.
+    Raises MappingError when nothing fits, when two mappings fit equally, or when a table that was named (`sheet_named`,
+    or the only one of its file) does not fit.
     """
     candidates = (maps.load_mapping(mapping),) if mapping else None
     found: list[tuple[Survey, Table, Guess]] = []
     for survey in inputs.surveys:
         must_fit = sheet_named or (len(survey.tables) == 1 and survey.file not in inputs.of_folders)
         for table in survey.tables:
-            told = table.origin.part or resource
-            guesses = maps.guess(table.origin, table.sample, told, candidates, tuple(values or ()), changing=changing)
+            told, named = table.origin.part or resource, of_parts.get(table.origin.part or "")
+            tried = (maps.load_mapping(named),) if named else candidates
+            guesses = maps.guess(table.origin, table.sample, told, tried, tuple(values or ()), changing=changing)
             if guesses and guesses[0].score >= maps.FITS:
                 found.append((survey, table, only_one(table, guesses, choose)))
             elif must_fit:

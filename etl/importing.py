@@ -41,6 +41,7 @@ from etl.planning import Aim, Mode, OnConflict, Planner, expected
 from etl.plans import Plan, PlanReader, PlanWriter, head_of
 from etl.preparing import UNBORN_TEST_SET, Preparation
 from etl.pruning import Pruning
+from etl.relating import Relatives
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
 from etl.settling import Progress, Road, Settlement, planned_results, requests_of
@@ -89,6 +90,7 @@ class Importer:
         self._aim = Aim(Mode(job.mode), job.key, OnConflict(job.on_conflict) if job.on_conflict else None, job.prune)
         self._planner: Planner | None = None
         self._passes: Passes
+        self._relatives: Relatives | None = None
         self._checked: list[Checked] | None = None
         self._planned = planned
         self._latest = Progress(None, 0, 0, 0, 0, 0)
@@ -130,7 +132,7 @@ class Importer:
         await self._look_first(contract, fitted, plan, ledger)
         read, pruning = 0, self._pruning
         flags = self.job.flags
-        with report_of(fitted, folder, contract, command="import", outcomes=OF_DRY_RUN, flags=flags) as report:
+        with report_of(fitted, folder, contract, command=self.job.command, outcomes=OF_DRY_RUN, flags=flags) as report:
             for checked in self._passes.again(fitted):
                 report.note(checked.fitted.table.origin, checked.notes)
                 report.add(checked.batch, planned_results(checked, self._withhold))
@@ -196,7 +198,7 @@ class Importer:
         held = self._take_hold(ledger, contract, fitted, tables)
         flags = self.job.flags
         with report_of(
-            fitted, folder, contract, command="import", outcomes=OF_IMPORT, job=self.id, flags=flags
+            fitted, folder, contract, command=self.job.command, outcomes=OF_IMPORT, job=self.id, flags=flags
         ) as report:
             async with Journal(ledger, self.id) as journal:
                 believed = set() if self.job.again else await tables_believed(self._api, ledger, fitted, tables)
@@ -282,6 +284,7 @@ class Importer:
     ) -> list[Checked] | None:
         """The first pass; it decides whether good rows are withheld."""
         self._passes = passes = Passes(self.job, contract, fitted, self._planner)
+        self._relatives = passes.relatives
         try:
             held = await asyncio.to_thread(passes.first, fitted, plan)
             if self._pruning is not None and self._planner is not None and ledger is not None:
@@ -367,6 +370,10 @@ class Importer:
         if error is not None:
             self.stop(error)
         return runs.statuses
+
+    def ids_here(self) -> Mapping[str, str]:
+        """What rows of the job are called, or are known as, that exist by now, and their ids."""
+        return self._relatives.here() if self._relatives is not None else {}
 
     def _stop_at_max_errors(self, bad: int, read: int) -> None:
         if not self.job.allows(bad, read):

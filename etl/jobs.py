@@ -39,7 +39,8 @@ class ImportJob:
     long a request has taken effect or never will (None: the default). `watch`: follow launched runs to their end.
     `max_queued`: so many simulations of the job may be queued or in progress. `typed`: what `resume` needs beyond this,
     as JSON; the ledger keeps it, and it never holds a secret. `flags`: what is typed again to import the rows that were
-    mended.
+    mended. `command`: what it is called in the ledger and in its report. `mappings`: by resource, for tables that say
+    what they are.
     """
 
     target: str = ""
@@ -72,6 +73,8 @@ class ImportJob:
     max_queued: int = MAX_QUEUED
     typed: Mapping[str, object] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    command: str = "import"
+    mappings: Mapping[str, str] = field(default_factory=dict)
 
     def aimed_at(self, target: str, contract: Contract | None) -> "ImportJob":
         """The same job with what is known of its target."""
@@ -134,7 +137,7 @@ def facts_of(
     digests = [(tables[one.number], mapping_digest(job, one)) for one in fitted]
     return JobFacts(
         id=id_,
-        command="import",
+        command=job.command,
         base_url=job.target,
         workspace=target.workspace,
         key_fingerprint="" if job.target == SANDBOX else target.key_fingerprint(),

@@ -56,6 +56,7 @@ class Preparation:
             contract,
             resource=self._job.resource,
             mapping=self._job.mapping,
+            of_parts=self._job.mappings,
             values=self._job.values,
             sheet_named=self._job.sheet is not None,
             choose=self._choose,

@@ -46,11 +46,12 @@ _MAYBE = ("://", "=", "earer", "asic", "sk", "pk", "rk", "gh", "github", "xox", 
 class Redactor:
     """Replaces secrets. The same secret gives the same marker under the same `seed`, so that a change can be seen and
     the secret cannot: the marker is an HMAC. `seed`: secret itself, such as the API key. `fields` counts what was
-    replaced, by dotted path.
+    replaced, by dotted path. `secrets` is told what each marker stands for.
     """
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, secrets: "Secrets | None" = None) -> None:
         self._seed = hashlib.sha256(b"coval-etl redaction\0" + seed).digest()
+        self._secrets = secrets
         self.fields: dict[str, int] = {}
 
     def redact(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +81,47 @@ class Redactor:
         self.fields[path] = self.fields.get(path, 0) + 1
         text = value if isinstance(value, str) else repr(sorted(_leaves(value)))
         digest = hmac.new(self._seed, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-        return f"{REDACTED}{digest[:_DIGITS]}»"
+        marker = f"{REDACTED}{digest[:_DIGITS]}»"
+        if self._secrets is not None:
+            self._secrets.keep(marker, value)
+        return marker
+
+
+class Secrets:
+    """What markers stand for, in memory alone: never written down, never shown."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Secrets({len(self._values)} of them)"
+
+    def keep(self, marker: str, value: Any) -> None:
+        """Remember one. A marker that would stand for two different things stands for nothing."""
+        if marker in self._values and self._values[marker] != value:
+            value = marker
+        self._values[marker] = value
+
+    def knows_all(self, text: str) -> bool:
+        """Whether every marker in a text can be undone."""
+        return all(found in self._values for found in _MARKER.findall(text))
+
+    def put_back(self, value: Any) -> Any:
+        """A value of JSON with the secrets in the place of their markers; one that is not known stays."""
+        if isinstance(value, str):
+            if value in self._values:
+                return self._values[value]
+            return _MARKER.sub(self._inside, value) if REDACTED in value else value
+        if isinstance(value, dict):
+            return {key: self.put_back(inner) for key, inner in value.items()}
+        return [self.put_back(inner) for inner in value] if isinstance(value, list) else value
+
+    def _inside(self, found: re.Match[str]) -> str:
+        value = self._values.get(found[0], found[0])
+        return value if isinstance(value, str) else found[0]
+
+
+_MARKER = re.compile(rf"{REDACTED}[0-9a-f]{{{_DIGITS}}}»")
 
 
 def _is_marked(value: Any) -> bool:

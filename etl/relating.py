@@ -68,6 +68,8 @@ class Relatives:
         bad = dict(zip(checked.batch.frame[ROW], checked.bad(), strict=True))
         skipped = dict(zip(checked.batch.frame[ROW], checked.skipped, strict=True))
         for row, names in _names_in(checked.batch.frame, checked.batch.source, checked.fitted):
+            if not names:  # nobody can refer to it
+                continue
             key = checked.fitted.number, row
             known = rows.get(key)
             if known is not None and known.fate is _Fate.HERE:
@@ -97,6 +99,11 @@ class Relatives:
         for resource in {*fitted.bound.lookups.values()} & self._rows.keys():
             books[resource] = books.get(resource, _NOT_ASKED).with_own(self._book(resource))
         return with_books([fitted], contract, books)[0]
+
+    def here(self) -> dict[str, str]:
+        """What rows of this job are called that exist by now, and their ids."""
+        rows = (one for rows in self._rows.values() for one in rows.values() if one.fate is _Fate.HERE)
+        return {name: one.id for one in rows for name in one.names}
 
     def unborn(self, resource: str) -> set[str]:
         """What stands for the ids of rows of which it is still open whether they will exist."""

@@ -268,3 +268,15 @@ async def test_a_canary_that_does_not_land_keeps_the_others_back(tmp_path: Path)
         there = len(await talk.items("/test-sets"))
     assert (said.code, said.json["rows"]["failed"], said.json["rows"]["pending"], there) == (4, 1, 2, 1), said.err
     assert said.json["stopped_because"].startswith("1 of the first 1 rows did not land")
+
+
+async def test_the_mark_of_an_import_is_no_difference(tmp_path: Path) -> None:
+    rows = 'Template name,Agent,Persona,Test set,Metadata\nNightly,A,P,Set,"{""owner"": ""ops""}"\n'
+    (tmp_path / "new.csv").write_text(rows)
+    told = ("--resource", "run-templates", "--key", "display_name")
+    async with talking() as talk:
+        await parents(talk)
+        made = await run(tmp_path, talk, *update("new.csv", *told, mode="upsert"))
+        again = await run(tmp_path, talk, *update("new.csv", *told))
+    assert (made.code, made.json["rows"]["created"]) == (0, 1), made.err + made.out
+    assert (again.code, again.json["rows"]["unchanged"], again.json["requests"]["sent"]) == (0, 1, 0), again.out

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("etl.cli.export", "Write what the API has into files, whole, with a manifest to check them by."),
     "diff": ("etl.cli.diff", "Compare two exports, or an export with the API, field by field."),
     "verify": ("etl.cli.verify", "Check an export against its manifest, and name what was changed."),
+    "migrate": ("etl.cli.migrate", "Copy an organisation, or an export of it, into another one."),
     "mappings": ("etl.cli.mappings", "Show the ready-made mappings, check your own, print the schema for editors."),
     "completion": ("etl.cli.completion", "Print the script that completes commands and values in your shell."),
     "doctor": ("etl.cli.doctor", "Check key, network, clock, contract, ledger and versions; say what to do."),

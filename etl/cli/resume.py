@@ -80,6 +80,12 @@ def command(  # noqa: PLR0913  # one for each flag
     screen.warn_of_key(again.api_key)
     with closing(opened_ledger(again.ledger)) as opened:
         record = _record_of(opened, job)
+    if record.facts.command == "migrate":
+        from etl.cli.migrate import resumed
+
+        decision = InDoubt.RESEND if resend_in_doubt else InDoubt.ACCEPT if accept_in_doubt else InDoubt.KEEP
+        pace = (concurrency, rate_per_s, settle_s)
+        return resumed(record, again, output, pace, decision, report_folder, log_file, new_key=new_key)
     typed = typed_before(record.facts, again)
     values = Reading(None, None, settings, None, None).values()
     missing = [name for name in typed.to_give if name not in values]

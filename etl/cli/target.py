@@ -18,7 +18,7 @@ from etl.cli.options import TargetFlags
 from etl.cli.profile import has_key_in_environment
 from etl.cli.saying import warn
 from etl.errors import UsageError
-from etl.profiles import KeyFile, KeyVariable, is_open_to_others, read_key
+from etl.profiles import KeyFile, KeyVariable, Profile, is_open_to_others, read_key
 from etl.resources import Contract
 
 DEFAULT_BASE_URL = "https://api.coval.dev/v1"
@@ -144,6 +144,25 @@ async def opened_target(flags: TargetFlags, contract: Contract | None) -> AsyncI
     data = state_folder() / "sandbox.db"
     async with running_sandbox(db=data, contract=contract, key=None, run_seconds=RUN_SECONDS) as sandbox:
         yield Target(sandbox.base_url, sandbox.key, flags.workspace, flags.timeout_s), contract
+
+
+async def target_of_profile(profile: Profile, timeout_s: float) -> Target:
+    """A target by its profile alone: what the environment says of a key or of an address is for commands that have one
+    target. Raises UsageError.
+    """
+    url = DEFAULT_BASE_URL
+    if profile.base_url is not None:
+        try:
+            url = normalise_base_url(profile.base_url)
+        except UsageError as error:
+            raise UsageError(f"{profile.places['base_url']}: {error.message}", error.hint) from None
+    if profile.key is None:
+        raise UsageError(f"The profile {profile.name} does not say where its key is.")
+    if isinstance(profile.key, KeyFile) and is_open_to_others(profile.key.path):
+        warn(f"{profile.key.place}: {_OPEN.format(file=profile.key.path)}")
+    key = _clean(await read_key(profile.key, os.environ), f"profile {profile.name}")
+    timeout_s = profile.timeout_s or timeout_s
+    return Target(url, key, profile.workspace, timeout_s, profile.ca_bundle, proxy_for(url))
 
 
 def proxy_for(url: str) -> str | None:

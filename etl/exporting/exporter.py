@@ -18,7 +18,7 @@ from etl.exporting.own_layout import laid_out, mapping_for
 from etl.exporting.workplace import Workplace, opened_workplace, workplace_for
 from etl.records import Manifest, manifest_path, sign_file
 from etl.records.signing import check_key
-from etl.redacting import Redactor
+from etl.redacting import Redactor, Secrets
 from etl.resources import RESOURCES, TEST_CASES, TEST_SETS
 from etl.tables import explain_failure, make_folder
 from etl.version import __version__
@@ -66,10 +66,17 @@ class Exported:
 class Exporter:
     """One export. `observe` is told how far it is."""
 
-    def __init__(self, job: ExportJob, api: Api, observe: Callable[[Progress], None] = lambda _progress: None) -> None:
-        """Raises UsageError for what cannot be done."""
+    def __init__(
+        self,
+        job: ExportJob,
+        api: Api,
+        observe: Callable[[Progress], None] = lambda _progress: None,
+        secrets: Secrets | None = None,
+    ) -> None:
+        """`secrets` is told what was replaced by markers. Raises UsageError for what cannot be done."""
         job.check()
         self.job = job
+        self._secrets = secrets
         self._api = api
         self._observe = observe
         self._progress = Progress()
@@ -110,7 +117,7 @@ class Exporter:
         )
 
     def _fetch(self, name: str, workplace: Workplace) -> Fetch:
-        redactor = Redactor(self.job.seed)
+        redactor = Redactor(self.job.seed, self._secrets)
         self._progress.items[name] = 0
 
         def observe(count: int) -> None:

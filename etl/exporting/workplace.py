@@ -59,8 +59,7 @@ def opened_workplace(out: Path, fingerprint: str, *, afresh: bool) -> Iterator[W
     with explain_failure(folder):
         out.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / "lock").open("wb") as lock:
-        _hold(lock.fileno(), out)
+    with held_alone(folder, f"Another process exports to {out} now.", "Let it end, or export to another place."):
         began = None if afresh else _began(folder, fingerprint)
         workplace = Workplace(folder, began or datetime.now(UTC), is_carried_on=began is not None)
         if began is None:
@@ -71,15 +70,16 @@ def opened_workplace(out: Path, fingerprint: str, *, afresh: bool) -> Iterator[W
         yield workplace
 
 
-def _hold(descriptor: int, out: Path) -> None:
-    if _fcntl is None:
-        return
-    try:
-        _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
-    except OSError:
-        raise JobHeldError(
-            f"Another process exports to {out} now.", "Let it end, or export to another place."
-        ) from None
+@contextmanager
+def held_alone(folder: Path, words: str, hint: str) -> Iterator[None]:
+    """No other process does the same in a folder. Raises JobHeldError, with these words, where one does."""
+    with (folder / "lock").open("wb") as lock:
+        if _fcntl is not None:
+            try:
+                _fcntl.flock(lock.fileno(), _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+            except OSError:
+                raise JobHeldError(words, hint) from None
+        yield
 
 
 def _began(folder: Path, fingerprint: str) -> datetime | None:

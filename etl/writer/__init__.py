@@ -6,7 +6,7 @@ no effect.
 
 from etl.writer.delivery import SETTLE_S, Delivery
 from etl.writer.differing import undone, update_of
-from etl.writer.likeness import Likeness, version_of
+from etl.writer.likeness import SEVERAL_EXPECTED, Likeness, version_of
 from etl.writer.marks import without_mark
 from etl.writer.rows import Delivered, InDoubt, Outgoing, Traffic, Update
 from etl.writer.spelling import Grounds, Spelling
@@ -15,6 +15,7 @@ from etl.writer.watch import Watch
 
 __all__ = [
     "SETTLE_S",
+    "SEVERAL_EXPECTED",
     "Delivered",
     "Delivery",
     "Grounds",

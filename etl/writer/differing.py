@@ -11,6 +11,7 @@ import msgspec
 
 from etl.resources import Kind, Resource
 from etl.writer.likeness import SEVERAL_EXPECTED, Likeness
+from etl.writer.marks import without_mark
 from etl.writer.rows import Update
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -22,17 +23,19 @@ def update_of(
 ) -> Update:
     """What a body of given fields changes of an item, as the API may give it back.
 
-    A field that says what is there already, in whatever form, is left out. `parts`: objects of which only some keys are
+    A field that says what is there already, in whatever form, is left out; so is one from which only the mark differs
+    that an import has put there. `parts`: objects of which only some keys are
     given; the others stay, and the object is sent whole: right whether the API replaces objects or merges them.
     """
     fields: dict[str, msgspec.Raw] = msgspec.json.decode(given, type=dict[str, msgspec.Raw])
     before: dict[str, Any] = {}
     after: dict[str, str] = {}
+    plain = {name: without_mark(resource, name, value) for name, value in item.items()}
     for name, raw in fields.items():
         text, old = bytes(raw).decode("utf-8", "surrogatepass"), item.get(name)
         if name in parts and isinstance(old, dict):
             text = json.dumps(_merged(old, json.loads(text)), ensure_ascii=False)
-        if not _is_same(name, json.loads(text), item, likeness):
+        if not any(_is_same(name, json.loads(text), one, likeness) for one in (plain, item)):
             before[name], after[name] = old, text
     return Update(str(item[resource.id_field]), before, after)
 

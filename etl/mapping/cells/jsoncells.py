@@ -155,6 +155,12 @@ def take_out(text: str, key: str) -> tuple[str | None, str | None]:
     return _written(rest) if rest else None, None if value == "null" else value
 
 
+def put_in(text: str, key: str, value: str) -> str:
+    """A JSON object in which a key that it has gets another value, a JSON text, in its old place."""
+    found = members(text) if text.startswith("{") else {}
+    return _written({**found, key: value}) if key in found else text
+
+
 def cut_out(text: str, keys: Collection[str]) -> str | None:
     """A JSON object without some keys, `*` being an only key; None where nothing is left. Other cells as they are."""
     found = _flat_members(text)

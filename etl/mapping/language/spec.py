@@ -110,7 +110,7 @@ class Rule(Part):
     """What is done to each value, one after the other."""
     map_: Annotated[dict[Any, Any] | None, BeforeValidator(plain)] = Field(default=None, alias="map", min_length=1)
     """Words of the file and what they mean; case, spaces, `_` and `-` do not matter."""
-    lookup: Literal["test-sets", "agents", "personas", "run-templates", "metrics"] | None = None
+    lookup: Literal["test-sets", "agents", "personas", "test-cases", "run-templates", "metrics"] | None = None
     """The cells hold names (or ids) of this resource: they become ids when the API is at hand."""
     default: Plain = None
     """For rows without a value."""

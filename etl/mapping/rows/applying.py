@@ -11,7 +11,7 @@ import polars as pl
 
 from etl import problems as problem
 from etl.batch import GUARD_COLUMN, ROW, Batch
-from etl.mapping.cells.jsoncells import quoted, take_out
+from etl.mapping.cells.jsoncells import put_in, quoted, take_out
 from etl.mapping.cells.reaching import reach_all_each, reach_each
 from etl.mapping.cells.series import found_in, only_where
 from etl.mapping.cells.transcripts import as_messages
@@ -49,7 +49,7 @@ def _apply(bound: Bound, batch: Batch) -> Batch:
         working = working.with_columns(layer)
     frame = working.select(ROW, *plan.outputs)
     found = Finder(bound, batch, working)
-    frame, untold = _transcribe(frame, bound)
+    frame, untold = _transcribe(_with_names_inside(frame, bound), bound)
     problems = [
         *found.mistakes(plan.checks),
         *found.miscast(cells),
@@ -127,6 +127,24 @@ def _lift(frame: pl.DataFrame, lift: Lift) -> pl.DataFrame:
     rest = pl.Series(lift.parent, [whole for whole, _ in cut], dtype=pl.String)
     taken = pl.Series("taken", [value for _, value in cut], dtype=pl.String)
     return frame.with_columns(rest, pl.coalesce(taken, pl.col(lift.path)).alias(lift.path))
+
+
+def _with_names_inside(frame: pl.DataFrame, bound: Bound) -> pl.DataFrame:
+    """Names that were looked up inside of an object that is given whole: it holds the ids instead."""
+    for path in bound.lookups:
+        parent, _, key = path.rpartition(".")
+        if parent not in frame.columns or frame.schema[path] != pl.String:
+            continue
+        if not {*bound.columns[path]} <= {*bound.columns[parent]}:  # another column says it
+            continue
+        wholes, ids = frame[parent], frame[path]
+        if (wholes.is_not_null() & ids.is_not_null()).any():
+            changed = [
+                whole if whole is None or id_ is None else put_in(whole, key, quoted(id_))
+                for whole, id_ in zip(wholes, ids, strict=True)
+            ]
+            frame = frame.with_columns(pl.Series(parent, changed, dtype=pl.String))
+    return frame
 
 
 def _transcribe(frame: pl.DataFrame, bound: Bound) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -21,6 +21,8 @@ class Step:
 
 def steps_of(summary: Summary, flags: Sequence[str]) -> tuple[Step, ...]:
     """What to do next, the most urgent first. `flags`: what has to be typed again for the same import."""
+    if summary.command == "migrate":  # its rows are mended where they come from
+        return (*_open(summary), *_undo(summary)) if summary.job is not None else ()
     if summary.command == "import" and summary.job is not None:
         return (*_open(summary), *_mend(summary, "import", flags), *_undo(summary))
     if summary.rejects:

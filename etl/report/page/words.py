@@ -96,7 +96,7 @@ def _more(summary: Summary, counts: dict[Outcome, int]) -> Iterator[str]:
     if bad := counts[Outcome.REJECTED]:
         yield (
             f"{_rows(bad)} {_were(bad)} rejected by the checks and not sent."
-            if summary.command == "import"
+            if summary.command != "validate"
             else (f"{_rows(bad)} {'has' if bad == 1 else 'have'} errors.")
         )
     if failed := counts[Outcome.FAILED]:
@@ -115,7 +115,7 @@ def _more(summary: Summary, counts: dict[Outcome, int]) -> Iterator[str]:
         yield (
             "1 kind of warning is worth a look." if warnings == 1 else f"{warnings} kinds of warning are worth a look."
         )
-    if summary.command == "import" and summary.job is None:
+    if summary.command != "validate" and summary.job is None:
         yield "This was a dry run: nothing was sent."
 
 
