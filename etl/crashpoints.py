@@ -40,6 +40,14 @@ POINTS: Final = (
 """Every point, in the order in which a job passes them."""
 POINTS_OF_EXPORTS: Final = ("export-page", "export-listed", "export-gathered", "export-written", "export-appeared")
 """The same for an export."""
+POINTS_OF_MIGRATIONS: Final = (
+    "migrate-fetched",
+    "migrate-spooled",
+    "migrate-begun",
+    "migrate-sent",
+    "migrate-ids-kept",
+)
+"""The same for a migration, around the job that it is."""
 
 _armed: tuple[str, int, signal.Signals] | None = None
 _passed: Counter[str] = Counter()
@@ -50,7 +58,7 @@ def arm(point: str, number: signal.Signals = signal.SIGKILL) -> None:
     one."""
     global _armed  # noqa: PLW0603  (one process dies once)
     name, _, times = point.partition(":")
-    if name not in POINTS + POINTS_OF_EXPORTS:
+    if name not in POINTS + POINTS_OF_EXPORTS + POINTS_OF_MIGRATIONS:
         raise ValueError(f"there is no crash point {name!r}")
     _armed = (name, int(times or 1), number)
 

@@ -288,7 +288,8 @@ def _key_column(existing: Existing, fitted: Fitted) -> str | None:
 def _keys_of(mapped: Batch, existing: Existing, fitted: Fitted) -> list[str | None]:
     if existing.key == "id":
         column = _id_column(fitted)
-        cells = mapped.source[column] if column in mapped.source.columns else pl.Series([None] * len(mapped))
+        read = maps.without_nulls(mapped.source)  # a null of JSON is no id
+        cells = read[column] if column in read.columns else pl.Series([None] * len(mapped))
         return [None if cell is None else cell.strip() for cell in cells.cast(pl.String)]
     cells = mapped.frame[existing.key]
     return cells.cast(pl.String).to_list() if cells.dtype != pl.List else [None] * len(mapped)

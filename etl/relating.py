@@ -76,7 +76,9 @@ class Relatives:
                 continue
             id_ = known.id if known is not None else self._unborn_id(checked.fitted.resource)
             one = rows[key] = _Relative(f"row {row} of {checked.fitted.name}", names, id_)
-            if bad[row] or skipped[row]:
+            if (update := checked.updates.get(row)) is not None:
+                one.id, one.fate = update.resource_id, _Fate.HERE
+            elif bad[row] or skipped[row]:
                 one.fate, one.why = _Fate.GONE, "was left out" if skipped[row] else "has errors"
 
     def settled(self, fitted: Fitted, results: Iterable[Result]) -> None:

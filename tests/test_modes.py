@@ -270,6 +270,14 @@ async def test_a_canary_that_does_not_land_keeps_the_others_back(tmp_path: Path)
     assert said.json["stopped_because"].startswith("1 of the first 1 rows did not land")
 
 
+async def test_a_null_is_no_id(tmp_path: Path) -> None:
+    lines = [{"id": None, "display_name": "One"}, {"id": None, "display_name": "Two"}, {"display_name": "Three"}]
+    (tmp_path / "new.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    async with talking() as talk:
+        said = await run(tmp_path, talk, *update("new.jsonl", "--resource", "test-sets", mode="upsert"))
+    assert (said.code, said.json["rows"]["created"]) == (0, 3), said.err + said.out
+
+
 async def test_the_mark_of_an_import_is_no_difference(tmp_path: Path) -> None:
     rows = 'Template name,Agent,Persona,Test set,Metadata\nNightly,A,P,Set,"{""owner"": ""ops""}"\n'
     (tmp_path / "new.csv").write_text(rows)

@@ -37,6 +37,10 @@ class Two:
     def on_disk(self) -> bytes:
         return b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file())
 
+    def spools(self) -> list[Path]:
+        """What is kept of migrations that are under way."""
+        return list(self.folder.glob("state/coval-etl/migrations/*/spool"))
+
 
 def write_profiles(folder: Path, source: Talk, target: Talk) -> None:
     config = folder / ".config" / "coval-etl"

@@ -1,7 +1,6 @@
 """`coval-etl migrate`: an organisation, or an export of one, into another. It must never move anything itself."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
@@ -14,9 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from etl.api import Api, Pace, Target
-from etl.auditing import Difference, counts_of
 from etl.cli import completing
 from etl.cli.logfile import LogFile
+from etl.cli.moved import say_moved, say_plan
 from etl.cli.options import (
     Again,
     Opening,
@@ -31,7 +30,6 @@ from etl.cli.options import (
 )
 from etl.cli.profile import chosen_profile, configuration_file
 from etl.cli.running import Meter, opened_ledger
-from etl.cli.saying import visible, write_out
 from etl.cli.screen import Screen
 from etl.cli.sending_options import concurrency_option, rate_option, settle_option
 from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
@@ -42,7 +40,7 @@ from etl.exporting import Progress
 from etl.importing import Importer
 from etl.jobs import ImportJob
 from etl.ledger import JobRecord
-from etl.migrating import MOVED, Left, Migration, Moved, Organisation, Origin, Plan, Wanted, Ways, Written, opened_place
+from etl.migrating import MOVED, Migration, Moved, Organisation, Origin, Plan, Wanted, Ways, Written, opened_place
 from etl.profiles import Profile, read_configuration
 from etl.resources import TEST_SETS, Contract
 from etl.writer import InDoubt
@@ -205,7 +203,7 @@ def migrate(asked: Asked, job: ImportJob, output: Output) -> int:
         moved = asyncio.run(_run(asked, job, screen, output, log))
         if moved.summary is not None:
             log.ended(moved.summary)
-    _say(moved, asked, screen, output)
+    say_moved(moved, (asked.origin, asked.to), screen, output, dry_run=asked.dry_run)
     return int(moved.exit_code)
 
 
@@ -356,93 +354,10 @@ def _sending(importer: Importer, meter: Meter, screen: Screen) -> Iterator[None]
 
 def _confirm(plan: Plan, asked: Asked, screen: Screen) -> bool:
     """Show what is about to be done, and ask, unless --yes has answered."""
-    _say_plan(plan, asked, screen)
+    say_plan(plan, (asked.origin, asked.to), screen)
     if asked.yes:
         return True
     if not sys.stdin.isatty():
         return False
     with plain_interrupt():
         return click.confirm("Go on?", err=True)
-
-
-def _say_plan(plan: Plan, asked: Asked, screen: Screen) -> None:
-    screen.say(f"From {asked.origin} to {asked.to}:")
-    for name in MOVED:
-        if name in plan.new or name in plan.there:
-            known = f", {plan.there[name]:,} moved before" if name in plan.there else ""
-            screen.say(f"{plan.new.get(name, 0):>9,} new {name.replace('-', ' ')}{known}")
-    for line in plan.changes.splitlines():
-        screen.say(f"          {line}")
-    _say_left(plan, screen)
-
-
-def _say_left(plan: Plan, screen: Screen) -> None:
-    if plan.left:
-        screen.say(f"{plan.left:>9,} cannot move:")
-    for one in plan.first_left:
-        screen.say(f"          {_left_line(one)}")
-    if plan.left > len(plan.first_left):
-        screen.say(f"          … and {plan.left - len(plan.first_left):,} more")
-
-
-def _left_line(one: Left) -> str:
-    what = f"{one.resource} {one.id} ({visible(one.label)})"
-    return f"{what}: {f'{one.field}: ' if one.field else ''}{one.reason}"
-
-
-def _say(moved: Moved, asked: Asked, screen: Screen, output: Output) -> None:
-    if output.as_json:
-        write_out(json.dumps(_as_json(moved, asked), ensure_ascii=False, indent=2) + "\n")
-        return
-    if asked.dry_run:
-        _say_plan(moved.plan, asked, screen)
-    if moved.summary is None:
-        screen.say("There is nothing to move.")
-        return
-    screen.show_outcome(moved.summary, moved.stopped)
-    if not asked.dry_run:
-        _say_left(moved.plan, screen)
-        _say_proof(moved, screen)
-        for label, path in (("New ids", moved.id_map), ("Stays", moved.left_behind)):
-            if path is not None:
-                screen.say(f"{label:8} {visible(str(path))}")
-
-
-def _say_proof(moved: Moved, screen: Screen) -> None:
-    """Whether both sides are equal, as far as was to be moved."""
-    if moved.tallies is None:
-        screen.say("Not compared: the migration has not come to its end.")
-        return
-    for name, tally in moved.tallies.by_resource.items():
-        wrong = [
-            f"{count:,} {words}"
-            for count, words in ((tally.changed, "differ"), (tally.removed, "are not there"))
-            if count
-        ]
-        screen.say(f"Compared {name}: {', '.join([f'{tally.same:,} the same', *wrong])}")
-    for one in moved.differences:
-        screen.say(f"          {_difference_line(one)}")
-    if moved.tallies.differ and moved.differing is not None:
-        screen.say(f"          all of them: {visible(str(moved.differing))}")
-
-
-def _difference_line(one: Difference) -> str:
-    fields = ", ".join(change.field for change in one.fields)
-    return f"{one.change:8} {one.resource} {one.key} {visible(one.label[:60])}{f': {fields}' if fields else ''}"
-
-
-def _as_json(moved: Moved, asked: Asked) -> dict[str, Any]:
-    plan = moved.plan
-    counts = counts_of(moved.tallies) if moved.tallies else None
-    return {
-        "from": asked.origin,
-        "to": asked.to,
-        "new": dict(plan.new),
-        "moved_before": dict(plan.there),
-        "left_behind": plan.left,
-        **({"rows": {"read": 0}} if moved.summary is None else moved.summary.to_json()),
-        "compared": counts,
-        "id_map": str(moved.id_map) if moved.id_map else None,
-        "carried_on": moved.carried_on,
-        "exit_code": int(moved.exit_code),
-    }

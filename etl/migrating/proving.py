@@ -24,13 +24,18 @@ def compare(
 
     Only what has a new id is compared; `removed` means that it is not there. `tallies` counts meanwhile.
     """
-    wanted = {name: set(ids.by_resource.get(name, {}).values()) for name in rows}
+    wanted = {name: _new_ids(RESOURCES[name], path, ids) for name, path in rows.items()}
     a = Side("source", {name: _reader(_wanted, RESOURCES[name], path, ids, contract) for name, path in rows.items()})
     b = Side(
         "target",
         {name: _reader(_there, RESOURCES[name], path, wanted[name], contract) for name, path in targets.items()},
     )
     yield from differences(a, b, Matching(), tallies)
+
+
+def _new_ids(resource: Resource, path: Path, ids: IdMap) -> set[str]:
+    found = (ids.new_of(resource.name, old_id(resource, row)) for row in read_items(path))
+    return {id_ for id_ in found if id_ is not None}
 
 
 def _reader(read: Any, *given: Any) -> Any:
