@@ -126,7 +126,7 @@ class Migration:
             with self._inputs(files) as inputs:
                 importer = Importer(replace(self._job, mode=_mode(plan)), inputs, self._api)
                 contract, fitted = await importer.prepare()
-                return Moved(await importer.plan(contract, fitted, None), plan)
+                return Moved(await importer.plan(contract, fitted, None, None), plan)
         finally:
             self._place.clear()
 
