@@ -179,20 +179,7 @@ def with_books(fitted: Sequence[Fitted], contract: Contract, books: Mapping[str,
 
 def mapped_batches(fitted: Fitted) -> Iterator[Batch]:
     """The rows of a table in the API's fields, not checked."""
-    return (maps.apply(fitted.bound, batch) for batch in records(fitted))
-
-
-def names_in(fitted: Sequence[Fitted], resource: str) -> list[str]:
-    """The different texts that these tables, not looked up yet, have for names of a resource. Reads them through."""
-    found: dict[str, None] = {}
-    for one in fitted:
-        paths = [path for path, looked_up in one.bound.lookups.items() if looked_up == resource]
-        for batch in mapped_batches(one) if paths else ():
-            for path in paths:
-                cells = batch.frame[path]
-                texts = cells.explode() if isinstance(cells.dtype, pl.List) else cells
-                found |= dict.fromkeys(texts.drop_nulls().unique(maintain_order=True))
-    return list(found)
+    return (maps.apply(fitted.bound, batch) for batch in records(fitted, conditions_of(fitted, None)))
 
 
 def check_rows(  # noqa: PLR0913  (the switches of a check, and who takes part in it)
@@ -225,14 +212,11 @@ def check_rows(  # noqa: PLR0913  (the switches of a check, and who takes part i
         nearness = near_duplicates if isinstance(near_duplicates, Nearness) else Nearness(strict=strict)
         nearness.begin_again()
         for one in map(renew, fitted):
-            conditions = _conditions(one, where)
+            conditions = conditions_of(one, where)
             wanted = maps.wanted_by(conditions)
             compared = near_duplicates is not False and one.resource is TEST_CASES
             for batch in records(one, conditions):
-                skipped = _skipped(batch, wanted)
-                if left is not None:
-                    skipped = skipped | (~skipped).cum_sum().gt(left)
-                    left -= int((~skipped).sum())
+                skipped, left = left_out(batch, wanted, left)
                 decided = decide(
                     batch, one, _check_of(one, contract, conditions, strict=strict, assume_test_set=assume_test_set)
                 )
@@ -305,8 +289,8 @@ def body_maker(bound: Bound) -> Callable[[pl.DataFrame], pl.Series]:
     return lambda frame: maps.bodies(frame, bound.fields)
 
 
-def _conditions(fitted: Fitted, where: str | None) -> list[Condition]:
-    """What a row must meet to be taken: the mapping's `where` and the one that was given."""
+def conditions_of(fitted: Fitted, where: str | None) -> list[Condition]:
+    """What a row must meet to be taken: the mapping's `where` and the one that was given. Raises UsageError."""
     origin, own = fitted.table.origin, fitted.bound.mapping.source.where
     conditions = [] if own is None else [maps.condition_of("where", own, origin.mapped_columns)]
     if where is not None:
@@ -318,10 +302,15 @@ def _conditions(fitted: Fitted, where: str | None) -> list[Condition]:
     return conditions
 
 
-def _skipped(batch: Batch, wanted: pl.Expr | None) -> pl.Series:
-    if wanted is None:
-        return pl.repeat(value=False, n=len(batch), dtype=pl.Boolean, eager=True)
-    return ~maps.without_nulls(batch.source).select(wanted.alias("wanted"))["wanted"]
+def left_out(batch: Batch, wanted: pl.Expr | None, left: int | None) -> tuple[pl.Series, int | None]:
+    """The rows that are left out on purpose, and how many may be taken after them; `left`: of these."""
+    skipped = pl.repeat(value=False, n=len(batch), dtype=pl.Boolean, eager=True)
+    if wanted is not None:
+        skipped = ~maps.without_nulls(batch.source).select(wanted.alias("wanted"))["wanted"]
+    if left is None:
+        return skipped, None
+    skipped = skipped | (~skipped).cum_sum().gt(left)
+    return skipped, left - int((~skipped).sum())
 
 
 def lacks_test_set(fitted: Fitted) -> bool:

@@ -118,7 +118,7 @@ class Importer:
         contract, fitted = await self._preparation.prepare()
         if self._aim.compares:
             self._planner = Planner(self._aim, contract, fitted)
-            await self._planner.load(self._api, fitted)
+            await self._planner.load(self._api, fitted, self.job.where)
         return contract, fitted
 
     async def plan(

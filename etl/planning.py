@@ -16,7 +16,7 @@ from etl import mapping as maps
 from etl import problems as problem
 from etl.api import Api
 from etl.batch import ROW, Batch
-from etl.checking import Check, Checked, Decided, Fitted, records
+from etl.checking import Check, Checked, Decided, Fitted, conditions_of, records
 from etl.errors import UsageError
 from etl.existing import Existing, Item
 from etl.jobs import ImportJob
@@ -87,11 +87,11 @@ class Planner:
                 continue
             self._existing[one.number] = Existing(one.resource, _key_field(aim.key, one))
 
-    async def load(self, api: Api, fitted: Iterable[Fitted]) -> None:
+    async def load(self, api: Api, fitted: Iterable[Fitted], where: str | None = None) -> None:
         """Look at everything at the API that rows of these tables may mean. Raises what `Api.list` raises."""
         for one in fitted:
             if one.number in self._existing:
-                wanted = await asyncio.to_thread(self._keys_in, one)
+                wanted = await asyncio.to_thread(self._keys_in, one, where)
                 set_id = one.values.get("test_set_id") if one.resource is TEST_CASES else None
                 query = {"filter": f"test_set_id={set_id}"} if set_id and self._aim.key != "id" else None
                 await self._existing[one.number].load(api, wanted, query)
@@ -207,11 +207,11 @@ class Planner:
             known = self._bound[fitted.number] = fitted.bound, bound
         return known[1]
 
-    def _keys_in(self, fitted: Fitted) -> set[str]:
+    def _keys_in(self, fitted: Fitted, where: str | None) -> set[str]:
         existing, bound = self._existing[fitted.number], self._changing(fitted)
         return {
             key
-            for batch in records(fitted)
+            for batch in records(fitted, conditions_of(fitted, where))
             for key in _keys_of(maps.apply(bound, take_tokens(batch, bound)[0]), existing, fitted)
             if key
         }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from etl.api import Api
 from etl.api.contract import ASSUMED, find_contract
-from etl.checking import Fitted, choose_mappings, lacks_test_set, names_in, with_books, with_test_set
+from etl.checking import Fitted, choose_mappings, lacks_test_set, with_books, with_test_set
 from etl.choosing import Choose
 from etl.errors import UsageError
 from etl.inputs import Inputs
@@ -16,7 +16,7 @@ from etl.jobs import ImportJob
 from etl.mapping import NameBook
 from etl.parents import create_test_set, find_test_set, read_book
 from etl.references import read_books
-from etl.relating import names_given
+from etl.relating import names_given, names_in
 from etl.resources import TEST_CASES, TEST_SETS, Contract
 from etl.writer import Grounds
 
@@ -103,7 +103,7 @@ class Preparation:
             book = self._books[TEST_SETS.name]
             own = await asyncio.to_thread(lambda: list(names_given(fitted, TEST_SETS.name)))
             book = book.with_names((name, UNBORN_TEST_SET) for name in own)
-            for name in await asyncio.to_thread(names_in, fitted, TEST_SETS.name):
+            for name in await asyncio.to_thread(self._names_of_sets, fitted):
                 if name.strip() and not book.find(name):
                     self._missing.append(name)
                     book = book.with_names([(name, UNBORN_TEST_SET)])
@@ -111,6 +111,9 @@ class Preparation:
                 (name, UNBORN_TEST_SET) for name in self._missing
             )
         return with_books(fitted, contract, self._books)
+
+    def _names_of_sets(self, fitted: Sequence[Fitted]) -> list[str]:
+        return names_in(fitted, TEST_SETS.name, where=self._job.where, limit=self._job.limit)
 
     def lacks_parents(self, fitted: Sequence[Fitted]) -> bool:
         """Whether rows go into test sets that do not exist yet."""

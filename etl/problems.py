@@ -71,6 +71,8 @@ class Code(StrEnum):
     """A name that several at the API have."""
     UNMAPPED_COLUMN = "unmapped_column"
     """A column that no field uses."""
+    UNUSED_KEY = "unused_key"
+    """A key inside JSON that no field uses, though others beside it are used."""
     CONFLICTING_FIELDS = "conflicting_fields"
     """Two columns give different values to one thing; the preferred one is sent."""
     NOT_CONVERTIBLE = "not_convertible"

@@ -10,8 +10,8 @@ from enum import Enum, auto
 import polars as pl
 
 from etl.batch import ROW
-from etl.checking import Checked, Fitted, mapped_batches, with_books
-from etl.mapping import NameBook
+from etl.checking import Checked, Fitted, conditions_of, left_out, mapped_batches, records, with_books
+from etl.mapping import NameBook, apply, wanted_by
 from etl.report import Outcome, Result
 from etl.resources import RESOURCES, Contract, Resource
 
@@ -150,6 +150,24 @@ def names_given(fitted: Sequence[Fitted], resource: str) -> Iterator[str]:
             for batch in mapped_batches(one):
                 for _, names in _names_in(batch.frame, batch.source, one):
                     yield from names
+
+
+def names_in(
+    fitted: Sequence[Fitted], resource: str, *, where: str | None = None, limit: int | None = None
+) -> list[str]:
+    """The different texts that rows which are taken, not looked up yet, have for names of a resource. Reads all."""
+    found: dict[str, None] = {}
+    left = limit
+    for one in fitted:
+        paths = [path for path, looked_up in one.bound.lookups.items() if looked_up == resource]
+        conditions = conditions_of(one, where)
+        for batch in records(one, conditions) if paths or left is not None else ():
+            skipped, left = left_out(batch, wanted_by(conditions), left)
+            for path in paths:
+                cells = apply(one.bound, batch).frame[path].filter(~skipped)
+                texts = cells.explode() if isinstance(cells.dtype, pl.List) else cells
+                found |= dict.fromkeys(texts.drop_nulls().unique(maintain_order=True))
+    return list(found)
 
 
 def _names_in(frame: pl.DataFrame, source: pl.DataFrame, fitted: Fitted) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -191,7 +191,7 @@ def test_nothing_is_said_of_what_is_ignored(tmp_path: Path) -> None:
 def test_keys_that_nothing_uses_are_said(tmp_path: Path) -> None:
     mapping = mapping_of(tmp_path, "input_str: {from: vars.question}")
     made = mapped(mapping, json_batch({"vars": {"question": "Hi", "tone": "calm", "n": None}}))
-    assert made.codes == ["unmapped_column"]
+    assert made.codes == ["unused_key"]
     assert "vars also has the key tone" in made.batch.problems["message"][0]
     silent = mapping_of(tmp_path, "input_str: {from: vars.question}", more="unmapped: ignore\n")
     assert mapped(silent, json_batch({"vars": {"question": "Hi", "tone": "calm"}})).codes == []
@@ -356,7 +356,7 @@ def test_a_secret_that_no_way_takes_stays_hidden(tmp_path: Path) -> None:
 
 def test_unused_keys_are_named_beside_other_columns_with_ways(tmp_path: Path) -> None:
     made = mapped(of(tmp_path, indented(WAYS)), json_batch({"vars": {"a": "x", "b": "LOST"}, "notes": ["a"]}))
-    assert made.codes == ["unmapped_column"]
+    assert made.codes == ["unused_key"]
     assert made.messages[0].startswith("vars also has the key b")
 
 

@@ -9,6 +9,7 @@ import pytest
 from etl.mapping.cells.keys import keys_left, tree_of
 from etl.mapping.cells.ways import parse_way
 from etl.problems import Code
+from tests.command import etl
 from tests.mapping_talk import Mapped, batch_of, mapped, mapping_of
 
 
@@ -40,7 +41,7 @@ def test_the_keys_that_no_way_takes(ways: list[str], value: Any, left: list[str]
 def test_keys_below_the_first_level_are_named(tmp_path: Path) -> None:
     made = made_of(tmp_path, "description: {from: J.person.name}", {"person": {"name": "Ann", "age": 5}, "x": 1})
     (problem,) = made.problems
-    assert (problem["code"], problem["severity"], problem["cell"]) == (Code.UNMAPPED_COLUMN, "warning", "B2")
+    assert (problem["code"], problem["severity"], problem["cell"]) == (Code.UNUSED_KEY, "warning", "B2")
     assert problem["message"] == "J also has the keys person.age, x, which nothing uses; map it, or say lost"
 
 
@@ -67,7 +68,7 @@ def test_keys_that_the_pattern_of_each_does_not_name_are_named(tmp_path: Path) -
 )
 def test_what_is_used_or_told_elsewhere_is_not_named(tmp_path: Path, fields: str, more: str) -> None:
     made = made_of(tmp_path, fields, [{"type": "contains", "weight": 2}], more)
-    assert Code.UNMAPPED_COLUMN not in made.codes
+    assert Code.UNUSED_KEY not in made.codes
 
 
 def test_each_over_the_parts_of_a_list_names_them_too(tmp_path: Path) -> None:
@@ -109,3 +110,13 @@ def test_items_that_keep_lets_go_are_said(tmp_path: Path) -> None:
     assert made.bodies[0]["expected_behaviors"] == ["Greets"]
     (message,) = made.messages
     assert 'an object that no field takes: {"a": 1}; an object that no field takes: {"b": 2}' in message
+
+
+@pytest.mark.parametrize(("more", "code"), [("", 0), ("unmapped: error\n", 1)])
+def test_keys_that_nothing_uses_are_on_the_screen_too(tmp_path: Path, more: str, code: int) -> None:
+    (tmp_path / "cases.jsonl").write_text('{"ask": {"text": "Hi", "mood": "angry"}, "other": 1}\n')
+    whole = "version: 1\nname: own\nresource: test-cases\nfields: {input_str: {from: ask.text}}\nignored: {other: x}\n"
+    (tmp_path / "own.yaml").write_text(whole + more)
+    said = etl(tmp_path, "validate", "cases.jsonl", "--mapping", "own.yaml")
+    assert said.code == code, said
+    assert "ask also has the key mood" in said.err.replace("\n              ", " ")

@@ -1,4 +1,4 @@
-"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond half a million.
+"""Seen: which 128-bit marks were there before, and where first; sorted, and on disk beyond a quarter of a million.
 
 Must never know what a mark stands for. A filter of about four bytes a mark stays in memory; only what passes it is
 looked for, so that new marks cost little and memory stays nearly flat.
@@ -16,7 +16,7 @@ import polars as pl
 
 MARK, PROOF, PLACE = "mark", "proof", "place"
 """A mark (UInt64), what proves it (UInt64), and where it stood first (Int64)."""
-_HELD_ROWS = 500_000
+_HELD_ROWS = 250_000
 _WRITTEN_ROWS = 20_000
 _WORD_BITS = 64
 _FIRST_WORDS, _GROWTH = 1 << 17, 4

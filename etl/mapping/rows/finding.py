@@ -163,7 +163,7 @@ class Finder:
         said instead.
         """
         severity = Severity.ERROR if self._bound.mapping.unmapped == "error" else Severity.WARNING
-        code = Code.UNMAPPED_COLUMN.value
+        code = Code.UNUSED_KEY.value
         for column, used in self._bound.keys.items():
             objects = source.select(ROW, pl.col(column).alias("cell")).filter(found_in(source[column], r"^\s*[\[{]"))
             finder = LeftFinder(used)
