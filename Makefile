@@ -1,6 +1,6 @@
 # The one entrance for people and for CI. Everything is installed into .venv from uv.lock.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz soak bench check format lock wheel setup-ci clean
+.PHONY: help install demo test fuzz soak bench check format docs lock wheel release setup-ci clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,12 @@ format: $(STAMP) ## Put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(STAMP) ## Build the pages of docs/ into a site, docs/_site; a link that leads nowhere fails
+	$(BIN)/python -m tools.describe_commands
+	uv sync --frozen --quiet --inexact --group docs || .tools/bin/uv sync --frozen --quiet --inexact --group docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_site
+	@echo "Open docs/_site/index.html"
+
 lock: ## Renew uv.lock
 	uv lock --upgrade
 
@@ -58,4 +64,4 @@ setup-ci: ## Install what only Debian has (needs root): browser, office, strace
 	sh tools/setup-ci.sh
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .tools demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench.json
+	rm -rf $(VENV) .tools demo dist build docs/_site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench.json

@@ -118,6 +118,7 @@ def choose_mappings(  # noqa: PLR0913  (what is known of it beforehand)
     """
     candidates = (maps.load_mapping(mapping),) if mapping else None
     found: list[tuple[Survey, Table, Guess]] = []
+    nearest: tuple[Table | None, list[Guess]] = None, []
     for survey in inputs.surveys:
         must_fit = sheet_named or (len(survey.tables) == 1 and survey.file not in inputs.of_folders)
         for table in survey.tables:
@@ -132,8 +133,10 @@ def choose_mappings(  # noqa: PLR0913  (what is known of it beforehand)
                 found.append((survey, table, ask_for_one(table, guesses, choose)))
             else:
                 inputs.left_out.append(Skipped(table.origin.sheet or table.origin.file, why_left_out(guesses)))
+                if nearest[0] is None or [one.score for one in guesses[:1]] > [one.score for one in nearest[1][:1]]:
+                    nearest = table, guesses
     if not found:
-        raise nothing_fits(inputs.surveys[0].tables[0] if inputs.surveys[0].tables else None, [])
+        raise nothing_fits(*nearest)
     order = list(RESOURCES)
     found.sort(key=lambda fit: order.index(fit[2].mapping.resource))
     own = _values_by_resource({fit[2].mapping.resource for fit in found}, values or {})

@@ -78,7 +78,7 @@ def _decided(table: Table, guess: Guess, choose: Choose | None) -> Guess:
     refusal = MappingError(
         f"{_name(table)}: {said}.",
         f"If it is, rename the column to {_PLAIN_NAMES.get(next(iter(fields)), next(iter(fields)))}, or save a mapping "
-        f"that takes it: coval-etl inspect {shlex.quote(table.origin.file)} --write-mapping my.yaml. If it is not: "
+        f"that takes it: {_saving(table)}. If it is not: "
         f"--mapping {guess.mapping.name}.",
     )
     variants = [guess.taking(column) for column in list(guess.perhaps)[: NEAREST - 1]]
@@ -109,8 +109,9 @@ def nothing_fits(table: Table | None, guesses: Sequence[Guess]) -> MappingError:
         return _lacking(table, lacking, said)
     return MappingError(
         said,
-        "Give your own mapping file with --mapping (the README shows one), or say what the rows are with --resource. "
-        "If no row of the file holds the column names, give them: --columns NAME,NAME,…",
+        f"Save the nearest guess, name the columns in it, and use it with --mapping my.yaml: {_saving(table)}; or say "
+        "what the rows are with --resource. If no row of the file holds the column names, give them: "
+        "--columns NAME,NAME,…",
     )
 
 
@@ -126,9 +127,14 @@ def _lacking(table: Table, guess: Guess, said: str) -> MappingError:
     return MappingError(
         f"{said} As {guess.mapping.resource}, {understood}; no column is known for {lacks}, which each needs{others}.",
         f"Rename the column that is meant to {_PLAIN_NAMES.get(lacks, lacks)}, or save the guess and name the column "
-        f"there: coval-etl inspect {shlex.quote(table.origin.file)} --write-mapping my.yaml; or give one text for all "
-        f"rows: --set {lacks}=TEXT",
+        f"there: {_saving(table)}; or give one text for all rows: --set {lacks}=TEXT",
     )
+
+
+def _saving(table: Table) -> str:
+    """The command that saves what was guessed of a table."""
+    sheet = f" --sheet {shlex.quote(table.origin.sheet)}" if table.origin.sheet else ""
+    return f"coval-etl inspect {shlex.quote(table.origin.file)}{sheet} --write-mapping my.yaml"
 
 
 def why_left_out(guesses: Sequence[Guess]) -> str:

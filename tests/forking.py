@@ -45,7 +45,7 @@ class Call:
     `constants` are set before it begins (`module:NAME`). `dies_after` that many calls of functions, in any thread,
     once the job has begun (0: they are counted only; None: not even that). `waits_for`: it begins when this pipe is
     opened for writing. `stops_at`: a crash point at which it is stopped, as by SIGSTOP, not killed. `largest_file`: no
-    file of it may grow beyond so many bytes.
+    file of it may grow beyond so many bytes. `one_stream`: what it says on both goes into `out`.
     """
 
     arguments: tuple[str, ...]
@@ -56,6 +56,7 @@ class Call:
     waits_for: Path | None = None
     stops_at: str | None = None
     largest_file: int | None = None
+    one_stream: bool = False
 
 
 @dataclass(slots=True)
@@ -74,7 +75,8 @@ class Child:
         return Ended(code, self._text("out"), self._text("err"), calls)
 
     def _text(self, name: str) -> str:
-        return (self._folder / f"{name}.{self.number}").read_text(errors="replace")
+        file = self._folder / f"{name}.{self.number}"
+        return file.read_text(errors="replace") if file.exists() else ""
 
     @property
     def ended(self) -> bool:
@@ -120,6 +122,7 @@ class Forker:
             "constants": dict(call.constants),
             "dies_after": call.dies_after,
             "largest_file": call.largest_file,
+            "one_stream": call.one_stream,
             "stops_at": call.stops_at,
             "waits_for": str(call.waits_for) if call.waits_for else None,
         }
@@ -193,8 +196,8 @@ def _become(asked: dict[str, Any]) -> NoReturn:
         os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])
-        for descriptor, name in ((1, f"out.{number}"), (2, f"err.{number}")):
-            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
+        for descriptor, name in ((1, "out"), (2, "out" if asked["one_stream"] else "err")):
+            os.dup2(os.open(f"{name}.{number}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         if asked["waits_for"] is not None:
             os.close(os.open(asked["waits_for"], os.O_RDONLY))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.command import ROOT, SAMPLES, etl
 
-PAGES = (ROOT / "README.md", SAMPLES / "README.md")
 ORGANISATION_NEEDED = {"run_templates.csv", "runs.jsonl"}
 """These samples name agents and personas by id, which only the tests' own sandbox knows."""
 
@@ -17,18 +16,6 @@ def commands(page: Path) -> list[list[str]]:
     text = page.read_text(encoding="utf-8")
     found = re.findall(r"^\$ coval-etl (.+)$", text, flags=re.MULTILINE) + re.findall(r"`coval-etl ([^`]+)`", text)
     return [shlex.split(line) for line in found]
-
-
-def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
-    (tmp_path / "samples").symlink_to(SAMPLES)
-    typed = commands(ROOT / "README.md")
-    assert {"validate", "preview", "import", "mappings"} <= {words[0] for words in typed}
-    for words in typed:
-        said = etl(tmp_path, *words)
-        # What is undone or carried on here has a name of its own, or was finished before.
-        wanted = {2} if words[0] in {"resume", "report", "rollback"} else {0, 1}
-        assert said.code in wanted, (words, said.err)
-        assert "Traceback" not in said.err
 
 
 def test_the_mapping_of_the_readme_reads_what_it_says(tmp_path: Path) -> None:

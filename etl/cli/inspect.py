@@ -74,8 +74,8 @@ def _write(out: str, facts: Inspection, opening: Opening, mapping: str | None) -
     """
     fitting = [table for table in facts.tables if table.best is not None]
     bests = [table.best for table in fitting if table.best is not None]
-    if not fitting and len(facts.tables) == 1:
-        fitting, bests = [facts.tables[0]], [facts.tables[0].nearest]
+    if not fitting and (near := _nearest(facts)) is not None:
+        fitting, bests = [near], [near.nearest]
     if not bests or fitting[0].equals or any(one.settled != bests[0].settled for one in bests):
         raise _no_mapping(fitting)
     table, best = fitting[0], bests[0]
@@ -98,6 +98,12 @@ def _write(out: str, facts: Inspection, opening: Opening, mapping: str | None) -
         raise UsageError(
             f"{out} cannot be written: {error.strerror}.", "Name a file in a folder that exists."
         ) from None
+
+
+def _nearest(facts: Inspection) -> TableFacts | None:
+    """Where no mapping fits: the only table, or the only one that something is known of; else None."""
+    known = facts.tables if len(facts.tables) == 1 else [one for one in facts.tables if one.nearest.score > 0]
+    return known[0] if len(known) == 1 else None
 
 
 def _no_mapping(fitting: Sequence[TableFacts]) -> UsageError:
@@ -228,7 +234,6 @@ def _next_step(facts: Inspection, typed: Sequence[str], written: str | None) -> 
         doubt = next(column for best in bests for column in best.perhaps)
         said = f"Next: an import asks about {visible(doubt)}; --write-mapping my.yaml saves a mapping that takes it."
         return Text(said, style="dim")
-    said = (
-        "Next: save the nearest guess with --write-mapping my.yaml, name the columns in it, and use --mapping my.yaml."
-    )
-    return Text(said, style="dim")
+    sheet = " --sheet NAME" if len(facts.tables) > 1 and _nearest(facts) is None else ""
+    save = f"coval-etl inspect {typed[0]}{sheet} --write-mapping my.yaml"
+    return Text(f"Next: save the nearest guess, name the columns in it, and use --mapping my.yaml: {save}", style="dim")
