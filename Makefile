@@ -34,8 +34,10 @@ soak: $(STAMP) ## Simulate whole jobs against an API that fails in every way (SE
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --games $(GAMES)
 
 ROUNDS ?= 5
-bench: $(STAMP) ## Measure reading and checking beside peers (KINDS="csv jsonl xlsx" ROUNDS=5)
-	sh tools/bench.sh $(KINDS) --rounds $(ROUNDS) --json bench.json
+bench: $(STAMP) ## Measure reading, sending, exporting beside peers, and the ledger (ROUNDS=5)
+	sh tools/bench.sh benchmarks --rounds $(ROUNDS) --json bench-reading.json
+	sh tools/bench.sh benchmarks.sending --rounds $(ROUNDS) --json bench-sending.json
+	sh tools/bench.sh benchmarks.ledger
 
 check: $(STAMP) ## Lint, types, fences, spelling
 	$(BIN)/ruff format --check .
@@ -64,4 +66,4 @@ setup-ci: ## Install what only Debian has (needs root): browser, office, strace
 	sh tools/setup-ci.sh
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .tools demo dist build docs/_site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench.json
+	rm -rf $(VENV) .tools demo dist build docs/_site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench-*.json
