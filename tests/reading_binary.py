@@ -83,19 +83,24 @@ _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 
 
 def ole_file(name: str, stream: bytes) -> bytes:
-    """A compound file with one stream, long enough (4,096 bytes) to stand in sectors of its own."""
+    """A compound file with one stream, long enough (4,096 bytes) to stand in sectors of its own, small or large."""
     stream = stream.ljust(4096, b"\0")
-    stream += bytes(-len(stream) % _SECTOR)
-    count = len(stream) // _SECTOR
+    sector, shift = (_SECTOR, 9) if len(stream) < 109 * 127 * _SECTOR else (8 * _SECTOR, 12)
+    stream += bytes(-len(stream) % sector)
+    count = len(stream) // sector
     tables = 1
-    while count + 1 + tables > tables * 128:
+    while count + 1 + tables > tables * (sector // 4):
         tables += 1
     if tables > 109:
         raise ValueError("too long for a compound file without an index of its tables")
     chain = [*range(1, count), _END, _END, *[_FAT] * tables]
-    chain += [_FREE] * (tables * 128 - len(chain))
-    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<9I", 0, tables, count, 0, 4096, _END, 0, _END, 0)
+    chain += [_FREE] * (tables * (sector // 4) - len(chain))
+    header = (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+        + bytes(16)
+        + struct.pack("<HHHHH6x", 0x3E, 3 + (shift > 9), 0xFFFE, shift, 6)
+    )
+    header += struct.pack("<9I", int(shift > 9), tables, count, 0, 4096, _END, 0, _END, 0)
     places = [*range(count + 1, count + 1 + tables)]
     header += struct.pack("<109I", *places, *[_FREE] * (109 - tables))
 
@@ -105,7 +110,8 @@ def ole_file(name: str, stream: bytes) -> bytes:
         return text.ljust(64, b"\0") + links + bytes(36) + struct.pack("<IQ", start, size)
 
     unused = bytes(68) + struct.pack("<III", _FREE, _FREE, _FREE) + bytes(48)
-    folder = entry("Root Entry", 5, 1, _END, 0) + entry(name, 2, _FREE, 0, len(stream)) + unused * 2
+    header = header.ljust(sector, b"\0")
+    folder = entry("Root Entry", 5, 1, _END, 0) + entry(name, 2, _FREE, 0, len(stream)) + unused * (sector // 128 - 2)
     return header + stream + folder + struct.pack(f"<{len(chain)}I", *chain)
 
 
