@@ -62,6 +62,9 @@ lock: ## Renew uv.lock
 wheel: $(STAMP) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist
 
+release: $(STAMP) ## A release as far as it goes without publishing: build, check, install, use, list what is in it
+	PATH="$$PWD/.tools/bin:$$PATH" sh tools/release.sh
+
 setup-ci: ## Install what only Debian has (needs root): browser, office, strace
 	sh tools/setup-ci.sh
 

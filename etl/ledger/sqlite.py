@@ -4,7 +4,7 @@ It must never know what a job or a row means. Nothing but a ledger is ever writt
 """
 
 import errno
-import fcntl
+import importlib
 import sqlite3
 import threading
 import time
@@ -224,6 +224,10 @@ def _opening() -> Iterator[None]:
 
 def refuse_while_version_1_works(file: Path) -> None:
     """Version 1 kept its tables by locks on a file beside the ledger, which nothing needs any more."""
+    try:
+        fcntl = importlib.import_module("fcntl")
+    except ImportError:  # where there is none, version 1 could not run
+        return
     beside = file.with_name(f"{file.name}.lock")
     try:
         with beside.open("r+b") as locks:
