@@ -113,13 +113,34 @@ def _taken(fields: dict[str, Any], path: str) -> tuple[bool, Any]:
     return True, holder[key]
 
 
+def spelled_like(resource: str, body: bytes, item: Mapping[str, Any]) -> bytes:
+    """What is to be changed of an item, in the words in which the API answers it.
+
+    A PATCH in the other contract's words may be taken without a word, and change nothing. What those words cannot say
+    is given back as it is.
+    """
+    if not _is_told_by(resource, body):
+        return body
+    shown = [one for one in Contract if not refused_names(resource, one).isdisjoint(item)]
+    fields = json.loads(body)
+    wanted = respelled(resource, fields, shown[0] if len(shown) == 1 else contract_of(item))
+    if wanted is None or wanted == fields:
+        return body
+    return json.dumps(wanted, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _is_told_by(resource: str, body: bytes) -> bool:
+    """Whether a body may have a field of the table."""
+    names = (name for one in RENAMES.get(resource, ()) for name in (one.old, one.new))
+    return any(f'"{name.rpartition(".")[2]}"'.encode() in body for name in names)
+
+
 def spelled_alike(resource: str, body: bytes) -> bytes:
     """A request body in a spelling that is the same under both contracts: by it a row is known again.
 
     A body without any field of the table is given back as it is.
     """
-    renames = RENAMES.get(resource, ())
-    if not any(f'"{name.rpartition(".")[2]}"'.encode() in body for one in renames for name in (one.old, one.new)):
+    if not _is_told_by(resource, body):
         return body
     fields = respelled(resource, json.loads(body), Contract.V2026_10)
     return json.dumps(fields, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")

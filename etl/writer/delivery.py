@@ -80,9 +80,10 @@ class Delivery:
         self._scopes = Scopes(api, journal)
         self._baselines: dict[str, asyncio.Task[bool]] = {}
         self._reconciler = Reconciler(api, self._scopes, resource, contract, settle_s, self._clock)
-        self._sender = Sender(api, journal, resource, pace, self._watch, spelling or Spelling(contract))
+        spelling = spelling or Spelling(contract)
+        self._sender = Sender(api, journal, resource, pace, self._watch, spelling)
         self._sender.on_stop = self._on_stop
-        self._updater = Updater(api, resource, contract, self.traffic, self._sender.note, self.stop)
+        self._updater = Updater(api, resource, contract, spelling, self.traffic, self._sender.note, self.stop)
         self._paused = False
         self._tasks = asyncio.TaskGroup()
         self._news = asyncio.Event()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from etl.resources import Kind, Resource
+from etl.resources.dialects import spelled_like
 from etl.writer.likeness import SEVERAL_EXPECTED, Likeness
 from etl.writer.marks import without_mark
 from etl.writer.rows import Update
@@ -27,7 +28,8 @@ def update_of(
     that an import has put there. `parts`: objects of which only some keys are
     given; the others stay, and the object is sent whole: right whether the API replaces objects or merges them.
     """
-    fields: dict[str, msgspec.Raw] = msgspec.json.decode(given, type=dict[str, msgspec.Raw])
+    spelled = spelled_like(resource.name, given, item)
+    fields: dict[str, msgspec.Raw] = msgspec.json.decode(spelled, type=dict[str, msgspec.Raw])
     before: dict[str, Any] = {}
     after: dict[str, str] = {}
     plain = {name: without_mark(resource, name, value) for name, value in item.items()}

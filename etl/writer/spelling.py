@@ -4,12 +4,13 @@ It must never know rows, files or the ledger.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from etl.api import Answer, refusal_of
 from etl.api.contract import refused_for
+from etl.errors import RefusedError
 from etl.resources import RUNS, Contract, Resource
 from etl.resources.dialects import contract_of, other, respelled, spelled_in
 
@@ -63,10 +64,17 @@ class Spelling:
 
         Nothing was stored.
         """
-        if answer.status != 400:
-            return False
-        refusal, sent = refusal_of(answer), spelled_in(resource.name, body)
-        if sent is None or refused_for(resource.name, sent, refusal.fields, refusal.message) is None:
+        refusal = refusal_of(answer)
+        return answer.status == 400 and self._learns(resource, refusal.fields, refusal.message, body)
+
+    def learns_from_error(self, resource: Resource, error: RefusedError, body: bytes) -> bool:
+        """As `learns_from`, of a change that was refused."""
+        fields = () if error.field is None else (error.field,)
+        return error.status == 400 and self._learns(resource, fields, error.message, body)
+
+    def _learns(self, resource: Resource, fields: Sequence[str], words: str, body: bytes) -> bool:
+        sent = spelled_in(resource.name, body)
+        if sent is None or refused_for(resource.name, sent, fields, words) is None:
             return False
         if respelled(resource.name, json.loads(body), other(sent)) is None:
             return False  # it cannot be said there

@@ -7,17 +7,19 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from etl.api import Api
+from etl.api import Answer, Api
 from etl.crashpoints import reach
 from etl.errors import EtlError, RefusedError
 from etl.ledger import Change, State
 from etl.problems import Code
 from etl.report import Outcome
 from etl.resources import Contract, Resource
+from etl.resources.dialects import other, respelled, spelled_in
 from etl.writer.differing import update_of
 from etl.writer.likeness import Likeness, version_of
 from etl.writer.rows import Delivered, Outgoing, Traffic, Update
 from etl.writer.sending import change_of
+from etl.writer.spelling import Spelling
 
 
 class Updater:
@@ -28,6 +30,7 @@ class Updater:
         api: Api,
         resource: Resource,
         contract: Contract,
+        spelling: Spelling,
         traffic: Traffic,
         note: Callable[[Change], Awaitable[bool]],
         stop: Callable[[EtlError], None],
@@ -35,6 +38,7 @@ class Updater:
         self._api = api
         self._resource = resource
         self._likeness = Likeness(resource, contract)
+        self._spelling = spelling
         self._traffic = traffic
         self._note = note
         self._stop = stop
@@ -49,9 +53,8 @@ class Updater:
         if not await self._note(intent):
             return Delivered(row.key, Outcome.PENDING)
         reach("update-intended")
-        path = f"{self._resource.path}/{id_}"
         try:
-            answer = await self._api.patch(path, update.body, lambda body: self._is_done(update, body))
+            answer = await self._patch(update)
         except RefusedError as error:
             self._traffic.sent += 1
             self._traffic.by_status[error.status] += 1
@@ -68,13 +71,32 @@ class Updater:
         done = Delivered(row.key, Outcome.UPDATED, id_, 1, answer.status)
         return await self._end(done, version_of(item if isinstance(item, dict) else {}), before)
 
+    async def _patch(self, update: Update) -> Answer:
+        """The change, in the words of the contract; once more in those of the other one where it is refused for them.
+
+        Raises what `Api.patch` raises.
+        """
+        path, body = f"{self._resource.path}/{update.resource_id}", update.body
+        try:
+            return await self._api.patch(path, body, lambda found: self._is_done(body, found))
+        except RefusedError as error:
+            sent = spelled_in(self._resource.name, body)
+            if sent is None or not self._spelling.learns_from_error(self._resource, error, body):
+                raise
+            fields = respelled(self._resource.name, json.loads(body), other(sent))
+            self._traffic.sent += 1
+            self._traffic.by_status[error.status] += 1
+            self._traffic.retried += 1
+            again = json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            return await self._api.patch(path, again, lambda found: self._is_done(again, found))
+
     async def _end(self, delivered: Delivered, version: str | None = None, before: str | None = None) -> Delivered:
         change = change_of(delivered, version)
         await self._note(change if before is None else change._replace(evidence=before))
         reach("update-recorded")
         return delivered
 
-    def _is_done(self, update: Update, body: Any) -> bool:
+    def _is_done(self, sent: bytes, found: Any) -> bool:
         """Whether a GET shows what was sent."""
-        item = body.get(self._resource.singular) if isinstance(body, dict) else None
-        return isinstance(item, dict) and not update_of(update.body, item, self._resource, self._likeness).after
+        item = found.get(self._resource.singular) if isinstance(found, dict) else None
+        return isinstance(item, dict) and not update_of(sent, item, self._resource, self._likeness).after
