@@ -24,6 +24,7 @@ from etl.mapping import Bound
 from etl.problems import Code, Problem, Severity
 from etl.quoting import quote_value, show_value
 from etl.resources import RESOURCES, RUNS, TEST_CASES, TEST_SETS, Contract
+from etl.resources.dialects import respelled
 from etl.tokens import Tokens, given_bodies, take_tokens
 from etl.validators import check_wholes
 from etl.writer import Likeness, Update, update_of
@@ -192,9 +193,10 @@ class Planner:
             item = items[row]
             update = updates[row] = update_of(body, item, resource, self._likeness[resource.name], parts)
             if update.after:
-                before = {name: value for name, value in item.items() if name in known and value is not None}
-                after = before | {name: json.loads(text) for name, text in update.after.items()}
-                after = {name: value for name, value in after.items() if value is not None}
+                changed_item = {**item, **{name: json.loads(text) for name, text in update.after.items()}}
+                # Checked as this job speaks, whatever the words in which the API answers.
+                both = (respelled(resource.name, one, self._contract) or one for one in (item, changed_item))
+                before, after = ({name: one[name] for name in known if one.get(name) is not None} for one in both)
                 wholes.append((row, json.dumps(before), json.dumps(after)))
         return updates, wholes
 

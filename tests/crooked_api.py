@@ -95,6 +95,13 @@ class CrookedApi:
         """The bodies that are stored, as they were sent."""
         return self._left[resource] if self._left else self.store.all_bodies(resource)
 
+    def items(self, resource: str) -> list[Body]:
+        """What is there, as it is answered."""
+        reply = self._operations.perform(Call("GET", f"/v1/{resource}", {}, b"", ""))
+        assert reply.succeeded, reply.payload
+        found: list[Body] = json.loads(reply.payload)[RESOURCES[resource].plural]
+        return found
+
     def texts(self) -> list[str]:
         return sorted(body["input_str"] for body in self.stored())
 

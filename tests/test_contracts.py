@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from etl.api import Answer, Api, Target
 from etl.api.contract import find_contract, refused_for
-from etl.resources import RUN_TEMPLATES, Contract
+from etl.resources import RESOURCES, RUN_TEMPLATES, Contract
 from etl.resources.dialects import respelled, spelled_alike
 from etl.sandbox import running_sandbox
+from etl.sandbox.operations import Call
 from etl.writer import Grounds, Spelling
-from tests.crooked_api import WELL, Body, CrookedApi, Fate
+from tests.crooked_api import WELL, Body, CrookedApi, Fate, crooked_api
 from tests.forking import Forker
 from tests.quick_command import Home, at_home, forker
 from tests.test_runs import parents
@@ -140,6 +142,71 @@ async def test_a_job_that_was_killed_goes_on_in_the_contract_that_it_found(forke
     ]
 
 
+def write_change(home: Home) -> dict[str, str]:
+    """A template that is there, and a file that gives it another agent, in the words of the older contract."""
+    given = parents(home.api, home.test_set, 1)
+    home.api.make("run-templates", {"display_name": "T", **{f"{name}s": [id_] for name, id_ in given.items()}})
+    agent = {"display_name": "B", "model_type": "MODEL_TYPE_VOICE", "phone_number": "+12345678902"}
+    row = given | {"display_name": "T", "agent_id": home.api.make("agents", agent)}
+    (home.folder / "templates.jsonl").write_text(json.dumps(row))
+    return row
+
+
+UPDATE = (
+    "import",
+    "templates.jsonl",
+    "--resource",
+    "run-templates",
+    "--mode",
+    "update",
+    "--key",
+    "display_name",
+    "--yes",
+)
+
+
+@pytest.mark.parametrize("told", [(), ("--contract", "2025-10")])
+async def test_a_change_is_said_as_the_api_answers(told: tuple[str, ...], forker: Forker, tmp_path: Path) -> None:
+    async with at_home(tmp_path, forker, NEW) as home:
+        row = write_change(home)
+        said = await home.etl(*UPDATE, "--json", *told)
+        (there,) = home.api.items("run-templates")
+        again = await home.etl(*UPDATE, "--json", *told)
+    assert (said.code, said.json["rows"]["updated"]) == (0, 1), said
+    assert there["agent_ids"] == [row["agent_id"]], "an API that does not know a field may say nothing"
+    assert (again.json["rows"]["unchanged"], again.json["requests"]["sent"]) == (1, 0)
+
+
+async def test_a_change_that_is_refused_for_its_words_is_said_in_the_others(forker: Forker, tmp_path: Path) -> None:
+    def old(item: Body) -> Body:
+        many = ("agent_ids", "persona_ids", "test_set_ids") if "agent_ids" in item else ()
+        alone = {name[:-1]: item[name][0] for name in many}
+        return {name: value for name, value in item.items() if name != "created_at" and name[:-1] not in alone} | alone
+
+    async with at_home(tmp_path, forker, NEW) as home:
+        row = write_change(home)
+        home.api.shown = old
+        refuse_patches(home.api, b'"agent_id"', "agent_ids")
+        said = await home.etl(*UPDATE, "--json")
+        (there,) = home.api.items("run-templates")
+    assert (said.code, said.json["rows"]["updated"], said.json["contract"]) == (0, 1, "2026-10"), said
+    assert there["agent_ids"] == [row["agent_id"]]
+    assert said.json["requests"] == {"sent": 2, "retried": 1, "reconciled": 0, "by_status": {"200": 1, "400": 1}}
+
+
+def refuse_patches(api: CrookedApi, having: bytes, wanted: str) -> None:
+    """A PATCH whose body has this is refused, and a field named that is wanted."""
+    read = api._read
+    error = {"code": "INVALID_ARGUMENT", "message": "invalid", "details": [{"field": wanted, "description": "needed"}]}
+
+    def refusing(call: Call) -> web.Response:
+        if call.method == "PATCH" and having in call.body:
+            return web.json_response({"error": error}, status=400)
+        return read(call)
+
+    api._read = refusing  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize("contract", [OLD, NEW])
 async def test_an_organisation_of_nothing_but_metrics_tells_its_contract(contract: Contract) -> None:
     async with running_sandbox(contract=contract) as sandbox, Api(Target(sandbox.base_url, sandbox.key)) as api:
@@ -187,6 +254,39 @@ async def test_where_nothing_told_in_the_end_either_it_is_said(forker: Forker, t
         telling_nothing(home.api)
         said = await home.etl(*home.importing("cases.csv", "--json"))
     assert "was assumed: there is nothing at the API that tells" in said.json["contract_note"], said
+
+
+EMPTY_ROWS: dict[str, Body] = {
+    "agents": {"display_name": "A", "model_type": "MODEL_TYPE_VOICE", "phone_number": "+15551234567"},
+    "personas": {"name": "P", "voice_name": "aria", "language_code": "en-US"},
+    "test-sets": {"display_name": "S", "description": "d"},
+}
+
+
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize("contract", [OLD, NEW])
+@pytest.mark.parametrize("name", EMPTY_ROWS)
+async def test_an_empty_organisation_is_filled_without_trying(
+    name: str, contract: Contract, silent: bool, forker: Forker, tmp_path: Path
+) -> None:
+    more: Body = {"tags": ["x"]} if contract is NEW and not silent else {}
+    rows = [EMPTY_ROWS[name] | more | {RESOURCES[name].label: f"N{number}"} for number in range(3)]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    call = ("import", "rows.jsonl", "--resource", name, "--json", "--contract", "auto", "--concurrency", "1")
+    async with crooked_api(contract) as api:
+        if silent:
+            telling_nothing(api)  # there are not even metrics
+        home = Home(tmp_path, api, "", forker)
+        dry = await home.etl(*call, "--dry-run")
+        posts = len(api.posts)
+        said = await home.etl(*call)
+        stored = api.stored(name)
+        api.shown = lambda item: item
+        again = await home.etl(*call)
+    assert (dry.code, dry.json["rows"]["would_create"], posts) == (0, 3, 0), dry
+    assert (said.code, said.json["contract"], len(api.posts)) == (0, contract.value, 3), said
+    assert [{key: body[key] for key in row} for body, row in zip(stored, rows, strict=True)] == rows
+    assert again.json["rows"]["unchanged"] == 3, again
 
 
 @pytest.mark.parametrize(
