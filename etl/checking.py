@@ -64,6 +64,8 @@ class Checked:
     """What is to be said of the table as a whole, and is known only when this batch has been checked."""
     updates: Mapping[int, "Update"] = field(default_factory=dict)
     """What rows change of what is there, by row number; the other rows are to be created."""
+    there: Mapping[int, str | None] = field(default_factory=dict)
+    """For a plan: the rows that an older job created just so, by number, with the id of what they became."""
 
     def bad(self) -> pl.Series:
         """Boolean: the rows that may not be sent."""

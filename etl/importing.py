@@ -44,7 +44,7 @@ from etl.pruning import Pruning
 from etl.relating import Relatives
 from etl.report import OF_DRY_RUN, OF_IMPORT, Outcome, Report, Summary, Timeline
 from etl.resources import RESOURCES, RUNS, Contract, Resource
-from etl.settling import Progress, Road, Settlement, planned_results, requests_of
+from etl.settling import Progress, Road, Settlement, created_before, planned_results, requests_of
 from etl.watching import Follower, Runs
 from etl.writer import SETTLE_S, Delivery, InDoubt, Outgoing, Spelling, Watch, trace
 
@@ -129,7 +129,7 @@ class Importer:
         `ledger`: None where there is none yet.
         """
         plan = PlanWriter(self._planned, self._head(contract, fitted)) if self._planned is not None else None
-        await self._look_first(contract, fitted, plan, ledger)
+        await self._look_first(contract, fitted, plan, ledger, planning=True)
         read, pruning = 0, self._pruning
         flags = self.job.flags
         with report_of(fitted, folder, contract, command=self.job.command, outcomes=OF_DRY_RUN, flags=flags) as report:
@@ -158,7 +158,7 @@ class Importer:
         Raises UsageError where the answer is no, or a run is larger than the queue, and FileError.
         """
         plan = PlanReader(self._planned, self._head(contract, fitted)) if self._planned is not None else None
-        self._checked = await self._look_first(contract, fitted, plan, ledger)
+        self._checked = await self._look_first(contract, fitted, plan, ledger, planning=plan is not None)
         if not (self._resumption or plan):
             self._ask_about_changes()
         self._asked = True
@@ -280,16 +280,24 @@ class Importer:
             raise StoppedError(words, error.hint) from None
 
     async def _look_first(
-        self, contract: Contract, fitted: Sequence[Fitted], plan: Plan | None, ledger: Ledger | None
+        self,
+        contract: Contract,
+        fitted: Sequence[Fitted],
+        plan: Plan | None,
+        ledger: Ledger | None,
+        *,
+        planning: bool,
     ) -> list[Checked] | None:
-        """The first pass; it decides whether good rows are withheld."""
-        self._passes = passes = Passes(self.job, contract, fitted, self._planner)
+        """The first pass; it decides whether good rows are withheld. `planning`: the ledger says what is there."""
+        tables, before = table_keys(self.job, self._api.target, fitted), None
+        if ledger is not None and planning and not (self.job.again or self._aim.compares):
+            before = created_before(ledger, tables, await tables_believed(self._api, ledger, fitted, tables))
+        self._passes = passes = Passes(self.job, contract, fitted, self._planner, before)
         self._relatives = passes.relatives
         try:
             held = await asyncio.to_thread(passes.first, fitted, plan)
             if self._pruning is not None and self._planner is not None and ledger is not None:
-                tables = table_keys(self.job, self._api.target, fitted).values()
-                await self._pruning.look(ledger, fitted, tables, self._planner.means, passes)
+                await self._pruning.look(ledger, fitted, tables.values(), self._planner.means, passes)
             if plan is not None:
                 plan.end(self._pruning.planned() if self._pruning is not None else ())
         finally:

@@ -3,13 +3,14 @@
 It must never send anything, nor ask a person.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from etl.checking import Checked, Fitted, all_new, check_rows
 from etl.jobs import ImportJob
 from etl.planning import Planner, differences
 from etl.plans import Plan
 from etl.relating import Relatives
+from etl.report import Outcome, Result
 from etl.resources import Contract
 from etl.validators import Nearness
 
@@ -22,7 +23,15 @@ SHOWN = 10
 class Passes:
     """Checks the rows of one job, as often as that is needed."""
 
-    def __init__(self, job: ImportJob, contract: Contract, fitted: Sequence[Fitted], planner: Planner | None) -> None:
+    def __init__(
+        self,
+        job: ImportJob,
+        contract: Contract,
+        fitted: Sequence[Fitted],
+        planner: Planner | None,
+        before: Callable[[Checked], Checked] | None = None,
+    ) -> None:
+        """`before`: for a plan, says of a batch which of its rows were created by older jobs."""
         self.relatives = Relatives(fitted)
         self.rows: int | None = None
         """How many the first pass has read; None where it did not read them all."""
@@ -34,6 +43,7 @@ class Passes:
         self._job = job
         self._contract = contract
         self._planner = planner
+        self._before = before
         self._taken: dict[int, int] = {}
         """Rows of each table that `where` and `limit` let through, in the last pass."""
         self._read: dict[int, int] = {}
@@ -55,6 +65,10 @@ class Passes:
         )
         for checked in checked_rows:
             self.relatives.note(checked)
+            if self._before is not None:
+                checked = self._before(checked)  # noqa: PLW2901
+                there = [Result(row, Outcome.UNCHANGED, id_) for row, id_ in checked.there.items()]
+                self.relatives.settled(checked.fitted, there)
             self._taken[checked.fitted.number] += int((~checked.skipped).sum())
             self._read[checked.fitted.number] += checked.batch.rows_read
             yield checked

@@ -252,6 +252,29 @@ class Road:
         return list(self.ledger.known(*self.settlement.rows_of(checked)))
 
 
+def created_before(ledger: Ledger, tables: Mapping[int, str], believed: Iterable[str]) -> Callable[[Checked], Checked]:
+    """For a plan: says of each batch which of its rows older jobs created with the same body.
+
+    `tables`: the key of each table by its number. `believed`: those of which other jobs in the ledger count.
+    """
+    counts = frozenset(believed)
+
+    def told(checked: Checked) -> Checked:
+        table, rows = tables[checked.fitted.number], checked.batch.frame[ROW]
+        if table not in counts or not len(rows):
+            return checked
+        known = ledger.known(table, int(rows[0]), int(rows[-1]))
+        made = [one.change for one in known if one.change.state is State.CREATED]
+        ids = {(one.key.row, one.body_sha256): one.resource_id for one in made}
+        asked = checked.batch.frame[ROW].is_in([row for row, _ in ids]) & ~checked.bad() & ~checked.skipped
+        others = dict.fromkeys(rows.filter(~asked), Result(0, Outcome.PENDING))
+        outgoing = [one for one in _outgoing(checked, table, others) if one.update is None]
+        there = {row.key.row: (row.key.row, row.body_sha256) for row in outgoing}
+        return replace(checked, there={row: ids[place] for row, place in there.items() if place in ids})
+
+    return told
+
+
 def planned_results(checked: Checked, withhold: Outcome | None) -> list[Result]:
     """What a dry run says of each row of a batch."""
     results = []
@@ -259,6 +282,8 @@ def planned_results(checked: Checked, withhold: Outcome | None) -> list[Result]:
         update = checked.updates.get(row)
         if skipped or bad:
             results.append(Result(row, Outcome.SKIPPED if skipped else Outcome.REJECTED))
+        elif row in checked.there:
+            results.append(Result(row, withhold or Outcome.UNCHANGED, checked.there[row]))
         elif update is None:
             results.append(Result(row, withhold or Outcome.WOULD_CREATE))
         else:

@@ -48,6 +48,10 @@ class Terminal:
         while words not in self.text:
             assert self._read(), f"{words!r} never came: {self.text!r}"
 
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether nothing is shown for so long."""
+        return not select.select([self._descriptor], [], [], seconds)[0]
+
     def wait(self) -> int:
         """Until the program has ended; its exit code."""
         while self._read():

@@ -101,6 +101,30 @@ async def test_a_person_sees_how_far_it_is_and_can_stop_it(forker: Forker, tmp_p
     assert "Traceback" not in shown
 
 
+@pytest.mark.parametrize(("answer", "code", "rows"), [("y\n", 0, 3), ("n\n", 4, 1), ("\x03", 4, 1)])
+async def test_nothing_is_drawn_over_a_question(
+    answer: str, code: int, rows: int, forker: Forker, tmp_path: Path
+) -> None:
+    async with at_home(tmp_path, forker) as home:
+        home.write("cases.csv", ["caller 1", "caller 2", "caller 3"])
+        command = [sys.executable, "-P", "-m", "etl", *home.importing("cases.csv", "--canary", "1")]
+
+        def watch() -> tuple[bool, str, int]:
+            with at_terminal(command, tmp_path, own(home)) as terminal:
+                terminal.wait_for("Send the others? [y/N]: ")
+                quiet = terminal.is_quiet(0.6)
+                terminal.type(answer)
+                code = terminal.wait()
+                return quiet, terminal.text, code
+
+        quiet, shown, ended = await asyncio.to_thread(watch)
+        stored = len(home.api.posts)
+    assert quiet, shown
+    assert (ended, stored) == (code, rows), shown
+    assert "Traceback" not in shown
+    assert ("coval-etl resume" in shown) is (code == 4)
+
+
 @pytest.mark.parametrize(
     ("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)]
 )

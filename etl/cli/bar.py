@@ -40,11 +40,31 @@ class _Rate:
 
 
 @contextmanager
-def live_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
+def live_bar(console: Console) -> "Iterator[LiveBar]":
     """A bar with rows, what became of them, rows a second, requests in flight, doubts, waits and the time left."""
     shown = LiveLines()
-    with Live(console=console, get_renderable=lambda: shown, transient=True, refresh_per_second=8):
-        yield shown.show
+    with Live(console=console, get_renderable=lambda: shown, transient=True, refresh_per_second=8) as live:
+        yield LiveBar(live, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBar:
+    """Called with how it stands."""
+
+    _live: Live
+    _lines: "LiveLines"
+
+    def __call__(self, progress: Progress) -> None:
+        self._lines.show(progress)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nothing is drawn, so that a question can be read and answered."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
 
 @dataclass(slots=True)

@@ -118,8 +118,12 @@ class ImportRun:
             return True
         if not sys.stdin.isatty():
             return False
-        with plain_interrupt():
-            return click.confirm(question, err=True)
+        with self.screen.asking(), plain_interrupt():
+            try:
+                return click.confirm(question, err=True)
+            except click.Abort:  # Ctrl-C answers it
+                self.screen.say("")
+                return False
 
     def _choose(self, undecided: str, guesses: Sequence[Guess]) -> Guess | None:
         if self.choose is None:

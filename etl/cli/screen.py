@@ -7,7 +7,7 @@ steer the terminal.
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
@@ -76,6 +76,7 @@ class Screen:
         self._output = output
         self._console = Console(file=sys.stderr, no_color=output.plain, highlight=False, soft_wrap=True)
         self._silent = output.quiet or output.as_json
+        self._away: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def warn(self, sentence: str) -> None:
         """Something that a person should know, whatever they asked to be spared."""
@@ -135,9 +136,20 @@ class Screen:
             return
         from etl.cli.bar import live_bar, plain_lines
 
-        live = self._console.is_terminal and not self._console.is_dumb_terminal
-        with (live_bar if live else plain_lines)(self._console) as meter:
-            yield meter
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
+            with plain_lines(self._console) as lines:
+                yield lines
+            return
+        with live_bar(self._console) as meter:
+            self._away = meter.away
+            try:
+                yield meter
+            finally:
+                self._away = nullcontext
+
+    def asking(self) -> AbstractContextManager[None]:
+        """While a person is asked, nothing is drawn over the question."""
+        return self._away()
 
     def show_outcome(self, summary: Summary, stopped: EtlError | None = None) -> None:
         """The end of a command: with `--json` the summary on stdout; else problems, outcomes, where the report is.
