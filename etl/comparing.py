@@ -46,10 +46,11 @@ def differences(
     """
 
     def of(source: Mapping[str, object]) -> str:
-        place = (source["file"], source["sheet"])
+        place = (source["file"], source["sheet"], source.get("resource"))
         if not creates:
             return "its content is another"
-        now = [one for one in fitted if (one.table.origin.file, one.table.origin.sheet) == place]
+        origins = [(one, one.table.origin) for one in fitted]
+        now = [one for one, origin in origins if (origin.file, origin.sheet, one.resource.name) == place]
         return what_differs(ledger, job_id, str(source["table"]), check(now))
 
     return of

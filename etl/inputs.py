@@ -5,7 +5,7 @@ It must never know what a column means to the API.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,18 +58,20 @@ def open_inputs(
     options: ReadOptions | None = None,
     mapping: str | None = None,
     kept: Mapping[str, KeptCopy] | None = None,
+    of_job: Collection[str] | None = None,
 ) -> Inputs:
     """Open and survey every file, and every file of a folder. Where `options` say nothing of how one is read, the
     mapping's `source` counts.
 
-    `kept`: copies from before, by what was typed, that are read instead (see `Inputs.keep`).
+    `kept`: copies from before, by what was typed, that are read instead (see `Inputs.keep`). `of_job`: of a folder only
+    these files are meant: what came later is no part of a job that is carried on.
 
     Raises FileError for one that cannot be read, UsageError for the same one twice, MappingError for the mapping.
     """
     options = options or ReadOptions()
     fallback = _as_told(maps.load_mapping(mapping).source) if mapping else ReadOptions()
     opened = ExitStack()
-    found = list(_files_in(files))
+    found = [one for one in _files_in(files) if of_job is None or one in of_job or one in files]
     with ExitStack() as guard:
         guard.push(opened)
         surveys = tuple(

@@ -18,6 +18,7 @@ from etl.mapping import Guess, Use
 from etl.quoting import show_value
 from etl.readers import READ_WHOLE_BYTES, Skipped, Survey
 from etl.report import ProblemGroup, ProblemGroups
+from etl.resources import RESOURCES
 
 SAMPLES = 3
 """How many values of a column are shown."""
@@ -69,6 +70,8 @@ class TableFacts:
     guesses: tuple[Guess, ...]
     nearest: Guess
     """What comes nearest where no mapping fits: of what was asked for, or of test cases, even if no column is known."""
+    part: str | None = None
+    """Which of the file's rows, where they say themselves what they are: a resource."""
 
     @property
     def best(self) -> Guess | None:
@@ -107,6 +110,41 @@ class Inspection:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A table in the order in which an import takes them: what is referred to comes before what refers to it."""
+
+    file: str
+    table: TableFacts
+    best: Guess
+
+    @property
+    def name(self) -> str:
+        """`calls.xlsx, sheet Cases`, `all.jsonl (agents)`."""
+        if self.table.part is not None:
+            return f"{self.file} ({self.table.part})"
+        return f"{self.file}, sheet {self.table.sheet}" if self.table.sheet else self.file
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of `order` in `inspect --json`."""
+        return {
+            "file": self.file,
+            "sheet": self.table.sheet,
+            "part": self.table.part,
+            "resource": self.best.mapping.resource,
+            "mapping": self.best.mapping.name,
+            "rows": self.table.rows,
+            "rows_are_all": self.table.whole,
+        }
+
+
+def in_order(files: Sequence[Inspection]) -> list[Turn]:
+    """The tables of several files that a mapping fits, in the order in which they are imported together."""
+    order = list(RESOURCES)
+    found = [Turn(one.file, table, table.best) for one in files for table in one.tables if table.best is not None]
+    return sorted(found, key=lambda turn: order.index(turn.best.mapping.resource))
+
+
 def inspect_file(survey: Survey, *, resource: str | None, mapping: str | None, whole: bool) -> Inspection:
     """The facts of a surveyed file. `resource` and `mapping` narrow which mappings are tried.
 
@@ -117,8 +155,9 @@ def inspect_file(survey: Survey, *, resource: str | None, mapping: str | None, w
     whole = whole or survey.content_size_bytes <= READ_WHOLE_BYTES
     tables = []
     for table in survey.tables:
-        guesses = maps.guess(table.origin, table.sample, resource, candidates)
-        facts = _inspect_table(table, tuple(guesses[:CANDIDATES]), _nearest(table, guesses, resource), whole=whole)
+        told = table.origin.part or resource
+        guesses = maps.guess(table.origin, table.sample, told, candidates)
+        facts = _inspect_table(table, tuple(guesses[:CANDIDATES]), _nearest(table, guesses, told), whole=whole)
         tables.append(replace(facts, decisions=_credited(facts.decisions, survey.flags_of_mapping)))
     return Inspection(
         file=survey.file,
@@ -177,6 +216,7 @@ def _inspect_table(table: Table, guesses: tuple[Guess, ...], nearest: Guess, *, 
         problems=problems.worst_first(),
         guesses=guesses,
         nearest=nearest,
+        part=origin.part,
     )
 
 
@@ -234,6 +274,7 @@ def _table(table: TableFacts) -> dict[str, Any]:
     best = table.best
     return {
         "sheet": table.sheet,
+        "part": table.part,
         "rows": table.rows,
         "rows_are_all": table.whole,
         "header_row": table.header_row,

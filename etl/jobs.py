@@ -6,6 +6,7 @@ It must never know how rows are read or sent.
 import hashlib
 import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -208,21 +209,43 @@ def refuse_changes(
     `differs` says of a source of the job what is different in its rows.
     """
     before, now = record.facts, facts
-    old = {(str(one["file"]), one["sheet"]): one for one in before.sources}
-    new = {(str(one["file"]), one["sheet"]): one for one in now.sources}
+    new = {_place(one): one for one in now.sources}
     anew = "Import it anew: rows that were created are known again and are not sent twice."
-    for place, one in old.items():
-        name = f"{place[0]}, sheet {place[1]}" if place[1] else place[0]
+    contents = {one["file"]: one["sha256"] for one in now.sources}
+    parts = Counter((one["file"], one["sheet"]) for one in before.sources)
+    changed = []
+    for one in before.sources:
+        place, file = _place(one), str(one["file"])
+        name = f"{file}, sheet {one['sheet']}" if one["sheet"] else file
+        name += f" ({one['resource']})" if parts[one["file"], one["sheet"]] > 1 else ""
+        if file not in contents:
+            raise UsageError(f"{name} was part of job {before.id} and is not there now.", anew)
+        if contents[file] != one["sha256"]:
+            changed.append((name, differs(one)))
+            continue
         if place not in new:
             raise UsageError(f"{name} was part of job {before.id} and is not there now.", anew)
-        if new[place]["sha256"] != one["sha256"]:
-            raise UsageError(f"{name} was changed since job {before.id} began: {differs(one)}.", anew)
         if new[place]["mapping_sha256"] != one["mapping_sha256"]:
             words = (
                 f"The mapping {new[place]['mapping']} makes something else of {name} than when job {before.id} began"
             )
             raise UsageError(f"{words}: {differs(one)}.", anew)
+    if changed:
+        name, what = next((one for one in changed if not one[1].startswith(SAME)), changed[0])
+        raise UsageError(f"{name} was changed since job {before.id} began: {what}.", _CHANGED)
     refuse_other_key(before, now.key_fingerprint, new_key=new_key)
+
+
+SAME = "none of the "
+"""How it begins what is said of a source whose rows that were sent are as they were."""
+_CHANGED = (
+    "Put it back as it was. Or import it anew with --mode upsert --key FIELD, which knows what is there by that field; "
+    "without it every row is sent again."
+)
+
+
+def _place(source: Mapping[str, object]) -> tuple[object, ...]:
+    return source["file"], source["sheet"], source.get("resource")
 
 
 def refuse_other_key(facts: JobFacts, key_fingerprint: str, *, new_key: bool) -> None:

@@ -220,3 +220,48 @@ class TestOverrides:
         )
         said = etl(tmp_path, "preview", "cases.jsonl", "--raw", "--mapping", "cases.yaml")
         assert json.loads(said.out)["input_str"] == "Hello"
+
+
+class TestSeveral:
+    """Several tables: what is imported when."""
+
+    SUITE = (
+        ("b_cases.csv", "Input,Test set\nHello,Calls\n"),
+        ("a.jsonl", '{"resource": "run-templates", "name": "T"}\n{"resource": "test-sets", "name": "Calls"}\n'),
+        ("prices.csv", "a,b\n1,2\n"),
+    )  # fmt: skip
+
+    def write(self, folder: Path) -> Path:
+        suite = folder / "suite"
+        suite.mkdir()
+        for name, text in self.SUITE:
+            (suite / name).write_text(text)
+        return suite
+
+    def test_a_folder_is_its_files_and_their_order(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        facts = etl(tmp_path, "inspect", "suite", "--json").json
+        assert facts["folder"] == "suite"
+        assert [one["file"] for one in facts["files"]] == ["suite/a.jsonl", "suite/b_cases.csv", "suite/prices.csv"]
+        assert [(one["file"], one["part"], one["resource"], one["rows"]) for one in facts["order"]] == [
+            ("suite/a.jsonl", "test-sets", "test-sets", 1),
+            ("suite/b_cases.csv", None, "test-cases", 1),
+            ("suite/a.jsonl", "run-templates", "run-templates", 1),
+        ]
+
+    def test_people_read_the_order_too(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        said = etl(tmp_path, "inspect", "suite", COLUMNS="100")
+        order = said.out.partition("Imported together, in this order:\n")[2].splitlines()
+        assert said.code == 0, said.err
+        assert [line.split() for line in order[:3]] == [
+            ["1.", "test-sets", "suite/a.jsonl", "(test-sets)", "1", "row"],
+            ["2.", "test-cases", "suite/b_cases.csv", "1", "row"],
+            ["3.", "run-templates", "suite/a.jsonl", "(run-templates)", "1", "row"],
+        ]
+        assert said.out.rstrip().endswith("Next: coval-etl validate suite")
+
+    def test_a_mapping_is_saved_for_one_file(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        said = etl(tmp_path, "inspect", "suite", "--write-mapping", "my.yaml")
+        assert (said.code, said.err.splitlines()[0]) == (2, "Error: suite holds 3 files.")

@@ -18,7 +18,7 @@ from etl.cli.saying import visible, write_out
 from etl.cli.screen import problem_lines, stdout
 from etl.errors import UsageError
 from etl.inputs import open_inputs
-from etl.inspecting import ColumnFacts, Inspection, TableFacts, inspect_file
+from etl.inspecting import ColumnFacts, Inspection, TableFacts, Turn, in_order, inspect_file
 from etl.mapping import write_mapping
 
 _CERTAINTIES = {
@@ -47,23 +47,34 @@ def command(
     written: str | None,
     all_rows: bool,
 ) -> None:
-    """Show what a file is: format, encoding, sheets, header, columns, and which mapping fits.
+    """Show what a file, or a folder, is: format, encoding, sheets, header, columns, and which mapping fits.
 
-    Every decision is shown with its evidence, and how sure it is; the flags above overrule it. Nothing is sent.
+    Where several tables fit, they are named in the order in which an import takes them. Every decision is shown with
+    its evidence, and how sure it is; the flags above overrule it. Nothing is sent.
     """
     with open_inputs((file,), opening.options(glance=not all_rows), mapping) as inputs:
-        (survey,) = inputs.surveys
-        facts = inspect_file(survey, resource=resource, mapping=mapping, whole=all_rows)
+        is_folder = bool(inputs.of_folders)
+        found = [inspect_file(one, resource=resource, mapping=mapping, whole=all_rows) for one in inputs.surveys]
+    order = in_order(found)
     if written is not None:
-        _write(written, facts, opening, mapping)
+        if len(found) > 1:
+            raise UsageError(f"{file} holds {len(found)} files.", "Save a mapping for one of them: name it instead.")
+        _write(written, found[0], opening, mapping)
     if output.as_json:
-        write_out(json.dumps(facts.to_json(), ensure_ascii=False, indent=2) + "\n")
+        files = [one.to_json() for one in found]
+        document = {"folder": file, "files": files} if is_folder else files[0]
+        document["order"] = [one.to_json() for one in order]
+        write_out(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         return
     said = _flags(opening, resource, mapping)
     console = stdout(plain=output.plain)
     with console.capture() as shown:
         typed = [shlex.quote(file), *([f"--mapping {shlex.quote(written)}"] if written else said)]
-        console.print(_page(facts, typed, written), soft_wrap=False)
+        for one in found:
+            console.print(_page(one), Text(), soft_wrap=False)
+        if len(order) > 1:
+            console.print(_order(order), Text(), soft_wrap=False)
+        console.print(_next_step(found, typed, written), soft_wrap=False)
     write_out("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
 
 
@@ -126,7 +137,21 @@ def _flags(opening: Opening, resource: str | None, mapping: str | None) -> list[
     return [flag if value is True else f"{flag} {shlex.quote(str(value))}" for flag, value in said]
 
 
-def _page(facts: Inspection, typed: Sequence[str], written: str | None) -> RenderableType:
+def _order(order: Sequence[Turn]) -> RenderableType:
+    """What is imported when, since rows may refer to each other."""
+    grid = Table.grid(padding=(0, 2))
+    for number, turn in enumerate(order, 1):
+        rows = f"{turn.table.rows:,} {'row' if turn.table.rows == 1 else 'rows'}"
+        grid.add_row(
+            f"  {number}.",
+            Text(turn.best.mapping.resource, style="bold green"),
+            Text(visible(turn.name)),
+            Text(rows if turn.table.whole else f"more than {rows}", style="dim"),
+        )
+    return Group(Text("Imported together, in this order:", style="bold"), grid)
+
+
+def _page(facts: Inspection) -> RenderableType:
     head = Text(visible(facts.file), style="bold") + Text(f"  {_size(facts.size_bytes)}")
     parts: list[RenderableType] = [head, _decisions(facts.decisions)]
     if facts.sha256 is not None:
@@ -139,7 +164,6 @@ def _page(facts: Inspection, typed: Sequence[str], written: str | None) -> Rende
             Text("Not read ", style="bold") + Text(f"{visible(one.sheet)}: {visible(one.reason)}", style="dim")
             for one in facts.skipped
         ]
-    parts += [Text(), _next_step(facts, typed, written)]
     return Group(*parts)
 
 
@@ -167,7 +191,7 @@ def _decisions(decisions: Iterable[Decision]) -> RenderableType:
 
 def _table(table: TableFacts) -> Sequence[RenderableType]:
     rows = f"{table.rows:,} {'row' if table.rows == 1 else 'rows'}" if table.whole else f"more than {table.rows:,} rows"
-    name = f"Sheet {visible(table.sheet)}  " if table.sheet else ""
+    name = f"Sheet {visible(table.sheet)}  " if table.sheet else f"Rows of {table.part}  " if table.part else ""
     head = Text(f"{name}{rows}, {len(table.columns):,} columns", style="bold")
     parts: list[RenderableType] = [head, *([_decisions(table.decisions)] if table.decisions else [])]
     parts += [Text(), _columns(table), Text(), _fit(table)]
@@ -223,8 +247,8 @@ def _fit(table: TableFacts) -> Text:
     return line + Text(f"  (else {also})" if also else "", style="dim")
 
 
-def _next_step(facts: Inspection, typed: Sequence[str], written: str | None) -> Text:
-    bests = [table.best for table in facts.tables if table.best is not None]
+def _next_step(found: Sequence[Inspection], typed: Sequence[str], written: str | None) -> Text:
+    bests = [table.best for one in found for table in one.tables if table.best is not None]
     checks = f"coval-etl mappings check {shlex.quote(written)} --against {typed[0]}" if written else ""
     if bests and not any(best.perhaps for best in bests):
         return Text(f"Next: coval-etl validate {' '.join(typed)}", style="dim")

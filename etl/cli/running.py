@@ -61,7 +61,7 @@ class ImportRun:
         return summary, stopped
 
     async def _run(self, job: ImportJob, log: LogFile) -> tuple[Summary, EtlError | None]:
-        with open_inputs(self.files, self.opening.options(), job.mapping, self.kept) as inputs:
+        with open_inputs(self.files, self.opening.options(), job.mapping, self.kept, self._of_job) as inputs:
             async with (
                 leaving_on_term(),
                 opened_target(self.flags, job.contract) as (target, contract),
@@ -103,6 +103,11 @@ class ImportRun:
                             return await self._send(importer, form, fitted, ledger), importer.stopped
                         finally:
                             refreshing.cancel()
+
+    @property
+    def _of_job(self) -> set[str] | None:
+        """The files that a job was begun with; None where it is begun now."""
+        return {str(one["file"]) for one in self.resumption.record.facts.sources} if self.resumption else None
 
     async def _send(self, importer: Importer, contract: Contract, fitted: list[Fitted], ledger: Ledger) -> Summary:
         folder = self.folder or Path(f"coval-etl-report-{importer.id}")
