@@ -36,7 +36,7 @@ from etl.jobs import (
 from etl.launching import Launching, LaunchPlan, count_to_send, launched_before
 from etl.ledger import Held, Journal, Ledger
 from etl.leftovers import refuse_prune
-from etl.passes import Passes
+from etl.passes import Passes, ask_first
 from etl.planning import Aim, Mode, OnConflict, Planner, expected
 from etl.plans import Plan, PlanReader, PlanWriter, head_of
 from etl.preparing import UNBORN_TEST_SET, Preparation
@@ -160,7 +160,8 @@ class Importer:
         plan = PlanReader(self._planned, self._head(contract, fitted)) if self._planned is not None else None
         self._checked = await self._look_first(contract, fitted, plan, ledger, planning=plan is not None)
         if not (self._resumption or plan):
-            self._ask_about_changes()
+            changes = self._passes.question() if self._aim.changes else []
+            ask_first(self._confirm, [changes, self._pruning.question() if self._pruning else []])
         self._asked = True
         if all(one.resource is not RUNS for one in fitted):
             return LaunchPlan()
@@ -173,17 +174,6 @@ class Importer:
             words = f"This launches {launches}; they cost money and calls. None was launched."
             raise UsageError(words, "Confirm with --yes.")
         return launches
-
-    def _ask_about_changes(self) -> None:
-        """Raises UsageError where the answer is no."""
-        questions = (
-            self._passes.question() if self._aim.changes else [],
-            self._pruning.question() if self._pruning else [],
-        )
-        said = [one for one in questions if one]
-        shown = "\n".join("\n  ".join((f"{first}:", *lines)) for first, *lines in said)
-        if said and not self._confirm(f"{shown}\nGo on?"):
-            raise UsageError(f"{'; '.join(one[0] for one in said)}; nothing was sent.", "Confirm with --yes.")
 
     async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised.

@@ -6,6 +6,7 @@ It must never send anything, nor ask a person.
 from collections.abc import Callable, Iterator, Sequence
 
 from etl.checking import Checked, Fitted, all_new, check_rows
+from etl.errors import UsageError
 from etl.jobs import ImportJob
 from etl.planning import Planner, differences
 from etl.plans import Plan
@@ -109,3 +110,14 @@ class Passes:
     def read(self, fitted: Fitted) -> int:
         """How many rows a table has, as the last pass read it."""
         return self._read.get(fitted.number, 0)
+
+
+def ask_first(confirm: Callable[[str], bool], questions: Sequence[Sequence[str]]) -> None:
+    """Ask before anything is changed or deleted: each a sentence and what it is about, empty where there is nothing.
+
+    Raises UsageError where the answer is no.
+    """
+    said = [one for one in questions if one]
+    shown = "\n".join("\n  ".join((f"{first}:", *lines)) for first, *lines in said)
+    if said and not confirm(f"{shown}\nGo on?"):
+        raise UsageError(f"{'; '.join(one[0] for one in said)}; nothing was sent.", "Confirm with --yes.")
