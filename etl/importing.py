@@ -236,7 +236,8 @@ class Importer:
         own = {*tables.values(), parents_table(self.id), *(self._pruning.tables() if self._pruning else ())}
         if (resumed := self._resumption) is not None:
             creates = self.job.mode == "create"
-            differs = differences(ledger, self.id, fitted, self._passes.again, creates=creates)
+            refers = self._passes.relatives.refers
+            differs = differences(ledger, self.id, fitted, self._passes.again, creates=creates, refers=refers)
             refuse_changes(resumed.record, facts, differs, new_key=resumed.new_key)
             return ledger.hold(self.id, own)
         if not self.job.again:

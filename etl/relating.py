@@ -92,6 +92,9 @@ class Relatives:
                 continue
             if result.resource_id is not None:
                 one.id, one.fate = result.resource_id, _Fate.HERE
+            elif result.outcome in _HERE:  # a person has accepted it; the API knows its id by its name
+                one.fate, one.why = _Fate.GONE, "is at the API, and its id is not known here"
+                one.names = ()
             elif result.outcome in _OVER:
                 one.fate, one.why = _Fate.GONE, _OVER[result.outcome]
 
@@ -135,6 +138,7 @@ class Relatives:
         return replace(NameBook.of(noun, [(one.id, one.names) for one in there]), told=told, lost=lost)
 
 
+_HERE = frozenset({Outcome.CREATED, Outcome.UNCHANGED})
 _OVER: Mapping[Outcome, str] = {
     Outcome.REJECTED: "has errors",
     Outcome.FAILED: "was refused by the API",

@@ -54,5 +54,5 @@ async def test_a_changed_part_is_told_without_the_other_parts_of_its_file(tmp_pa
     words = " ".join(said.err.split())
     assert said.code == 2
     assert "suite/a.jsonl (test-cases) was changed since job" in words, words
-    assert "began: row 3 differs." in words
+    assert "began: its content is another." in words
     assert "--mode upsert" in words
