@@ -19,7 +19,7 @@ def write(folder: Path) -> None:
 
 
 def write_more(folder: Path) -> None:
-    (folder / "suite" / "b.csv").write_text("Input,Test set\nb0,Calls\nb1,Calls\n")
+    (folder / "suite" / "b.csv").write_text("Input,Expected behaviors,Test set\nb0,Answers,Calls\nb1,Answers,Calls\n")
 
 
 async def inputs(talk: Talk) -> list[str]:

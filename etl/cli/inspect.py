@@ -258,6 +258,6 @@ def _next_step(found: Sequence[Inspection], typed: Sequence[str], written: str |
         doubt = next(column for best in bests for column in best.perhaps)
         said = f"Next: an import asks about {visible(doubt)}; --write-mapping my.yaml saves a mapping that takes it."
         return Text(said, style="dim")
-    sheet = " --sheet NAME" if len(facts.tables) > 1 and _nearest(facts) is None else ""
+    sheet = " --sheet NAME" if len(found[0].tables) > 1 and _nearest(found[0]) is None else ""
     save = f"coval-etl inspect {typed[0]}{sheet} --write-mapping my.yaml"
     return Text(f"Next: save the nearest guess, name the columns in it, and use --mapping my.yaml: {save}", style="dim")
