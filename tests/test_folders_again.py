@@ -19,7 +19,7 @@ def write(folder: Path) -> None:
 
 
 def write_more(folder: Path) -> None:
-    (folder / "suite" / "b.csv").write_text("Input,Expected behaviors,Test set\nb0,Answers,Calls\nb1,Answers,Calls\n")
+    (folder / "suite" / "b.csv").write_text("Input,Test set\nWhere is my parcel?,Calls\nYou lost my order!,Calls\n")
 
 
 async def inputs(talk: Talk) -> list[str]:
@@ -40,7 +40,7 @@ async def test_a_file_that_came_later_is_no_part_of_a_job_that_is_carried_on(tmp
     assert killed.code == -9
     assert (said.code, said.json["rows"]["created"], resumed) == (0, 5, ["a0", "a1", "a2", "a3"]), said.err
     assert (again.code, again.json["rows"]["created"], again.json["rows"]["unchanged"]) == (0, 2, 5), again.err
-    assert whole == ["a0", "a1", "a2", "a3", "b0", "b1"]
+    assert whole == ["Where is my parcel?", "You lost my order!", "a0", "a1", "a2", "a3"]
     assert (undone.code, undone.json["deleted"], left) == (0, 2, resumed), undone.err
 
 
