@@ -127,7 +127,8 @@ def _lacking(table: Table, guess: Guess, said: str) -> MappingError:
     return MappingError(
         f"{said} As {guess.mapping.resource}, {understood}; no column is known for {lacks}, which each needs{others}.",
         f"Rename the column that is meant to {_PLAIN_NAMES.get(lacks, lacks)}, or save the guess and name the column "
-        f"there: {_saving(table)}; or give one text for all rows: --set {lacks}=TEXT",
+        f"there: {_saving(table)}; or give one text for all rows: --resource {guess.mapping.resource} --set "
+        f"{lacks}=TEXT",
     )
 
 

@@ -167,3 +167,12 @@ def test_rows_that_look_like_turns_are_asked_about(tmp_path: Path, who: tuple[st
     assert said.code == (2 if turns else 0)
     assert ("each row looks like one turn of a conversation, for 'Speaker' says who speaks" in said.err) is turns
     assert etl(tmp_path, "preview", "rows.csv", "--mapping", "test-cases").code == 0
+
+
+def test_what_is_advised_for_numbered_turns_without_an_input_works(tmp_path: Path) -> None:
+    (tmp_path / "turns.csv").write_text("Turn 1,Turn 2,Expected\nHello,I want a table,Greets\n")
+    advice = "--resource test-cases --set input_str="
+    assert advice in " ".join(etl(tmp_path, "preview", "turns.csv").err.split())
+    said = etl(tmp_path, "preview", "turns.csv", *advice.removesuffix("input_str=").split(), "input_str=Books a table")
+    assert said.code == 0, said
+    assert '"script_turns":["Hello","I want a table"]' in said.out
