@@ -30,8 +30,10 @@ fuzz: $(STAMP) ## Read damaged files of every format, 10 minutes each (KINDS="cs
 SEEDS ?= 100000
 FROM ?= 0
 GAMES ?= 2000
-soak: $(STAMP) ## Simulate whole jobs against an API that fails in every way (SEEDS=100000 FROM=0 GAMES=2000)
+CASES ?= 200000
+soak: $(STAMP) ## Simulate whole jobs against an API that fails in every way and move an organisation (SEEDS=100000 FROM=0 GAMES=2000 CASES=200000)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --games $(GAMES)
+	$(BIN)/python -m tests.story --cases $(CASES)
 
 ROUNDS ?= 5
 bench: $(STAMP) ## Measure reading, sending, exporting beside peers, and the ledger (ROUNDS=5)

@@ -131,6 +131,31 @@ async def test_a_signature_says_who_and_covers_everything(tmp_path: Path, forker
         assert "signature" in tampered.err
 
 
+def minisign(folder: Path, *arguments: str) -> int:
+    return subprocess.run(["minisign", *arguments], cwd=folder, check=False, capture_output=True).returncode
+
+
+@pytest.mark.skipif(shutil.which("minisign") is None, reason="there is no minisign on this machine: make setup-ci")
+async def test_a_minisign_signature_is_made_and_checked_by_minisign_itself(tmp_path: Path, forker: Any) -> None:
+    async with at_home(tmp_path, forker) as home:
+        for name in ("own", "other"):
+            assert minisign(tmp_path, "-G", "-W", "-p", f"{name}.pub", "-s", f"{name}.key") == 0
+        path = {"PATH": os.environ["PATH"]}
+        fill(home, TEXTS)
+        made = await home.etl("export", "test-cases", "--out", "a.csv", "--sign", "own.key", **path)
+        good = await home.etl("verify", "a.csv", "--public-key", "own.pub", **path)
+        nobody = await home.etl("verify", "a.csv", **path)
+        other = await home.etl("verify", "a.csv", "--public-key", "other.pub", **path)
+        assert minisign(tmp_path, "-V", "-p", "own.pub", "-m", "a.csv.manifest.json") == 0
+        manifest = tmp_path / "a.csv.manifest.json"
+        manifest.write_text(manifest.read_text().replace('"workspace": null', '"workspace": "x"'))
+        tampered = await home.etl("verify", "a.csv", "--public-key", "own.pub", **path)
+    assert (made.code, good.code, nobody.code) == (0, 0, 0), made.err + good.err
+    assert "only its public key can check" in nobody.err
+    assert (other.code, tampered.code) == (1, 1), other.err + tampered.err
+    assert "signature" in tampered.err
+
+
 async def test_without_a_manifest_nothing_is_said_to_hold(tmp_path: Path, forker: Any) -> None:
     (tmp_path / "a.csv").write_text("x\n1\n")
     async with at_home(tmp_path, forker) as home:

@@ -62,8 +62,10 @@ async def two(
         yield Two(folder, source, target)
 
 
-async def fill(talk: Talk, contract: Contract = Contract.V2025_10, cases: int = 20) -> dict[str, Any]:
-    """An organisation in which everything refers to something; its ids."""
+async def fill(
+    talk: Talk, contract: Contract = Contract.V2025_10, cases: int = 20, *, deep: bool = True
+) -> dict[str, Any]:
+    """An organisation in which everything refers to something; its ids. `deep`: also where no page says so."""
     sets = [(await talk.make("/test-sets", {"display_name": name}))["id"] for name in ("Billing", "Delivery")]
     voice = {"voice_name": "aria", "language_code": "en-US"}
     people = [(await talk.make("/personas", {"name": name, **voice}))["id"] for name in ("Calm", "Angry")]
@@ -75,7 +77,7 @@ async def fill(talk: Talk, contract: Contract = Contract.V2025_10, cases: int = 
             "authorization_header": SECRET,
             "custom_headers": {"X-Api-Key": "k-123456", "X-Team": "ops"},
             "persona_id": people[1],
-            "note": people[0],
+            "note": people[0] if deep else "none",
         },
         "metric_ids": [METRIC],
         "test_set_ids": sets,

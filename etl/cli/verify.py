@@ -38,6 +38,8 @@ def _say(verdict: Verdict, screen: Screen) -> None:
     if signature is not None and signature.good:
         by = "by the key that you named" if signature.trusted else "by whom, only --public-key can say"
         screen.say(f"Signed   {visible(signature.by)} ({by})")
+    elif signature is not None and verdict.holds:
+        screen.say(f"Signed   not looked at: it is {visible(signature.by)} (--public-key)")
     for finding in verdict.findings:
         screen.warn(f"{finding.name} {finding.what}: {finding.why}.")
         for change, row in finding.rows:
