@@ -65,7 +65,7 @@ class Life:
         began_s = time.monotonic()
         typed, deaths = arguments, 0
         for attempt in range(TRIES):
-            point = f"{self.luck.choice(points)}:{self.luck.randint(1, most)}" if attempt < KILLS else None
+            point = self._moment(points, most) if attempt < KILLS else None
             said = await self.etl(*typed, at=point)
             if said.code == 2 and typed == again:  # it died before there was a job
                 said = await self.etl(*arguments)
@@ -77,6 +77,11 @@ class Life:
         self.kills += deaths
         self.tell(f"{' '.join(arguments[:2])}: {time.monotonic() - began_s:.1f} s, killed {deaths} times")
         return said
+
+    def _moment(self, points: tuple[str, ...], most: int) -> str:
+        point = self.luck.choice(points)
+        often = point.endswith(("page", "recorded", "over", "answered"))
+        return f"{point}:{self.luck.randint(1, most)}" if often else point
 
     async def step(self, *arguments: str, code: int = 0) -> Said:
         began_s = time.monotonic()

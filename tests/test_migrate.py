@@ -76,6 +76,17 @@ async def test_only_what_is_new_or_changed_is_written(tmp_path: Path) -> None:
     assert new["id"] in (tmp_path / "r2" / "id-map.csv").read_text()
 
 
+async def test_the_mark_of_an_import_at_the_source_is_not_moved(tmp_path: Path) -> None:
+    async with two(tmp_path) as both:
+        old = await fill(both.source, cases=2)
+        marked = {"metadata": {"owner": "ops", "coval_etl_import": "0123456789abcdef0123456789"}}
+        await both.source.say("PATCH", f"/run-templates/{old['run-templates'][0]}", marked)
+        said = await both.migrate("--yes", "--report", "r")
+        again = await both.migrate("--yes", "--report", "r2")
+    assert said.code == 0, said.err + said.out
+    assert (again.code, again.json["requests"]["sent"]) == (0, 0), again.err + again.out
+
+
 async def test_what_was_deleted_at_the_target_is_made_again(tmp_path: Path) -> None:
     async with two(tmp_path) as both:
         await fill(both.source, cases=4)

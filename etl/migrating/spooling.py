@@ -15,6 +15,7 @@ from etl.migrating.ids import IdMap
 from etl.migrating.metrics import Metrics
 from etl.resources import AGENTS, METRICS, REFERABLE, RESOURCES, RUN_TEMPLATES, TEST_CASES, Resource
 from etl.tables import Dialect, NewFile, explain_failure, guard, json_text, write_delimited
+from etl.writer import without_mark
 
 MOVED = tuple(name for name in RESOURCES if name != "runs")
 """What moves. Runs are history: they would be launched again."""
@@ -98,7 +99,7 @@ class Spooler:
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """The item as it can be made at the target, and what of it cannot: field (empty: all of it) and reason."""
         stays = [(key, reason) for key, reason in STAYS.items() if item.get(key)]
-        kept = {key: value for key, value in item.items() if key not in STAYS}
+        kept = {key: without_mark(resource, key, value) for key, value in item.items() if key not in STAYS}
         if resource is AGENTS and kept.get("customer_agent_id") == item[resource.id_field]:
             del kept["customer_agent_id"]  # the API made it from the id, and makes another one
         if resource is RUN_TEMPLATES and not kept.get("test_case_ids"):
