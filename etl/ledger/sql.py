@@ -3,7 +3,7 @@
 It must never know which database that is, nor what a row is sent for.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from etl.errors import JobHeldError, LedgerError
 from etl.ledger.clock import Clock
-from etl.ledger.leases import Holder, Leases, holders_at_work
+from etl.ledger.leases import Leases, holders_at_work
 from etl.ledger.ledger import Baseline, Change, Held, JobFacts, JobRecord, Known, RowKey, State
 from etl.ledger.schema import OPEN, baseline_ids, baselines, jobs, rows, tables
 from etl.ledger.store import RowValues, Store
+from etl.ledger.values import AnyRow, changes_of, record_of, without_collecting
 
 T = TypeVar("T")
-AnyRow = sa.Row[*tuple[Any, ...]]
 
 CHUNK: Final = 10_000
 """So many rows are in memory at a time."""
@@ -30,7 +30,6 @@ _OUTCOME: Final[tuple[sa.ColumnElement[Any], ...]] = tuple(
     sa.literal_column(name) for name in ("row", "state", *Change._fields[2:])
 )
 """The columns of a row, in the order of `Change`. Untyped, so that a million values are not looked at one by one."""
-_STATES: Final = {state.value: state for state in State}
 
 
 class SqlLedger:
@@ -133,6 +132,7 @@ class SqlLedger:
     def known(self, table: str, first_row: int, last_row: int) -> Iterator[Known]:
         def work(connection: sa.Connection) -> list[Known]:
             found: list[Known] = []
+            new = tuple.__new__
             table_no = self._table_number(connection, table)
             for job_no, job_id in _jobs_of(connection, table_no):
                 asked = (
@@ -143,10 +143,11 @@ class SqlLedger:
                     )
                 )
                 of_job = connection.execute(asked.order_by(rows.c.row)).all()
-                found += [tuple.__new__(Known, (job_id, change)) for change in _changes(table, of_job)]
+                found += [new(Known, (job_id, change)) for change in changes_of(table, of_job)]
             return found
 
-        return iter(self._store.run(work))
+        with without_collecting():
+            return iter(self._store.run(work))
 
     def created_ids(self, table: str) -> Sequence[str]:
         def work(connection: sa.Connection) -> list[str]:
@@ -216,8 +217,10 @@ class SqlLedger:
                     here.append(rows.c.row > after)
                 asked = sa.select(*_OUTCOME).select_from(rows).where(*here).order_by(rows.c.row).limit(CHUNK)
                 # A part at a time, so that what is recorded meanwhile does not wait for whoever reads.
-                some = self._read(asked)
-                yield from _changes(key, some)
+                with without_collecting():
+                    some = self._read(asked)
+                    changes = changes_of(key, some)
+                yield from changes
                 if len(some) < CHUNK:
                     break
                 after = some[-1].row
@@ -247,7 +250,7 @@ class SqlLedger:
     def job(self, job_id: str) -> JobRecord | None:
         def work(connection: sa.Connection) -> JobRecord | None:
             row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
-            return None if row is None else _record(row, holders_at_work(connection, self._clock))
+            return None if row is None else record_of(row, holders_at_work(connection, self._clock))
 
         return self._store.run(work)
 
@@ -255,7 +258,7 @@ class SqlLedger:
         def work(connection: sa.Connection) -> list[JobRecord]:
             at_work = holders_at_work(connection, self._clock)
             found = connection.execute(sa.select(jobs).order_by(jobs.c.started.desc(), jobs.c.number.desc()))
-            return [_record(row, at_work) for row in found]
+            return [record_of(row, at_work) for row in found]
 
         return self._store.run(work)
 
@@ -368,33 +371,3 @@ def _baseline(connection: sa.Connection, job_no: int, scope: str) -> tuple[int, 
     asked = sa.select(baselines.c.number, baselines.c.since)
     row = connection.execute(asked.where(baselines.c.job_no == job_no, baselines.c.scope == scope)).one_or_none()
     return None if row is None else (row.number, row.since)
-
-
-def _changes(table: str, found: Iterable[AnyRow]) -> list[Change]:
-    # A million rows pass here: made as the tuples that they are, they take half the time.
-    new = tuple.__new__
-    return [
-        new(
-            Change,
-            (new(RowKey, (table, row)), _STATES[state], body, id_, attempts, evidence, status, code, field, version),
-        )
-        for row, state, body, id_, attempts, evidence, status, code, field, version in found
-    ]
-
-
-def _record(row: AnyRow, at_work: Mapping[str, Holder]) -> JobRecord:
-    holder = at_work.get(row.id)
-    facts = JobFacts(
-        id=row.id,
-        command=row.command,
-        base_url=row.base_url,
-        workspace=row.workspace,
-        key_fingerprint=row.key_fingerprint,
-        contract=row.contract,
-        started=datetime.fromisoformat(row.started),
-        sources=tuple(row.sources),
-        identity=row.identity,
-        settings=row.settings,
-    )
-    ended = row.ended and datetime.fromisoformat(row.ended)
-    return JobRecord(facts, ended, row.exit_code, row.counts, row.report, str(holder) if holder else None)
