@@ -24,6 +24,8 @@ _SUMMARY_KEYS = frozenset({"job", "command", "contract", "sources", "rows", "exi
 _SUMMARY_BYTES = 64 << 20
 _EDITED_AFTER_S = 2.0
 """The files of one report are written within moments; rejects so much younger than the summary were edited."""
+AGAIN = 3
+"""So often a folder is made anew that another process removed."""
 
 _ELSEWHERE = "Choose another folder with --report."
 
@@ -48,7 +50,6 @@ class ReportFolder:
             self._made = not path.is_symlink() and not path.exists()
             if not self._made:
                 _refuse_foreign(path)
-                self._clear_partials()
             earlier = {} if self._made else _read_summary(path / SUMMARY)
             if only is not None and earlier.get("job", job) != job:
                 raise UsageError(f"{path} holds the report of another job, {earlier['job']}.", _ELSEWHERE)
@@ -57,17 +58,29 @@ class ReportFolder:
             self._refuse_loss(Path(file) for file, _ in sources)
         if self._made:
             make_folder(path)
-        self.summary = NewFile(path / SUMMARY)
         self._files: list[NewFile] = []
+        self.summary = self._begin(path / SUMMARY)
+        # Only now: a folder that were empty for a moment could be removed by the process that it was taken from.
+        with explain_failure(path, UsageError):
+            self._clear_partials()
 
     def new_file(self, name: str) -> NewFile:
         """A file to be written now and seen when the report is complete. Raises StoppedError, UsageError."""
-        path = self.path / name
-        if not path.parent.exists():
-            make_folder(path.parent)
-        file = NewFile(path)
+        file = self._begin(self.path / name)
         self._files.append(file)
         return file
+
+    def _begin(self, path: Path) -> NewFile:
+        """A new file, and its folder where that is not there (any more: see `_remove_if_empty`)."""
+        for _ in range(AGAIN):
+            if not path.parent.exists():
+                make_folder(path.parent)
+            try:
+                return NewFile(path)
+            except UsageError:
+                if path.parent.exists():
+                    raise
+        return NewFile(path)
 
     @property
     def begun(self) -> tuple[Path, ...]:
@@ -118,7 +131,8 @@ class ReportFolder:
         """Remove what a killed job left."""
         for folder in (self.path, *self._inner()):
             for partial in folder.glob(partial_names("*")):
-                partial.unlink()
+                if partial != self.summary.partial:
+                    partial.unlink(missing_ok=True)
 
     def _refuse_loss(self, inputs: Iterable[Path]) -> None:
         """Never replace a file that is being read, nor rejects that somebody has begun to mend."""
@@ -152,6 +166,7 @@ class ReportFolder:
 
     @staticmethod
     def _remove_if_empty(folder: Path) -> None:
+        # Perhaps another process has taken it over by now: then its files are in it, or `_begin` makes it anew.
         with suppress(OSError):
             folder.rmdir()
 
