@@ -198,16 +198,20 @@ class World:
 REFUSED = NoAnswer(sent=False, cause=Cause.CONNECT, explanation="No connection to the API: Connection refused.")
 
 
-async def work_for(world: World, pace: Pace, workers: int, seconds: float) -> None:
+async def work_for(world: World, pace: Pace, workers: int, seconds: float, intent_s: float = 0.003) -> None:
     """So many workers send all they may for so long; what is in flight then is dropped."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + seconds
 
     async def one() -> None:
-        while loop.time() < until_s and (place := await pace.enter()) is not None:
+        while loop.time() < until_s:
+            async with pace.preparing(intent_s):
+                await asyncio.sleep(intent_s)  # the intent is written down
+                place = await pace.enter()
+            if place is None:
+                return
             outcome = None
             try:
-                await asyncio.sleep(0.003)  # the intent is written down
                 if await pace.clear(place):
                     outcome = await world.answer()
             finally:

@@ -53,6 +53,27 @@ def test_a_quota_by_the_minute_is_used_up_and_not_knocked_at() -> None:
     assert world.early == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "seconds"),
+    [(lambda: Bucket(ALLOWED, 1), 300), (lambda: Window(100, 10.0), 300), (lambda: Window(600, 60.0), 600)],
+    ids=["a bucket of 1", "so many in 10 seconds", "so many in a minute"],
+)
+def test_many_workers_use_what_is_allowed_however_it_is_counted(limit: Callable[[], Limit], seconds: float) -> None:
+    """With a bucket of 1 no two may come closer than the rate has them: what the way varies by costs a tenth. A quota
+    by the minute is found out by everybody who is in flight when it is used up: that shows less the longer it takes.
+    """
+
+    async def main() -> World:
+        world = World(limit())
+        await work_for(world, Pace(64, clock=virtual_clock()), 64, seconds)
+        return world
+
+    world = run_virtually(main)
+    assert world.accepted(0, seconds) >= 0.85 * ALLOWED
+    assert 1000 * world.replies["429"] / sum(world.replies.values()) <= 20
+    assert world.early == 0
+
+
 @pytest.mark.parametrize("one_in", [20, 50, 200])
 def test_refusals_that_are_not_about_the_rate_do_not_bring_it_down_for_good(one_in: int) -> None:
     async def main() -> float:

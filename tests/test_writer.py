@@ -166,10 +166,10 @@ async def test_many_refusals_stop_nobody_who_trusts_the_mapping(tmp_path: Path) 
 
 async def test_a_stop_lets_what_is_in_flight_finish_and_sends_nothing_new(tmp_path: Path) -> None:
     async with benched(tmp_path) as bench:
-        delivered = await bench.deliver(_stopping_at(bench, bench.rows(30), 10), concurrency=2)
-    assert len(delivered) == 30
+        delivered = await bench.deliver(_stopping_at(bench, bench.rows(300), 200), concurrency=2)
+    assert len(delivered) == 300
     assert set(outcomes(delivered)) == {Outcome.CREATED, Outcome.PENDING}
-    assert outcomes(delivered).count(Outcome.CREATED) == len(bench.api.stored()) < 10
+    assert outcomes(delivered).count(Outcome.CREATED) == len(bench.api.stored()) < 200
 
 
 async def test_a_stop_waits_for_no_answer_that_does_not_come_and_its_row_is_in_doubt(

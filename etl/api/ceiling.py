@@ -12,7 +12,7 @@ from statistics import median
 SEARCH_DOUBLING_S = 2.0
 """After the first refusal nothing is known but that a burst was too much: the rate doubles until the second one."""
 LEAST_CUT = 0.9
-DEEP_CUT = 0.6
+DEEP_CUT = 0.75
 DEEPEST_CUT = 0.1
 SHORTEST_MEASURE_S = 1.0
 LONG_MEASURE_S = 10.0

@@ -2,12 +2,13 @@
 
 It must never know what is sent. One pace serves all workers and all reads of a job:
 
-    place = await pace.enter()              # waits for a place, the gate, the rate; None: nothing more is to be sent
+    async with pace.preparing(takes_s) as may_go:
+        …                                   # while others are in flight; False: nothing more is to be sent
+        place = await pace.enter()          # waits for a place, the gate, the rate; None: nothing more is to be sent
     if place is None:
         stop(pace.gave_up or …)             # an EtlError; None after `close()`
     outcome = None
     try:
-        …                                   # write the intent down
         if await pace.clear(place):         # right before the request: the gate may have closed meanwhile
             outcome = await api.request(…)
     finally:
@@ -20,11 +21,14 @@ was not sent there is nothing to sleep for: entering again waits as long as it t
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from etl.api.ahead import Ahead
 from etl.api.answers import Answer, NoAnswer
+from etl.api.bucket import MEASURED_S, Bucket
 from etl.api.budget import Budget
 from etl.api.ceiling import Ceiling
 from etl.api.clock import Clock
@@ -40,12 +44,8 @@ THROTTLE_BASE_S = 1.0
 GATE_JITTER = 0.1
 LONGEST_WAIT_S = 15 * 60
 """A longer wait, asked for by the API, ends the job: nobody sits before it that long."""
-BURST_S = 0.05
-LEAST_BURST = 1.25
-"""How many requests a rate lets through at once after a pause: 50 ms of it, or one and a quarter."""
-WHOLE = 1 - 1e-6
-"""Time comes in fractions that do not add up to a whole token."""
-MEASURED_S = 1.0
+SHORTEST_WAIT_S = 1e-6
+"""Less than this is what fractions of seconds do not add up to: to sleep so long would change nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,11 +101,10 @@ class Pace:
         self._throttles = 0
         self._open_s = -math.inf
         self._gate_why = ""
-        self._tokens = 1.0
-        self._filled_s = self.clock.monotonic_s()
-        self._sent: deque[float] = deque()
+        self._bucket = Bucket(self.clock.monotonic_s())
         self._ceiling = Ceiling()
         self._latency = Latency()
+        self._ahead = Ahead()
         self._outage = Outage(self.clock)
         self._probing = False
         self._paused: str | None = None
@@ -140,6 +139,21 @@ class Pace:
             return Waiting(self._gate_why, gate_s)
         return Waiting(self._paused, None) if self._paused is not None else None
 
+    @asynccontextmanager
+    async def preparing(self, takes_s: float) -> AsyncIterator[bool]:
+        """Wait, in turn, until a request may be made ready so that its turn has come when it is. That takes `takes_s`.
+
+        False: nothing more is to be sent. Enter within; nobody has to, who then has nothing to send.
+        """
+        self._ahead.takes_s = takes_s
+        turn = self._ahead.queue()
+        self._advance()
+        try:
+            yield await turn
+        finally:
+            self._ahead.over(turn)
+            self._advance()
+
     async def enter(self, *, read: bool = False) -> Place | None:
         """Wait, in turn, until one more request may go. None: nothing more is to be sent (`gave_up` says why)."""
         while (place := await self._admitted(read=read)) is not None and self._gate_s() > 0:
@@ -167,7 +181,7 @@ class Pace:
             if wait_s > 0:
                 await self.pause(wait_s)
             else:
-                self._take_token()
+                self._bucket.take(self.clock.monotonic_s())
                 held = False
         place.sent_s = self.clock.monotonic_s()
         return not self._refuses(read=place.read)
@@ -216,22 +230,30 @@ class Pace:
         return self.gave_up is not None or (self._closed.is_set() and not read)
 
     def _advance(self) -> None:
-        """Let in whoever may go now; be woken for whoever may go later."""
+        """Let in whoever may go now, or get ready; be woken for whoever may later."""
         if self.gave_up is not None or self._closed.is_set():
-            for waiter in [one for one in self._queue if self._refuses(read=one.read)]:
-                self._queue.remove(waiter)
-                _admit(waiter, None)
+            self._send_away()
         while (first := self._first()) is not None and (wait_s := self._wait_s()) is not None:
             if wait_s > 0:
                 self._wake_in(wait_s)
                 break
             self._queue.remove(first)
             _admit(first, self._take_place(first))
-        if not self._writing:
-            while self._idle:
-                idle = self._idle.pop()
-                if not idle.done():
-                    idle.set_result(None)
+        while self._ahead.anybody and (wait_s := self._approach_wait_s()) is not None:
+            if wait_s > 0:
+                self._wake_in(wait_s)
+                break
+            self._ahead.let_in()
+        while self._idle and not self._writing:
+            idle = self._idle.pop()
+            if not idle.done():
+                idle.set_result(None)
+
+    def _send_away(self) -> None:
+        self._ahead.send_away()
+        for waiter in [one for one in self._queue if self._refuses(read=one.read)]:
+            self._queue.remove(waiter)
+            _admit(waiter, None)
 
     def _first(self) -> _Waiter | None:
         """Whose turn it is: while writing is paused, a read's."""
@@ -248,16 +270,29 @@ class Pace:
             return None
         return max(self._gate_s(), self._token_wait_s())
 
+    def _approach_wait_s(self) -> float | None:
+        """Seconds until the next one may prepare; None: not before somebody leaves."""
+        if self._paused is not None:
+            return None
+        ahead, window = self._ahead, 1 if self._throttles or self._outage.down else self.window
+        if self._in_flight + ahead.preparing >= min(window, self._concurrency) + ahead.beside(window):
+            return None
+        if self._outage.down:
+            return max(self._gate_s(), self._outage.wait_s())
+        wait_s = max(self._gate_s(), self._token_wait_s(1 + ahead.preparing) - ahead.takes_s)
+        return wait_s if wait_s > SHORTEST_WAIT_S else 0.0
+
     def _gate_s(self) -> float:
         """Seconds for which the gate is closed; negative where it is open."""
         return self._open_s - self.clock.monotonic_s()
 
     def _take_place(self, waiter: _Waiter) -> Place:
         self._in_flight += 1
-        place = Place(waiter.read, self._outage.down, self.clock.monotonic_s(), self._in_flight)
+        now_s = self.clock.monotonic_s()
+        place = Place(waiter.read, self._outage.down, now_s, self._in_flight)
         self._probing = self._probing or place.probe
         self._writing += not place.read
-        self._take_token()
+        self._bucket.take(now_s)
         return place
 
     def _wake_in(self, wait_s: float) -> None:
@@ -277,23 +312,8 @@ class Pace:
     def _rate(self) -> float:
         return min(self._rate_per_s, self._ceiling.rate_at(self.clock.monotonic_s()))
 
-    def _token_wait_s(self) -> float:
-        """Seconds until the rate allows one more."""
-        now_s, rate = self.clock.monotonic_s(), self._rate()
-        if rate == math.inf:
-            self._tokens = 1.0
-        else:
-            most = max(LEAST_BURST, rate * BURST_S)
-            self._tokens = min(most, self._tokens + max(0.0, now_s - self._filled_s) * rate)
-        self._filled_s = max(now_s, self._filled_s)
-        return 0.0 if self._tokens >= WHOLE else (1 - self._tokens) / rate
-
-    def _take_token(self) -> None:
-        self._tokens -= 1
-        now_s = self.clock.monotonic_s()
-        self._sent.append(now_s)
-        while self._sent[0] < now_s - MEASURED_S:
-            self._sent.popleft()
+    def _token_wait_s(self, more: int = 1) -> float:
+        return self._bucket.wait_s(self.clock.monotonic_s(), self._rate(), more)
 
     def _learn(self, place: Place, outcome: Answer | NoAnswer) -> None:
         strain = strain_of(outcome)
@@ -321,6 +341,8 @@ class Pace:
         if 2 * max(place.beside, self._in_flight + 1) >= self._limit:
             step = 1.0 if self._limit < self._threshold else 1 / self._limit
             self._limit = min(float(self._concurrency), self._limit + step)
+        if not place.read:
+            self._ahead.answered(outcome.elapsed_s)
         if not place.read and self._latency.collapsed(outcome.elapsed_s, self._limit):
             self._cut(place, now_s)
 
@@ -341,13 +363,13 @@ class Pace:
         """What was sent of late; infinite where a gate that was closed of late makes it look like less."""
         if 0 <= now_s - self._open_s < MEASURED_S:
             return math.inf
-        return max(1, len([one for one in self._sent if one > now_s - MEASURED_S])) / MEASURED_S
+        return self._bucket.taken_per_s(now_s)
 
     def _close_gate(self, now_s: float, asked_s: float, why: str) -> None:
         wait_s = asked_s * (1 + GATE_JITTER * self.clock.random())
         if now_s + wait_s > self._open_s:
             self._open_s, self._gate_why = now_s + wait_s, why
-            self._filled_s, self._tokens = self._open_s, 1.0
+            self._bucket.begin_anew(self._open_s)
         if wait_s > LONGEST_WAIT_S and self.gave_up is None:
             minutes = f"{wait_s / 60:.0f} minutes"
             hint = f"Carry on in {minutes}."

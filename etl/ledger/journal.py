@@ -26,12 +26,15 @@ HEARTBEAT_S: Final = 10
 """A lease is renewed when nothing was recorded for so long."""
 
 
-APART_S: Final = 0.005
+APART_S: Final = 0.01
 """Commits begin at least so far apart. A fast disk would else be given one for each row or two, and each of them costs
 as much work as fifty rows do."""
 BUSY_APART_S: Final = 0.02
 BUSY_PER_S: Final = 2_000
 """The same once so many changes come in a second: then every row has many beside it, and hardly notices the wait."""
+
+
+SMOOTHING: Final = 0.05
 
 
 class _Rows(NamedTuple):
@@ -50,12 +53,14 @@ _Waiting = _Rows | _Call
 class Journal:
     """The ledger of one job, for an event loop. Use it as an async context manager.
 
-    `on_failure` is called once, in the loop, when the ledger failed or the job was taken over.
+    `on_failure` is called once, in the loop, when the ledger failed or the job was taken over. `takes_s` is how long it
+    takes of late until a change is on disk.
     """
 
     def __init__(self, ledger: Ledger, job_id: str, on_failure: Callable[[LedgerError], None] | None = None) -> None:
         self.job_id = job_id
         self.on_failure = on_failure
+        self.takes_s = 0.0
         self._ledger = ledger
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
@@ -94,9 +99,12 @@ class Journal:
         """Return when the changes are on disk. Raises LedgerError when they are not."""
         if self._failure is not None:
             raise self._failure
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        since_s = loop.time()
         self._queue.put(_Rows(changes, done))
         await done
+        self.takes_s += SMOOTHING * (loop.time() - since_s - self.takes_s)
 
     async def call(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """What a method of the ledger returns, called in turn with the commits. Raises LedgerError."""

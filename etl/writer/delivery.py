@@ -36,6 +36,8 @@ SETTLE_S = 60.0
 """After so long a request has taken effect or never will, and a list shows what exists (delivery page)."""
 WINDOW_ROWS = 2_000
 """How many rows may be finished behind one that is slow: this bounds memory, not speed."""
+BESIDE = 64
+"""How many rows, beside twice those on the wire, may be on their way to the ledger: before a request and after it."""
 LEAVE_AFTER_S = 10.0
 """How long requests in flight may take after a stop was asked for."""
 PAUSES = 3
@@ -72,6 +74,7 @@ class Delivery:
         self._decision = in_doubt
         self._pace = pace = api.pace
         self._concurrency = concurrency
+        self._workers = 2 * concurrency + BESIDE
         self._watch = watch or Watch()
         self._clock = pace.clock
         self._settle_s = settle_s
@@ -133,14 +136,14 @@ class Delivery:
         """
         told = self._told = Told(receive)
         promises: asyncio.Queue[_Promise | None] = asyncio.Queue(WINDOW_ROWS)
-        work: asyncio.Queue[tuple[Outgoing, _Promise] | None] = asyncio.Queue(self._concurrency)
+        work: asyncio.Queue[tuple[Outgoing, _Promise] | None] = asyncio.Queue(self._workers)
         self._journal.on_failure = self.stop
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 looking = tasks.create_task(self._look_for_doubts(told))
                 tasks.create_task(self._hand_out(rows, promises, work))
-                for _ in range(self._concurrency):
+                for _ in range(self._workers):
                     tasks.create_task(self._work(work))
                 while (promise := await promises.get()) is not None:
                     told.in_turn(await promise)
@@ -165,7 +168,7 @@ class Delivery:
             await promises.put(promise)
             await work.put((row, promise))
         await promises.put(None)
-        for _ in range(self._concurrency):
+        for _ in range(self._workers):
             await work.put(None)
 
     async def _work(self, work: asyncio.Queue[tuple[Outgoing, _Promise] | None]) -> None:

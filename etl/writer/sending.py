@@ -16,6 +16,7 @@ from etl.api import (
     Meaning,
     NoAnswer,
     Pace,
+    Place,
     Repeat,
     meaning_of,
     refusal_of,
@@ -95,9 +96,6 @@ class Sender:
     async def _send(self, row: Outgoing, attempts: int) -> Delivered | Doubt:
         first_s: float | None = None
         while self.stopped is None:
-            missing = next((parent for parent in row.parents if parent in self._missing_parents), None)
-            if missing is not None:
-                return await self._settle(_without_parent(row, attempts, *missing))
             if attempts >= MAX_ATTEMPTS:
                 self.stop(
                     StoppedError(
@@ -109,7 +107,10 @@ class Sender:
                 sent_s, outcome = await self._attempt(row)
                 body = self.under_way[row.key]
                 if outcome is None:
-                    break
+                    missing = self._missing_parent(row)
+                    if missing is None:
+                        break
+                    return await self._settle(_without_parent(row, attempts, *missing))
                 first_s = sent_s if first_s is None else first_s
                 usable = isinstance(outcome, Answer) and bool(self._id_in(outcome))
                 meaning = meaning_of("POST", outcome, usable=usable)
@@ -129,6 +130,9 @@ class Sender:
                 self.pays_for_repeat(Repeat.THROTTLE)
         return Delivered(row.key, Outcome.PENDING, attempts=attempts)
 
+    def _missing_parent(self, row: Outgoing) -> tuple[str, str] | None:
+        return next((parent for parent in row.parents if parent in self._missing_parents), None)
+
     def _wants_other_spelling(self, outcome: Answer | NoAnswer, body: bytes) -> bool:
         """Whether the API refused a row for the contract that its body is spelled in. It stored nothing then."""
         return isinstance(outcome, Answer) and self._spelling.learns_from(self._resource, outcome, body)
@@ -146,8 +150,10 @@ class Sender:
         return False
 
     async def _attempt(self, row: Outgoing) -> tuple[float, Answer | NoAnswer | None]:
-        """One request, its intent on disk before a connection is asked for. None: a stop came first."""
-        place = await self._pace.enter()
+        """One request, its intent on disk before a connection is asked for. None: a stop came first, or the parent that
+        the row needs turned out not to exist.
+        """
+        place = await self._turn_of(row)
         if place is None:
             if self._pace.gave_up is not None:
                 self.stop(self._pace.gave_up)
@@ -156,12 +162,12 @@ class Sender:
         self._all_settled.clear()
         outcome: Answer | NoAnswer | None = None
         try:
-            if self.stopped is not None or not await self._intend(row):
+            if self._missing_parent(row) is not None:  # another row was told so meanwhile
                 return 0.0, None
             if not await self._pace.clear(place):
                 await self.note(Change(row.key, State.PENDING))
                 return 0.0, None
-            if not self._journal.may_send() and not await self._intend(row):  # the gate was closed for long
+            if not self._journal.may_send() and not await self._intend(row):  # its turn came late
                 return 0.0, None
             if self._spelling.changed:  # perhaps while this row waited
                 self.under_way[row.key] = self.body_of(row)
@@ -173,6 +179,18 @@ class Sender:
             return place.sent_s, outcome
         finally:
             self._pace.leave(place, outcome)
+
+    async def _turn_of(self, row: Outgoing) -> Place | None:
+        """A place for a row whose intent is on disk by then: no place is held by what waits for the disk."""
+        async with self._pace.preparing(self._journal.takes_s) as may_go:
+            if not may_go or self.stopped is not None or self._missing_parent(row) is not None:
+                return None
+            if not await self._intend(row):
+                return None
+            place = await self._pace.enter()
+            if place is None:
+                await self.note(Change(row.key, State.PENDING))
+            return place
 
     async def _intend(self, row: Outgoing) -> bool:
         """Write down that the row is about to be sent; False where that failed. Again where it took too long."""
