@@ -31,7 +31,8 @@ KNOWN_AT_ONCE = 10_000
 class Instant:
     """An API that stores everything, after a moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, latency_s: float) -> None:
+        self._latency_s = latency_s
         self._stored = 0
 
     async def request(
@@ -41,13 +42,13 @@ class Instant:
         body: bytes | None = None,  # noqa: ARG002  (as a transport has it)
         query: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> Answer | NoAnswer:
-        await asyncio.sleep(LATENCY_S)
+        await asyncio.sleep(self._latency_s)
         if method != "POST":
             fields = {"id": path.rpartition("/")[2]}
             answer = {"test_case": fields} if path.count("/") == 2 else {"test_cases": []}
-            return Answer(200, answer, {}, LATENCY_S)
+            return Answer(200, answer, {}, self._latency_s)
         self._stored += 1
-        return Answer(201, {"test_case": {"id": f"{self._stored:022d}"}}, {}, LATENCY_S)
+        return Answer(201, {"test_case": {"id": f"{self._stored:022d}"}}, {}, self._latency_s)
 
 
 class NoJournal(Journal):
@@ -71,7 +72,9 @@ def main() -> None:
     words.add_argument("--pairs", type=int, default=9)
     words.add_argument("--rate", type=float, default=2_000.0, help="rows a second at most (2000)")
     words.add_argument("--concurrency", type=int, default=64)
+    words.add_argument("--latency", type=float, default=LATENCY_S, help="seconds until an answer comes (0.005)")
     words.add_argument("--folder", type=Path, help="where ledgers are kept: a real disk (the temporary folder)")
+    words.add_argument("--ledger", metavar="URL", help="a ledger in PostgreSQL, not files; its job `job` goes")
     words.add_argument("--resume", type=int, metavar="ROWS", help="measure resuming a job of so many created rows")
     asked = words.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
@@ -100,13 +103,15 @@ def compare(folder: Path, asked: argparse.Namespace) -> None:
 
 async def send(place: Path, kept: bool, asked: argparse.Namespace) -> Cost:  # noqa: FBT001
     """Send the rows once."""
-    ledger = open_ledger(place)
+    ledger = open_ledger(asked.ledger or place)
+    if ledger.job("job") is not None:
+        ledger.forget("job")
     _begin(ledger)
     rows = [_row(number) for number in range(1, asked.rows + 1)]
     pace = Pace(asked.concurrency, asked.rate)
     try:
         async with (Journal if kept else NoJournal)(ledger, "job") as journal:
-            api = Api(Target("http://localhost/v1", "key-of-a-benchmark"), transport=Instant(), pace=pace)
+            api = Api(Target("http://localhost/v1", "key-of-a-benchmark"), transport=Instant(asked.latency), pace=pace)
             delivery = Delivery(api, journal, TEST_CASES, Contract.V2026_10, asked.concurrency)
             since = Cost(time.perf_counter(), time.process_time())
             await delivery.deliver(_each(rows), _ignore)

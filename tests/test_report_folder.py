@@ -42,10 +42,15 @@ def test_a_folder_that_its_maker_removes_just_as_it_is_taken_over_is_made_anew(
     finished(Between(tmp_path / "r", []))
 
 
-def test_what_a_killed_job_left_is_removed_but_not_the_mark_of_who_removes_it(tmp_path: Path) -> None:
-    killed = ReportFolder(tmp_path / "r", [])
+@pytest.mark.parametrize("relative", [False, True])
+def test_what_a_killed_job_left_is_removed_but_not_the_mark_of_who_removes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("r") if relative else tmp_path / "r"
+    killed = ReportFolder(folder, [])
     left = killed.new_file("rejects/a.csv")
-    winner = ReportFolder(tmp_path / "r", [])
+    winner = ReportFolder(folder, [])
     assert not left.partial.exists()
     assert not killed.summary.partial.exists()
     assert winner.summary.partial.exists()

@@ -131,7 +131,7 @@ class ReportFolder:
         """Remove what a killed job left."""
         for folder in (self.path, *self._inner()):
             for partial in folder.glob(partial_names("*")):
-                if partial != self.summary.partial:
+                if partial.name != self.summary.partial.name:
                     partial.unlink(missing_ok=True)
 
     def _refuse_loss(self, inputs: Iterable[Path]) -> None:
