@@ -288,3 +288,12 @@ async def test_the_mark_of_an_import_is_no_difference(tmp_path: Path) -> None:
         again = await run(tmp_path, talk, *update("new.csv", *told))
     assert (made.code, made.json["rows"]["created"]) == (0, 1), made.err + made.out
     assert (again.code, again.json["rows"]["unchanged"], again.json["requests"]["sent"]) == (0, 1, 0), again.out
+
+
+async def test_mended_rows_are_imported_as_the_others_were(tmp_path: Path) -> None:
+    (tmp_path / "sets.csv").write_text("Test set name,Type\nSet,SIMULATION\n,SIMULATION\n")
+    aim = ("--mode", "upsert", "--key", "display_name", "--on-conflict", "update")
+    async with talking() as talk:
+        said = await run(tmp_path, talk, "import", "sets.csv", *aim, "--yes", "--report", "r", "--settle", "0.2")
+    assert said.code == 1, said.err
+    assert f"coval-etl import r/rejects.csv {' '.join(aim)}" in (tmp_path / "r" / "report.html").read_text()

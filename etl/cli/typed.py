@@ -106,10 +106,14 @@ def typed_before(facts: JobFacts, again: Again) -> Typed:
 
 def flags_again(job: ImportJob, target: TargetFlags) -> tuple[str, ...]:
     """What has to be typed again to import mended rows of a job in the same way. Never a secret."""
+    changes = job.mode != "create"
     named = {
         "--resource": job.resource,
         "--mapping": job.mapping,
         "--test-set": job.test_set,
+        "--mode": job.mode if changes else None,
+        "--key": job.key if changes else None,
+        "--on-conflict": job.on_conflict,
         "--profile": target.profile.name if target.profile else None,
         "--base-url": target.base_url,
         "--workspace": target.workspace,
