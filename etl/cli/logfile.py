@@ -1,6 +1,7 @@
 """A log of one command as JSON Lines, for whoever has to find out what happened at night.
 
-It must never hold a key or what is in a cell, and never stops a job: what cannot be logged is said once.
+It must never hold a key or what is in a cell, and never stops a job: what cannot be logged is said once. OpenTelemetry,
+where somebody asked for it, is told the same.
 """
 
 import json
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from etl.checking import Fitted
+from etl.cli.telemetry import open_telemetry
 from etl.errors import EtlError, UsageError
 from etl.quoting import HIDDEN
 from etl.report import Summary
@@ -36,6 +38,7 @@ class LogFile:
         self._path = path
         self._warn = warn
         self._file = None if path is None else _opened(Path(path))
+        self._telemetry = open_telemetry(os.environ, command, warn)
         self._secrets: list[str] = []
         self._told_s = monotonic()
         self.job: str | None = None
@@ -52,12 +55,14 @@ class LogFile:
             self.write("failed", facts, level="error")
         elif error is not None:
             self.write("failed", {"code": type(error).__name__}, level="error")
+        if self._telemetry is not None:
+            self._telemetry.close(failed=error is not None)
         if self._file is not None:
             os.close(self._file)
 
     def telling(self, key: str, also: "Tell | None") -> "Tell | None":
         """What an `Api` is to tell of each request: this log, and whoever else listens. `key` is never written."""
-        if self._file is None:
+        if self._file is None and self._telemetry is None:
             return also
         self._secrets += [key] if key else []
 
@@ -101,6 +106,8 @@ class LogFile:
             facts = {"severity": group.severity.value, "code": group.code, "field": group.field, "rows": group.rows}
             self.write("problem", facts, level="warning")
         told = summary.to_json()
+        if self._telemetry is not None:
+            self._telemetry.ended(self.job, summary)
         names = ("rows", "requests", "elapsed_s", "exit_code", "stopped_because")
         folder = str(summary.folder) if summary.folder else None
         level = "error" if summary.stopped_because else "warning" if summary.exit_code else "info"
@@ -122,6 +129,8 @@ class LogFile:
             self._warn(f"The log {self._path} cannot be written any more: {error.strerror}. The command goes on.")
 
     def _request(self, method: str, path: str, outcome: "Answer | NoAnswer") -> None:
+        if self._telemetry is not None:
+            self._telemetry.request(method, path, outcome)
         status: int | None = getattr(outcome, "status", None)
         facts: dict[str, object] = {"method": method, "path": path, "status": status}
         if status is None:
