@@ -124,14 +124,10 @@ class Importer:
     async def plan(
         self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger | None, folder: Path | None
     ) -> Summary:
-        """A dry run: what would be created, refused, left out. Nothing is written but the report, if one is wanted.
-
-        `ledger`: None where there is none yet.
-        """
+        """A dry run: what would become of the rows. Only a report is written, if wanted. `ledger`: if there is one."""
         plan = PlanWriter(self._planned, self._head(contract, fitted)) if self._planned is not None else None
         await self._look_first(contract, fitted, plan, ledger, planning=True)
-        read, pruning = 0, self._pruning
-        flags = self.job.flags
+        read, pruning, flags = 0, self._pruning, self.job.flags
         with report_of(fitted, folder, contract, command=self.job.command, outcomes=OF_DRY_RUN, flags=flags) as report:
             for checked in self._passes.again(fitted):
                 report.note(checked.fitted.table.origin, checked.notes)
@@ -140,6 +136,8 @@ class Importer:
             pruned = pruning.told(planned=True) if pruning is not None else None
             summary = report.close(read=read, started=self._started, finished=datetime.now(UTC), pruned=pruned)
         notes = [*self._passes.differences, *(pruning.notes(planned=True) if pruning is not None else ())]
+        if self._withhold is None and (launches := await self._launches(fitted, ledger)).runs:
+            notes.append(f"It would launch {launches}.")
         return replace(summary, notes=(*summary.notes, *notes, *await self._expect(summary)))
 
     def _head(self, contract: Contract, fitted: Sequence[Fitted]) -> Mapping[str, object]:
@@ -163,17 +161,22 @@ class Importer:
             changes = self._passes.question() if self._aim.changes else []
             ask_first(self._confirm, [changes, self._pruning.question() if self._pruning else []])
         self._asked = True
-        if all(one.resource is not RUNS for one in fitted):
-            return LaunchPlan()
-        tables = table_keys(self.job, self._api.target, fitted)
-        believed = set() if self.job.again else await tables_believed(self._api, ledger, fitted, tables)
-        batches, relatives = self._passes.again(fitted), self._passes.relatives
-        found = await asyncio.to_thread(count_to_send, batches, tables, ledger, self.id, believed, relatives)
-        launches = await self._launching.plan(found, (UNBORN_TEST_SET,))
+        launches = await self._launches(fitted, ledger)
         if launches.runs and self._resumption is None and not self._confirm(f"This launches {launches}. Go on?"):
             words = f"This launches {launches}; they cost money and calls. None was launched."
             raise UsageError(words, "Confirm with --yes.")
         return launches
+
+    async def _launches(self, fitted: Sequence[Fitted], ledger: Ledger | None) -> LaunchPlan:
+        """What will be launched. Raises UsageError where a run is larger than the queue."""
+        if all(one.resource is not RUNS for one in fitted):
+            return LaunchPlan()
+        tables = table_keys(self.job, self._api.target, fitted)
+        known = None if self.job.again else ledger
+        believed = set() if known is None else await tables_believed(self._api, known, fitted, tables)
+        batches, relatives = self._passes.again(fitted), self._passes.relatives
+        found = await asyncio.to_thread(count_to_send, batches, tables, ledger, self.id, believed, relatives)
+        return await self._launching.plan(found, (UNBORN_TEST_SET,))
 
     async def run(self, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger, folder: Path | None) -> Summary:
         """The whole job. Once rows are under way, what stops it is in the summary and is not raised.

@@ -67,7 +67,7 @@ class ToSend:
 def count_to_send(
     batches: Iterable[Checked],
     tables: Mapping[int, str],
-    ledger: Ledger,
+    ledger: Ledger | None,
     job_id: str,
     believed: Collection[str],
     relatives: Relatives,
@@ -82,7 +82,7 @@ def count_to_send(
             continue
         table, rows = tables[checked.fitted.number], checked.batch.frame[ROW]
         before: dict[int, list[Known]] = defaultdict(list)
-        for one in ledger.known(table, int(rows[0]), int(rows[-1])) if len(rows) else ():
+        for one in ledger.known(table, int(rows[0]), int(rows[-1])) if ledger is not None and len(rows) else ():
             if one.job_id == job_id or table in believed:
                 before[one.change.key.row].append(one)
         frame = checked.batch.frame.filter(~checked.bad() & ~checked.skipped)

@@ -80,6 +80,15 @@ async def test_without_a_terminal_and_without_yes_nothing_is_launched_and_it_is_
     assert counted == ["/v1/test-cases"], "the size of the test set is asked for once"
 
 
+async def test_a_dry_run_says_what_would_be_launched(forker: Forker, tmp_path: Path) -> None:
+    async with at_home(tmp_path, forker) as home:
+        write_runs(home, 3, options={"iteration_count": 5})
+        said = await home.etl("import", "runs.jsonl", "--dry-run")
+    assert said.code == 0, said.err
+    assert "It would launch 3 runs, which start 60 simulations." in " ".join(said.err.split())
+    assert home.api.posts == []
+
+
 @pytest.mark.parametrize(
     ("options", "simulations"),
     [({}, 4), ({"sub_sample_size": 3}, 3), ({"sub_sample_size": 9}, 4), ({"sub_sample_size": 0}, 4)],
