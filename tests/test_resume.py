@@ -121,7 +121,7 @@ async def test_a_source_that_was_changed_or_is_gone_is_refused_and_its_rows_wait
         assert len(home.api.posts) == sent
         file.write_text(right)
         said = await home.etl("resume")
-    refused(changed, "cases.csv was changed since job", "began: none of the", "Import it anew")
+    refused(changed, "cases.csv was changed since job", "began: none of the", "import it anew")
     refused(gone, "cases.csv")
     assert said.code == 0
     assert home.api.texts() == sorted(texts(6))
