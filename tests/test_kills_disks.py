@@ -64,7 +64,7 @@ def assert_nothing_was_sent_that_is_not_written_down(place: World) -> None:
     assert ids <= set(place.stored())
 
 
-@pytest.mark.parametrize("size", ["220k", "300k", "700k"])
+@pytest.mark.parametrize("size", ["220k", "300k", "420k"])
 async def test_a_full_disk_stops_the_job_and_room_lets_it_be_carried_on(
     forker: Forker, tmp_path: Path, size: str
 ) -> None:
