@@ -145,16 +145,17 @@ def _comparable(item: Item, resource: Resource, matching: Matching, book: Mappin
         if key not in _OWN
         and value not in (own_id, f"{resource.name}/{own_id}")
         and not (key == _CHOSEN and resource.is_id(str(value)))
-        and (named := _named(without_mark(resource, key, _read(value)), book, key in unknown)) is not _MISSING
+        and (named := _named(without_mark(resource, key, _read(value)), book, is_reference=key in unknown))
+        is not _MISSING
     }
 
 
-def _named(value: Any, book: Mapping[str, str], is_reference: bool) -> Any:  # noqa: FBT001
+def _named(value: Any, book: Mapping[str, str], *, is_reference: bool) -> Any:
     """The value with labels in the place of ids; `_MISSING` for a reference whose name is not known."""
     if isinstance(value, str):
         return book.get(value, _MISSING if is_reference and value else value)
     if isinstance(value, list):
-        named = [_named(one, book, is_reference) for one in value]
+        named = [_named(one, book, is_reference=is_reference) for one in value]
         return _MISSING if _MISSING in named else named
     if isinstance(value, dict):
         return {key: _named(inner, book, is_reference=False) for key, inner in value.items()}
@@ -171,13 +172,13 @@ def _pairs(old: SortedLines, new: SortedLines) -> Iterator[tuple[bytes | None, b
     left, right = groups(old), groups(new)
     a, b = next(left, None), next(right, None)
     while a is not None or b is not None:
-        if b is None or (a is not None and a[0] < b[0]):
-            yield from ((line, None) for line in a[1] if a)  # type: ignore[index]
+        if a is not None and (b is None or a[0] < b[0]):
+            yield from ((line, None) for line in a[1])
             a = next(left, None)
-        elif a is None or b[0] < a[0]:
+        elif b is not None and (a is None or b[0] < a[0]):
             yield from ((None, line) for line in b[1])
             b = next(right, None)
-        else:
+        elif a is not None and b is not None:
             yield from zip_longest(a[1], b[1])
             a, b = next(left, None), next(right, None)
 

@@ -5,15 +5,13 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import rich_click as click
-from rich.console import Console
 
 from etl.api import Api, Pace
+from etl.cli.fetching import counting, ids_of_test_sets
 from etl.cli.options import Output, TargetFlags, contract_option, output_options, target_options, yes_option
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import Screen
@@ -21,8 +19,8 @@ from etl.cli.sending_options import concurrency_option, rate_option
 from etl.cli.signals import leaving_on_term, plain_interrupt
 from etl.cli.target import opened_target, workspace_of
 from etl.errors import UsageError
-from etl.exporting import Exported, Exporter, ExportJob, Fetched, Progress, form_of, resources_named
-from etl.resources import TEST_SETS, Contract
+from etl.exporting import Exported, Exporter, ExportJob, Fetched, form_of, resources_named
+from etl.resources import Contract
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
@@ -139,42 +137,15 @@ async def _run(
             workspace=workspace_of(flags),
             seed=b"sandbox" if own else target.key.encode(),
             owner="" if own else target.key_fingerprint(),
-            test_sets=await _ids_of(api, job.test_sets),
+            test_sets=await ids_of_test_sets(api, job.test_sets),
         )
-        with _progress(output) as show:
-            exporter = Exporter(job, api, show)
+        with counting(output) as line:
+            exporter = Exporter(job, api, line.show)
             try:
                 return await exporter.run(afresh=restart)
             except asyncio.CancelledError:
                 screen.say("Type the same command again to carry on.")
                 raise
-
-
-async def _ids_of(api: Api, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Test sets by id or by name. Raises UsageError for one that is not there, or of which there are several."""
-    if not words:
-        return ()
-    known = [item async for item in api.list(TEST_SETS)]
-    found = []
-    for word in words:
-        matches = [one["id"] for one in known if word == one["id"]]
-        matches = matches or [one["id"] for one in known if word == one.get("display_name")]
-        if len(matches) != 1:
-            many = f"{len(matches)} test sets are called" if matches else "There is no test set"
-            raise UsageError(f"{many} {word!r}.", "Give its id." if matches else "")
-        found.append(matches[0])
-    return tuple(dict.fromkeys(found))
-
-
-@contextmanager
-def _progress(output: Output) -> Iterator[Callable[[Progress], None]]:
-    """A line that counts, on a terminal; nothing elsewhere."""
-    console = Console(file=sys.stderr, no_color=output.plain, highlight=False)
-    if output.quiet or output.as_json or not console.is_terminal:
-        yield lambda _progress: None
-        return
-    with console.status("Fetching") as status:
-        yield lambda progress: status.update(f"Fetching  {progress.count:,} items")
 
 
 def _say(exported: Exported, screen: Screen, output: Output) -> None:

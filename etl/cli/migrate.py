@@ -2,18 +2,17 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.console import Console
-from rich.text import Text
 
 from etl.api import Api, Pace, Target
 from etl.cli import completing
+from etl.cli.fetching import Counting, counting, ids_of_test_sets
 from etl.cli.logfile import LogFile
 from etl.cli.moved import say_moved, say_plan
 from etl.cli.options import (
@@ -36,13 +35,12 @@ from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signal
 from etl.cli.target import state_folder, target_of_profile
 from etl.cli.typed import typed_settings
 from etl.errors import UsageError
-from etl.exporting import Progress
 from etl.importing import Importer
 from etl.jobs import ImportJob
 from etl.ledger import JobRecord
 from etl.migrating import MOVED, Migration, Moved, Organisation, Origin, Plan, Wanted, Ways, Written, opened_place
 from etl.profiles import Profile, read_configuration
-from etl.resources import TEST_SETS, Contract
+from etl.resources import Contract
 from etl.writer import InDoubt
 
 _NO_OPENING = Opening(None, None, None, None, None, None, None, None, None, None, fill_merged=False)
@@ -214,17 +212,20 @@ async def _run(asked: Asked, job: ImportJob, screen: Screen, output: Output, log
         target = await target_of_profile(to, asked.timeout_s)
         api = await opened.enter_async_context(_opened(target, to, job, log, screen))
         origin = await _origin(asked, target, job, screen, opened)
-        wanted = Wanted(asked.only, asked.filter, await _ids_of(origin, asked.test_sets))
+        test_sets = asked.test_sets
+        if isinstance(origin, Organisation):
+            test_sets = await ids_of_test_sets(origin.api, test_sets)
+        wanted = Wanted(asked.only, asked.filter, test_sets)
         place = opened.enter_context(
             opened_place(state_folder(), origin.identity, [to.name, target.base_url, target.workspace])
         )
-        show = opened.enter_context(_fetching(output))
+        line = opened.enter_context(counting(output))
         meter = Meter(log.progress)
         ways = Ways(
-            fetching=show,
+            fetching=line.show,
             rows=meter,
-            confirm=lambda plan: _confirm(plan, asked, screen),
-            during=lambda importer: _sending(importer, meter, screen),
+            confirm=lambda plan: _confirm(plan, asked, screen, line),
+            during=lambda importer: _sending(importer, meter, screen, line),
         )
         migration = Migration(origin, api, wanted, _job_for(asked, job, to, target), place, ways)
         if asked.dry_run:
@@ -255,7 +256,17 @@ def _job_for(asked: Asked, job: ImportJob, to: Profile, target: Target) -> Impor
         rate_per_s=to.rate_per_s or job.rate_per_s,
         flags=("--profile", to.name),
     )
-    flags = TargetFlags(False, to, None, None, None, target.workspace, asked.timeout_s, to.ca_bundle, asked.ledger)  # noqa: FBT003
+    flags = TargetFlags(
+        use_sandbox=False,
+        profile=to,
+        base_url=None,
+        api_key_file=None,
+        api_key=None,
+        workspace=target.workspace,
+        timeout_s=asked.timeout_s,
+        ca_bundle=to.ca_bundle,
+        ledger=asked.ledger,
+    )
     settings = typed_settings(job, [f"{name}.jsonl" for name in asked.only], _NO_OPENING, flags, asked.report)
     settings["migration"] = {
         "origin": _absolute(asked.origin),
@@ -306,42 +317,10 @@ async def _origin(asked: Asked, target: Target, job: ImportJob, screen: Screen, 
     return Organisation(api, profile.name, profile.contract)
 
 
-async def _ids_of(origin: Origin, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Test sets by id or by name. Raises UsageError for one that is not there, or of which there are several."""
-    if not words or not isinstance(origin, Organisation):
-        return words
-    known = [item async for item in origin.api.list(TEST_SETS)]
-    found = []
-    for word in words:
-        matches = [one["id"] for one in known if word == one["id"]]
-        matches = matches or [one["id"] for one in known if word == one.get("display_name")]
-        if len(matches) != 1:
-            many = f"{len(matches)} test sets are called" if matches else "There is no test set"
-            raise UsageError(f"{many} {word!r}.", "Give its id." if matches else "")
-        found.append(matches[0])
-    return tuple(dict.fromkeys(found))
-
-
 @contextmanager
-def _fetching(output: Output) -> Iterator[Callable[[Progress], None]]:
-    """A line that counts, on a terminal; nothing elsewhere."""
-    console = Console(file=sys.stderr, no_color=output.plain, highlight=False)
-    if output.quiet or output.as_json or not console.is_terminal:
-        yield lambda _progress: None
-        return
-    shown = [0]
-
-    def show(progress: Progress) -> None:
-        if progress.count // 1_000 != shown[0]:
-            shown[0] = progress.count // 1_000
-            console.print(Text(f"Fetched  {progress.count:,} {', '.join(progress.items)}", style="dim"))
-
-    yield show
-
-
-@contextmanager
-def _sending(importer: Importer, meter: Meter, screen: Screen) -> Iterator[None]:
+def _sending(importer: Importer, meter: Meter, screen: Screen, line: Counting) -> Iterator[None]:
     """While rows are sent: a bar, and a Ctrl-C that loses nothing."""
+    line.pause()
     screen.say(f"Job      {importer.id}")
     hint = f"Carry on with: coval-etl resume {importer.id}"
     with screen.progress() as meter.show, stopping_on_signals(importer, hint):
@@ -352,8 +331,9 @@ def _sending(importer: Importer, meter: Meter, screen: Screen) -> Iterator[None]
             refreshing.cancel()
 
 
-def _confirm(plan: Plan, asked: Asked, screen: Screen) -> bool:
+def _confirm(plan: Plan, asked: Asked, screen: Screen, line: Counting) -> bool:
     """Show what is about to be done, and ask, unless --yes has answered."""
+    line.pause()
     say_plan(plan, (asked.origin, asked.to), screen)
     if asked.yes:
         return True
