@@ -31,9 +31,12 @@ def main() -> int:
         return show(draw_plan(told.again, settle_s=told.settle, stormy=told.stormy))
     draw = partial(draw_plan, settle_s=told.settle, stormy=told.stormy)
     until_s = time.monotonic() + told.seconds
-    tally = Tally()
+    tally, named = Tally(), set[int]()
     for tally in run_in_parts(range(told.first, told.first + told.seeds), draw):
         print(f"\r{tally.jobs:,} jobs, {len(tally.failing)} failing", end="", file=sys.stderr, flush=True)
+        for seed in tally.failing.keys() - named:  # at once: whoever stops it knows what was found
+            print(f"\nseed {seed}: {tally.failing[seed][0][:300]}", file=sys.stderr, flush=True)
+        named |= tally.failing.keys()
         if time.monotonic() > until_s:
             break
     print(file=sys.stderr)
