@@ -78,7 +78,7 @@ async def test_a_connection_closed_without_an_answer_was_sent_once() -> None:
 async def test_a_timeout_after_the_hand_over_was_sent() -> None:
     async with (
         running_sandbox(key="k", faults=parse_faults("hang:1")) as sandbox,
-        Api(Target(sandbox.base_url, "k", timeout_s=0.2)) as api,
+        Api(Target(sandbox.base_url, "k", timeout_s=1)) as api,
     ):
         outcome = await api.request("POST", "/test-sets", b'{"display_name": "x"}')
     assert isinstance(outcome, NoAnswer)

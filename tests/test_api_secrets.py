@@ -87,11 +87,13 @@ async def _listed(api: Api) -> list[object]:
 async def test_a_key_with_odd_letters_is_hidden_as_a_url_has_it_too() -> None:
     key = "sk-canary+4711/a"
     body = json.dumps({"error": {"code": "X", "message": f"a {key} b"}}).replace("/", "\\/").encode()
-    reply = said("400 Bad Request", body, b"Location: /?key=sk-canary%2B4711%2Fa&x=1")
+    reply = said(
+        "400 Bad Request", body, b"X-Request-Id: req?key=sk-canary%2B4711%2Fa\r\nLocation: /?key=sk-canary%2B4711%2Fa"
+    )
     async with raw_server(reply) as (url, _), HttpTransport(Target(url, key)) as transport:
         outcome = await transport.request("POST", "/test-sets", b"{}")
     assert isinstance(outcome, Answer)
-    assert outcome.headers["location"] == f"/?key={HIDDEN}&x=1"
+    assert outcome.headers == {"x-request-id": f"req?key={HIDDEN}"}
     assert refusal_of(outcome).message == f"a {HIDDEN} b"
 
 

@@ -5,10 +5,13 @@ Foreign exceptions are translated here and nowhere else (`explain`); a test walk
 
 import hashlib
 import json
+import math
+import re
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace, TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import quote, urlsplit
@@ -88,7 +91,7 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """Requests over the network. Use it as an async context manager. `sent` counts requests that went onto the wire.
+    """Requests over the network. Use it as an async context manager. `sent`: how many of which something may have left.
 
     Entering raises UsageError for a key or a workspace that no header can hold, and for an unreadable `ca_bundle`.
     """
@@ -98,9 +101,15 @@ class HttpTransport:
         self.sent = 0
         self._target = target
         self._quoted_key = quote(target.key, safe="", errors="replace")
-        self._telling = (target.key.encode(errors="replace"), self._quoted_key.encode(), b"\\u", b"\\/")
+        telling = (target.key.encode(errors="replace"), self._quoted_key.encode(), b"\\u", b"\\/")
+        self._telling = re.compile(b"|".join(map(re.escape, telling)))
         self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
+        # Never the defaults of a session: those are sent to proxies, too.
+        self._headers = {"X-API-Key": target.key}
+        if target.workspace:
+            self._headers["x-coval-workspace-id"] = target.workspace
+        self._writing: aiohttp.ClientSession | None = None
+        self._reading: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         target = self._target
@@ -111,69 +120,59 @@ class HttpTransport:
             keepalive_timeout=IDLE_LIMIT_S,
             ssl=True if target.ca_bundle is None else trusting(target.ca_bundle),
         )
-        self._session = aiohttp.ClientSession(
+        opened = partial(
+            aiohttp.ClientSession,
             headers={"Accept": "application/json", "User-Agent": f"coval-etl/{__version__}"},
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=target.timeout_s, sock_connect=min(CONNECT_LIMIT_S, target.timeout_s)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[self._trace()],
-            middlewares=(_once,),
         )
+        self._writing = opened()
+        self._reading = opened(connector_owner=False, trace_configs=[_trace()], middlewares=(_once,))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._reading, self._writing):
+            if session is not None:
+                await session.close()
 
     async def request(
         self, method: str, path: str, body: bytes | None = None, query: Mapping[str, str] | None = None
     ) -> Answer | NoAnswer:
         """One request, once: never repeated, never redirected. `body` is JSON. Raises UsageError for a bad URL."""
-        if self._session is None:
+        session = self._reading if body is None else self._writing
+        if session is None:
             raise RuntimeError("the session is not open")
         passage = _Passage(_awake_s() + HAND_OVER_S)
         started = time.monotonic()
         try:
-            async with self._session.request(
+            async with session.request(
                 method,
                 f"{self._target.base_url}{path}",
                 data=None if body is None else _Body(body, passage),
                 params=query,
-                headers=self._headers(body),
+                headers=self._headers,
                 allow_redirects=False,
                 proxy=self._target.proxy,
                 trace_request_ctx=passage,
             ) as reply:
                 parsed = await self._read_json(reply)
-                headers = {name.lower(): self._hide(value) for name, value in reply.headers.items()}
-                return Answer(reply.status, parsed, headers, time.monotonic() - started)
+                return Answer(reply.status, parsed, self._kept(reply.headers), time.monotonic() - started)
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, UnicodeError) as error:
             cause, explanation = explain(error)
             return NoAnswer(passage.begun, cause, explanation, time.monotonic() - started)
+        finally:
+            passage.until_s = -math.inf  # what has not left by now does not leave any more: the outcome is told
+            self.sent += passage.begun
 
-    def _headers(self, body: bytes | None) -> dict[str, str]:
-        headers = {"X-API-Key": self._target.key}
-        if self._target.workspace:
-            headers["x-coval-workspace-id"] = self._target.workspace
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        return headers
-
-    def _trace(self) -> aiohttp.TraceConfig:
-        async def begin(
-            _session: object, context: SimpleNamespace, facts: aiohttp.TraceRequestHeadersSentParams
-        ) -> None:
-            if facts.method in _WITHOUT_BODY:
-                context.trace_request_ctx.must_be_open(untouched=False)
-            self.sent += 1
-
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(_mark_handed_over)
-        trace.on_connection_reuseconn.append(_mark_handed_over)
-        trace.on_request_headers_sent.append(begin)
-        return trace
+    def _kept(self, headers: Mapping[str, str]) -> dict[str, str]:
+        return {
+            lower: self._hide(value)
+            for name, value in headers.items()
+            if (lower := name.lower()) in _KEPT_HEADERS or "ratelimit" in lower
+        }
 
     async def _read_json(self, reply: aiohttp.ClientResponse) -> Any:
         """The JSON of a reply, or None where there is none to be had: the status alone has been received.
@@ -189,7 +188,7 @@ class HttpTransport:
 
     def _may_tell(self, text: bytes) -> bool:
         """Whether the key can be in a reply: as it is, as a URL has it, or in JSON's escapes."""
-        return any(form in text for form in self._telling)
+        return self._telling.search(text) is not None
 
     def _hide(self, text: str) -> str:
         key = self._target.key
@@ -226,12 +225,13 @@ async def _once(request: aiohttp.ClientRequest, carry: aiohttp.ClientHandlerType
         raise _InterruptedError(error) from None
 
 
-_WITHOUT_BODY = frozenset({"GET", "DELETE"})
+_KEPT_HEADERS = frozenset({"date", "retry-after", "x-request-id"})
+"""Of a reply's headers; beside those that state a limit."""
 
 
 @dataclass(slots=True)
 class _Passage:
-    """How far a request has come. `begun`: it was given a connection, so that some of it may have left.
+    """How far a request has come. `begun`: some of it may have left.
 
     `until_s`: nothing of it leaves later than this. Whoever slept until then may have lost the job to another process.
     """
@@ -246,14 +246,27 @@ class _Passage:
             raise TimeoutError
 
 
+def _trace() -> aiohttp.TraceConfig:
+    """How far a request without a body has come: whatever follows a connection may have left."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_mark_handed_over)
+    trace.on_connection_reuseconn.append(_mark_handed_over)
+    trace.on_request_headers_sent.append(_must_be_open)
+    return trace
+
+
 async def _mark_handed_over(_session: aiohttp.ClientSession, context: SimpleNamespace, _facts: object) -> None:
     # No look at the clock here: a connection that was given to a request which then raises is never closed.
     context.trace_request_ctx.begun = True
 
 
+async def _must_be_open(_session: aiohttp.ClientSession, context: SimpleNamespace, _facts: object) -> None:
+    context.trace_request_ctx.must_be_open(untouched=False)
+
+
 class _Body(aiohttp.Payload):
-    """The body of a request. Before its first piece nothing leaves (the head waits for it), so that here is the last
-    moment at which to look at the clock."""
+    """The body of a request. Before its first piece nothing leaves (the head waits for it), so that here it begins, and
+    here is the last moment at which to look at the clock."""
 
     def __init__(self, body: bytes, passage: _Passage) -> None:
         super().__init__(body, content_type="application/json")
@@ -264,6 +277,7 @@ class _Body(aiohttp.Payload):
         return str(self._value, encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        self._passage.begun = True
         for at in range(0, len(self._value), PIECE_BYTES):
             reach("handed-over")
             self._passage.must_be_open(untouched=at == 0)
