@@ -230,7 +230,7 @@ async def test_a_resource_that_cannot_be_read_back_teaches_nothing_and_is_asked_
 def test_a_mark_is_found_where_it_was_put_and_nothing_else_changes(resource: Resource) -> None:
     body = {"display_name": "N ü", "metadata": {"customer": {"a": 1}, "team": "x"}}
     mark = mark_for("job", RowKey(TABLE, 7))
-    sent = json.loads(marked(resource, json.dumps(body).encode(), mark))
+    sent = json.loads(marked(resource, json.dumps(body).encode(), "job", RowKey(TABLE, 7)))
     assert mark_of(resource, sent) == mark
     inner = sent["metadata"]["customer"] if resource is RUNS else sent["metadata"]
     del inner[IMPORT_KEY]

@@ -35,6 +35,12 @@ RENAMES: Mapping[str, tuple[Rename, ...]] = {
 }
 """By resource. What became a list is refused under its other name; of the rest 2026-10 still takes the old place."""
 
+_QUOTED: Mapping[str, tuple[bytes, ...]] = {
+    resource: tuple(f'"{name.rpartition(".")[2]}"'.encode() for one in renames for name in (one.old, one.new))
+    for resource, renames in RENAMES.items()
+}
+"""The last part of each name of the table, as it stands in JSON."""
+
 PLURALS: Mapping[str, str] = {one.old: one.new for one in RENAMES["run-templates"] if one.plural}
 """The references of a run template: 2025-10 has one of each, 2026-10 lists."""
 
@@ -131,8 +137,7 @@ def spelled_like(resource: str, body: bytes, item: Mapping[str, Any]) -> bytes:
 
 def _is_told_by(resource: str, body: bytes) -> bool:
     """Whether a body may have a field of the table."""
-    names = (name for one in RENAMES.get(resource, ()) for name in (one.old, one.new))
-    return any(f'"{name.rpartition(".")[2]}"'.encode() in body for name in names)
+    return any(quoted in body for quoted in _QUOTED.get(resource, ()))
 
 
 def spelled_alike(resource: str, body: bytes) -> bytes:

@@ -27,8 +27,8 @@ def mark_for(job_id: str, key: RowKey) -> str:
     return hashlib.sha256(f"{job_id}\0{key.table}\0{key.row}".encode()).hexdigest()[:26]
 
 
-def marked(resource: Resource, body: bytes, mark: str) -> bytes:
-    """The body with its mark in it, where the resource has a place for one; else the same body."""
+def marked(resource: Resource, body: bytes, job_id: str, key: RowKey) -> bytes:
+    """The body with the row's mark in it, where the resource has a place for one; else the same body."""
     place = _PLACES.get(resource.name)
     if place is None:
         return body
@@ -37,7 +37,7 @@ def marked(resource: Resource, body: bytes, mark: str) -> bytes:
     for name in place[:-1]:
         inner[name] = dict(inner.get(name) or {})
         inner = inner[name]
-    inner[place[-1]] = mark
+    inner[place[-1]] = mark_for(job_id, key)
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 

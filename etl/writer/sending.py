@@ -29,7 +29,7 @@ from etl.problems import Code
 from etl.report import Outcome
 from etl.resources import Resource
 from etl.writer.likeness import version_of
-from etl.writer.marks import mark_for, mark_of, marked
+from etl.writer.marks import mark_of, marked
 from etl.writer.reconciling import Doubt
 from etl.writer.rows import Delivered, Outgoing, Traffic
 from etl.writer.spelling import Spelling
@@ -83,7 +83,7 @@ class Sender:
     def body_of(self, row: Outgoing) -> bytes:
         """The body as it is sent: with its mark in it, where the resource has a place for one."""
         body = self._spelling.spell(self._resource, row.body)
-        return marked(self._resource, body, mark_for(self._journal.job_id, row.key))
+        return marked(self._resource, body, self._journal.job_id, row.key)
 
     async def send(self, row: Outgoing, attempts: int = 0) -> Delivered | Doubt:
         """One row, until it is stored, refused, in doubt, or the job stops. `attempts`: those before."""

@@ -64,8 +64,10 @@ class Spelling:
 
         Nothing was stored.
         """
+        if answer.status != 400:
+            return False
         refusal = refusal_of(answer)
-        return answer.status == 400 and self._learns(resource, refusal.fields, refusal.message, body)
+        return self._learns(resource, refusal.fields, refusal.message, body)
 
     def learns_from_error(self, resource: Resource, error: RefusedError, body: bytes) -> bool:
         """As `learns_from`, of a change that was refused."""
