@@ -18,6 +18,10 @@ Fields = Mapping[str, str]
 _ESSENTIAL: Mapping[str, tuple[str, ...]] = {"test-cases": ("input_str", "test_set_id")}
 """The fields without which nothing can be known again (delivery page, "Reconciling"); else the name."""
 SEVERAL_EXPECTED = "several expected_behaviors"
+_EXPECTED = "expected_behaviors"
+_OLD_EXPECTED = "expected_output_str"
+"""Two ways to send the same. That one of them comes back says nothing about the other one, so that a row which was sent
+with the old one alone has its name among its fields."""
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -67,7 +71,10 @@ class Likeness:
 
     def fields(self, body: Mapping[str, Any]) -> Fields:
         """The canonical content of a request body or of an item: with what the API takes for what is absent."""
-        return {**{name: _text(value) for name, value in self._defaults.items()}, **self.given(body)}
+        fields = {**{name: _text(value) for name, value in self._defaults.items()}, **self.given(body)}
+        if _has_old_only(body):
+            fields[_OLD_EXPECTED] = _text(body[_OLD_EXPECTED])
+        return fields
 
     def given(self, body: Mapping[str, Any]) -> Fields:
         """The canonical content of some fields of a body, or of an item."""
@@ -84,15 +91,17 @@ class Likeness:
         """A row that is known to have become this item shows what comes back, and what the API adds by itself."""
         wanted, found = self.fields(sent), self.fields(item)
         for name, text in wanted.items():
-            if found.get(name) != text:
-                self._unseen.add(name)
-            elif name in _told_by(sent, wanted):
-                self._seen.add(name)
-        self._added |= {name: text for name, text in found.items() if name in self._names and name not in wanted}
+            if name != _OLD_EXPECTED:
+                came_back = found.get(name) == text
+                (self._seen if came_back else self._unseen).add(_sent_as(name, wanted))
+        new = found.keys() & self._names - wanted.keys() - {_OLD_EXPECTED}
+        self._added |= {name: found[name] for name in new}
 
     def show(self, item: Mapping[str, Any]) -> None:
         """Something that is listed: whatever field it has does come back."""
-        self._seen |= _told_by(item, self.fields(item)) - self._unseen
+        fields = self.fields(item)
+        old = {_EXPECTED, _OLD_EXPECTED} if _OLD_EXPECTED in fields else set()
+        self._seen |= fields.keys() - old - self._unseen
 
     def key(self, fields: Fields) -> Key:
         """What is compared of a row or of an item: equal for those that nobody could tell apart.
@@ -103,15 +112,16 @@ class Likeness:
             sorted(
                 (name, text)
                 for name, text in fields.items()
-                if name in self._names and name not in self._unseen and self._added.get(name) != text
+                if name in self._names - {_OLD_EXPECTED} and name not in self._unseen and self._added.get(name) != text
             )
         )
 
     def keys(self, sent: Fields) -> Iterator[Key]:
         """The keys that the item of a row may have: a field of which nothing is known yet may come back, or not."""
-        key = self.key(sent)
+        key = tuple(pair for pair in self.key(sent) if _sent_as(pair[0], sent) not in self._unseen)
         essential = _ESSENTIAL.get(self._resource.name, (self._resource.label,))
-        unknown = [name for name, _ in key if name not in self._seen and name not in essential][:MOST_UNKNOWN]
+        known = self._seen.union(essential)
+        unknown = [name for name, _ in key if _sent_as(name, sent) not in known][:MOST_UNKNOWN]
         for some in range(len(unknown) + 1):
             for dropped in combinations(unknown, some):
                 yield tuple(pair for pair in key if pair[0] not in dropped)
@@ -134,10 +144,13 @@ def version_of(item: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _told_by(raw: Mapping[str, Any], fields: Fields) -> set[str]:
-    """The fields of which this shows that they come back. The old `expected_output_str` says nothing about the new."""
-    old_only = "expected_output_str" in raw and raw.get("expected_behaviors") in _EMPTY
-    return set(fields) - ({"expected_behaviors"} if old_only else set())
+def _has_old_only(body: Mapping[str, Any]) -> bool:
+    return body.get(_OLD_EXPECTED) not in _EMPTY and body.get(_EXPECTED) in _EMPTY
+
+
+def _sent_as(name: str, sent: Fields) -> str:
+    """The field by which a row said what is compared under this name."""
+    return _OLD_EXPECTED if name == _EXPECTED and _OLD_EXPECTED in sent else name
 
 
 def _join_expected(fields: dict[str, Any]) -> None:
