@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,8 @@ def read_parquet(path: Path) -> list[dict[str, Any]]:
 
 
 def read_workbook(path: Path) -> list[dict[str, Any]]:
-    sheet = openpyxl.load_workbook(path, read_only=True)["test-cases"]
-    header, *rows = sheet.iter_rows(values_only=True)
+    with closing(openpyxl.load_workbook(path, read_only=True)) as book:
+        header, *rows = book["test-cases"].iter_rows(values_only=True)
     return [
         {str(name): unescape(cell) if isinstance(cell, str) else cell for name, cell in zip(header, row, strict=True)}
         for row in rows
