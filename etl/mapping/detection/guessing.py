@@ -15,6 +15,7 @@ from etl.mapping.cells.ways import parse_name
 from etl.mapping.detection.columns import Use, settle, uses_of
 from etl.mapping.detection.evidence import telling, values_by_column
 from etl.mapping.detection.perhaps import perhaps, who_speaks
+from etl.mapping.detection.titles import resource_of
 from etl.mapping.language.presets import presets
 from etl.mapping.language.spec import Mapping
 from etl.resources import RESOURCES, Contract
@@ -24,6 +25,10 @@ FITS = 0.5
 
 SURE = 1.0
 """The score of a mapping that is made for one format, and knows it by its header."""
+
+_OTHERWISE = 0.78
+"""What is left of a score where the title of the sheet speaks of another resource: few columns no longer outweigh it,
+many still do (test cases in a sheet "Test sets")."""
 
 _COMMON = frozenset(
     fold(name)
@@ -94,22 +99,37 @@ def guess(
 
     `sample` are the table's first rows: a column without any value counts as absent, unless a mapping knows exactly its
     name and nothing else fills the field. `resource` leaves only mappings for it, and lets a table of common names
-    alone (`Name`, `Description`) fit. `candidates` are mappings that somebody chose: they need not be particular about
-    format and header, and no value speaks against their names. Without them, all ready-made ones are considered.
-    `given` are the fields that have a value without a column. `changing`: rows may change what is there, so that
-    nothing is required; the mappings of the guesses say so.
+    alone (`Name`, `Description`) fit; so does the title of a sheet, which mappings of other resources have to outweigh.
+    `candidates` are mappings that somebody chose: they need not be particular about format and header, and no value
+    speaks against their names. Without them, all ready-made ones are considered. `given` are the fields that have a
+    value without a column. `changing`: rows may change what is there, so that nothing is required; the mappings of the
+    guesses say so.
     """
     table = _Table.of(origin, sample)
     chosen = None if candidates is None else list(candidates)
     known = presets() if chosen is None else chosen
+    titled = resource_of(origin.sheet) if resource is None and chosen is None else None
     if changing:
         known = [mapping.asking_nothing(defaults=True) for mapping in known]
     found = [
-        _judge(mapping, table, given, told=resource is not None or chosen is not None, chosen=chosen is not None)
+        _judge(
+            mapping,
+            table,
+            given,
+            told=resource is not None or chosen is not None or mapping.resource == titled,
+            chosen=chosen is not None,
+        )
         for mapping in known
         if resource is None or mapping.resource == resource
     ]
+    if titled is not None:
+        found = [one if one.mapping.resource == titled else _outweighed(one) for one in found]
     return sorted(found, key=lambda one: (-one.score, one.mapping.name))
+
+
+def _outweighed(one: Guess) -> Guess:
+    """A guess of which the title of the sheet says otherwise. A mapping that is sure of its format is not impressed."""
+    return one if one.score == SURE else replace(one, score=round(one.score * _OTHERWISE, 3))
 
 
 @dataclass(frozen=True, slots=True)
