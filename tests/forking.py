@@ -25,7 +25,14 @@ from typing import Any, NoReturn
 from etl import crashpoints
 
 ROOT = Path(__file__).resolve().parent.parent
-_IMPORTED = ("etl.cli.entry", "etl.cli.import_", "etl.cli.resume", "etl.cli.jobs", "etl.importing", "etl.sandbox")
+_IMPORTED = (
+    "etl.cli.entry",
+    "etl.cli.import_",
+    "etl.cli.work.resume",
+    "etl.cli.work.jobs",
+    "etl.importing",
+    "etl.sandbox",
+)
 
 
 @dataclass(frozen=True, slots=True)

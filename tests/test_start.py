@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from etl.cli.entry import COMMANDS
 from etl.resources import RESOURCE_NAMES, RESOURCES
 from tests.command import ROOT
 
@@ -20,6 +21,11 @@ HEAVY = {
     "ruamel",
     "asyncio",
     "xlsxwriter",
+    "alembic",
+    "jinja2",
+    "yaml",
+    "python_calamine",
+    "opentelemetry",
 }
 
 
@@ -59,9 +65,20 @@ def test_the_help_loads_no_command() -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["import", "mappings", "sandbox", "completion"])
-def test_the_help_of_a_small_command_loads_little(command: str) -> None:
-    assert loaded_by(command, "--help").isdisjoint(HEAVY - {"asyncio"})
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_loads_nothing_of_what_does_its_work(command: str) -> None:
+    loaded = loaded_by(command, "--help")
+    assert loaded.isdisjoint(HEAVY - {"asyncio"})  # the sandbox's flags are beside its server's signals
+    assert not {name for name in loaded if name.startswith(("etl.cli.work.", "etl.readers", "etl.ledger", "etl.api"))}
+
+
+@pytest.mark.parametrize("typed", ["imp", "import --mo", "export --no", "resume --accept", "import --mode up"])
+def test_completing_what_is_no_name_of_the_users_loads_little(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = typed.split()
+    monkeypatch.setenv("_COVAL_ETL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"coval-etl {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    assert loaded_by().isdisjoint(HEAVY)
 
 
 def test_checking_loads_nothing_that_sends(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What commands that fetch have in common: which test sets are meant, and a line that counts. It fetches no rows."""
+"""Which test sets a fetch means, and a line that counts what came. It must never fetch a row itself."""
 
 import sys
 from collections.abc import Iterator

@@ -1,8 +1,9 @@
-"""How options become small values: several as one argument, one of a few names. It must never know any option."""
+"""How options become small values, and reach what does the work. It must never know any option."""
 
 import dataclasses
 import functools
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import rich_click as click
@@ -34,5 +35,21 @@ def gathered(name: str, kind: type, *options: Callable[[Command], Command]) -> C
         for option in reversed(options):
             option(gather)
         return gather
+
+    return decorate
+
+
+def done_in(module: str, function: str = "run") -> Callable[[Command], Command]:
+    """A command whose work another module does, which is loaded when the command is run: a help needs none of it.
+
+    The function of that module takes the flags by their names, and its answer is the exit code.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def work(*positional: Any, **flags: Any) -> Any:
+            return getattr(import_module(module), function)(*positional, **flags)
+
+        return work
 
     return decorate

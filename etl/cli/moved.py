@@ -10,13 +10,14 @@ from etl.auditing import Difference, counts_of
 from etl.cli.options import Output
 from etl.cli.saying import visible, write_out
 from etl.cli.screen import Screen
-from etl.migrating import MOVED, Left, Moved, Plan
+from etl.migrating import Left, Moved, Plan
+from etl.resources import MOVED_NAMES
 
 
 def say_plan(plan: Plan, ends: tuple[str, str], screen: Screen) -> None:
     """What is about to be done. `ends`: from where, to where."""
     screen.say(f"From {ends[0]} to {ends[1]}:")
-    for name in MOVED:
+    for name in MOVED_NAMES:
         if name in plan.new or name in plan.there:
             known = f", {plan.there[name]:,} moved before" if name in plan.there else ""
             count, words = plan.new.get(name, 0), name.replace("-", " ")

@@ -128,6 +128,8 @@ def _names(_context: click.Context, _option: click.Parameter, value: str | None)
 
 def _profile(context: click.Context, _option: click.Parameter, name: str | None) -> "Profile | None":
     """The profile that holds. What it says of the pace comes before the defaults of the options, and after the rest."""
+    if context.resilient_parsing:  # a line that is being completed is not run
+        return None
     from etl.cli.profile import chosen_profile
 
     profile = chosen_profile(name or None)

@@ -1,14 +1,9 @@
-"""`coval-etl verify`: whether an export is still what its manifest says. It must never ask the API."""
-
-import json
-from pathlib import Path
+"""`coval-etl verify`: its flags and its help. It must never load what does the work."""
 
 import rich_click as click
 
-from etl.auditing import Verdict, verify
-from etl.cli.options import Output, output_options
-from etl.cli.saying import visible, write_out
-from etl.cli.screen import Screen
+from etl.cli.gathering import done_in
+from etl.cli.options import output_options
 
 
 @click.command("verify")
@@ -16,32 +11,9 @@ from etl.cli.screen import Screen
 @click.option("--root", metavar="HEX", help="The merkle_root that was kept elsewhere.")
 @click.option("--public-key", metavar="FILE", help="Who has to have signed: an SSH or minisign public key.")
 @output_options
-def command(*, path: str, root: str | None, public_key: str | None, output: Output) -> int:
+@done_in("etl.cli.work.verify")
+def command() -> None:
     """Check an export against its manifest, offline; name the files and the rows that are not as they were.
 
     PATH is an export or its manifest. Exit code 0: nothing was changed. 1: something was.
     """
-    verdict = verify(Path(path), root, Path(public_key).expanduser() if public_key else None)
-    if output.as_json:
-        write_out(json.dumps(verdict.to_json(), ensure_ascii=False, indent=2) + "\n")
-    else:
-        _say(verdict, Screen(output))
-    return 0 if verdict.holds else 1
-
-
-def _say(verdict: Verdict, screen: Screen) -> None:
-    manifest = verdict.manifest
-    rows = ", ".join(f"{one.count:,} {one.name}" for one in manifest.resources)
-    screen.say(f"Export   {rows}, of {visible(str(manifest.about.get('started')))}")
-    screen.say(f"Root     {manifest.root}")
-    signature = verdict.signature
-    if signature is not None and signature.good:
-        by = "by the key that you named" if signature.trusted else "by whom, only --public-key can say"
-        screen.say(f"Signed   {visible(signature.by)} ({by})")
-    elif signature is not None and verdict.holds:
-        screen.say(f"Signed   not looked at: it is {visible(signature.by)} (--public-key)")
-    for finding in verdict.findings:
-        screen.warn(f"{finding.name} {finding.what}: {finding.why}.")
-        for change, row in finding.rows:
-            screen.say(f"          {change:8} {visible(row)}")
-    screen.say("Holds: every file is what the manifest says." if verdict.holds else "Does not hold.")

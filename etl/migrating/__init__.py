@@ -6,10 +6,9 @@ This room must never know flags or prompts, nor send a row itself: that is what 
 from etl.migrating.migration import SHOWN, Migration, Moved, Plan, Ways
 from etl.migrating.origins import Organisation, Origin, Wanted, Written
 from etl.migrating.places import opened_place
-from etl.migrating.spooling import MOVED, Left
+from etl.migrating.spooling import Left
 
 __all__ = [
-    "MOVED",
     "SHOWN",
     "Left",
     "Migration",

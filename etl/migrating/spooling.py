@@ -13,12 +13,10 @@ from typing import Any
 
 from etl.migrating.ids import IdMap
 from etl.migrating.metrics import Metrics
-from etl.resources import AGENTS, METRICS, REFERABLE, RESOURCES, RUN_TEMPLATES, TEST_CASES, Resource
+from etl.resources import AGENTS, METRICS, MOVED_NAMES, REFERABLE, RESOURCES, RUN_TEMPLATES, TEST_CASES, Resource
 from etl.tables import Dialect, NewFile, explain_failure, guard, json_text, write_delimited
 from etl.writer import without_mark
 
-MOVED = tuple(name for name in RESOURCES if name != "runs")
-"""What moves. Runs are history: they would be launched again."""
 STAYS: Mapping[str, str] = {
     "knowledge_base_ids": "the API lets nobody create or attach a knowledge base; do it in Coval's web pages",
     "mutation_ids": "the API neither lists mutations nor makes them; choose them again in Coval's web pages",
@@ -68,7 +66,7 @@ class Spooler:
         """Write the rows of every resource that was fetched (`sources`), and what stays. Raises StoppedError."""
         called = _cases_called(sources.get(RUN_TEMPLATES.name))
         with _lines_in(self._folder / "left.jsonl") as left:
-            for name in (one for one in MOVED if one in sources):
+            for name in (one for one in MOVED_NAMES if one in sources):
                 with _lines_in(self._folder / f"{name}.jsonl") as rows:
                     for item in read_items(sources[name]):
                         self._take(RESOURCES[name], item, called, rows, left)

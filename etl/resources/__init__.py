@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 RESOURCE_NAMES = ("test-sets", "personas", "agents", "test-cases", "run-templates", "runs")
 """The names of `RESOURCES`, for who needs no more."""
 
+MOVED_NAMES = tuple(name for name in RESOURCE_NAMES if name != "runs")
+"""What moves to another organisation. Runs are history: they would be launched again."""
+
 _HOMES = {
     "AGENTS": "agents",
     "METRICS": "metrics",
@@ -44,6 +47,7 @@ _HOMES = {
 __all__ = [
     "AGENTS",
     "METRICS",
+    "MOVED_NAMES",
     "PERSONAS",
     "REFERABLE",
     "RESOURCES",
