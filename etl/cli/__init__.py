@@ -1,4 +1,4 @@
-"""The command line: flags and environment in, lines and exit codes out. One file per command; what it does is in `work`.
+"""The command line: flags in, lines and exit codes out. One file per command; what a command does is in `work`.
 
 Only this room reads the environment, prints and exits. It must never hold logic that the library does not have.
 """
