@@ -37,7 +37,7 @@ from etl.launching import Launching, LaunchPlan, count_to_send, launched_before
 from etl.ledger import Held, Journal, Ledger
 from etl.leftovers import refuse_prune
 from etl.passes import Passes, ask_first
-from etl.planning import Aim, Mode, OnConflict, Planner, expected
+from etl.planning import Aim, Planner, expected
 from etl.plans import Plan, PlanReader, PlanWriter, head_of
 from etl.preparing import UNBORN_TEST_SET, Preparation
 from etl.pruning import Pruning
@@ -87,7 +87,7 @@ class Importer:
         """Why the job stopped before its end; None where it did not."""
         self._asked = False
         self._withhold: Outcome | None = None
-        self._aim = Aim(Mode(job.mode), job.key, OnConflict(job.on_conflict) if job.on_conflict else None, job.prune)
+        self._aim = Aim.of(job)
         self._planner: Planner | None = None
         self._passes: Passes
         self._relatives: Relatives | None = None

@@ -37,7 +37,7 @@ class Mode(StrEnum):
     UPDATE = "update"
     """They change what is there, and nothing is created."""
     UPSERT = "upsert"
-    """They change what is there, and create what is not."""
+    """They change what is there, and create what is not; an id that nothing has is one that something had."""
 
 
 class OnConflict(StrEnum):
@@ -57,6 +57,14 @@ class Aim:
     on_conflict: OnConflict | None = None
     prune: bool = False
     """What rows mean has to be remembered: what none of them means is deleted."""
+    strict: bool = False
+    """Warnings are errors."""
+
+    @classmethod
+    def of(cls, job: ImportJob) -> "Aim":
+        """What a job wants."""
+        on_conflict = OnConflict(job.on_conflict) if job.on_conflict else None
+        return cls(Mode(job.mode), job.key, on_conflict, job.prune, job.strict)
 
     @property
     def compares(self) -> bool:
@@ -135,8 +143,9 @@ class Planner:
             what = self._why_unclear(key, row, items, existing, fitted)
             if what is not None:
                 code, words = what
+                severity = Severity.WARNING if self._makes_anew(code, key, existing) else Severity.ERROR
                 cell, value = batch.origin.cell(column, row), show_value(existing.key, key)
-                found.append(Problem(row, Severity.ERROR, code, None, column, cell, value, words))
+                found.append(Problem(row, severity, code, None, column, cell, value, words))
         if self._aim.prune:
             resource = existing.resource
             self._meant |= {(resource.name, str(item[resource.id_field])) for item in items.values()}
@@ -176,8 +185,15 @@ class Planner:
             return Code.REPEATED_KEY, f"the {noun} {found[0][existing.resource.id_field]} has {said} already"
         if self._aim.mode is Mode.UPDATE or (self._aim.mode is Mode.UPSERT and existing.key == "id"):
             more = "" if existing.key == "id" else "; --mode upsert would create it"
+            if self._makes_anew(Code.UNKNOWN_NAME, key, existing):
+                more = f": the row is of a new {noun}, under an id that the API gives"
             return Code.UNKNOWN_NAME, f"there is no {noun} with {said}{more}"
         return None
+
+    def _makes_anew(self, code: Code, key: str | None, existing: Existing) -> bool:
+        """Whether a row that names an id which nothing has is to be created: what had the id was deleted."""
+        may = self._aim.mode is Mode.UPSERT and not self._aim.strict and existing.key == "id"
+        return may and code is Code.UNKNOWN_NAME and key is not None and existing.resource.is_id(key)
 
     def _updates(
         self, changed: Batch, bound: Bound, items: Mapping[int, Item], tokens: Tokens

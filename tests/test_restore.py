@@ -8,6 +8,7 @@ from etl.resources import Contract
 from tests.sandbox_talk import talking
 from tests.sandboxed_command import run, started
 from tests.test_organisation import ROWS, write_workbook
+from tests.two_organisations import everything, fill
 
 __all__ = ["started"]
 
@@ -36,6 +37,45 @@ async def test_an_export_restores_an_organisation(form: str, contract: Contract,
     assert (again.code, again.json["requests"]["sent"]) == (0, 0), again.err
     assert compared.code == 0, compared.out
     assert by_name.code in {0, 1}
+
+
+@pytest.mark.parametrize("contract", list(Contract))
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_upsert_by_id_puts_back_what_was_changed_and_makes_again_what_was_deleted(
+    form: str, contract: Contract, tmp_path: Path
+) -> None:
+    out, told = FORMS[form], ("--contract", contract.value)
+    saving = ("export", *RESTORED, "--no-redact", "--yes", "--quiet")
+    call = ("import", out, "--mode", "upsert", "--key", "id", "--yes", "--json", *told)
+    async with talking(contract) as talk:
+        ids = await fill(talk, contract, cases=6, deep=False)
+        saved = await run(tmp_path, talk, *saving, "--out", out)
+        for path, changed in (
+            (f"/test-sets/{ids['test-sets'][1]}", {"display_name": "Other"}),
+            (f"/personas/{ids['personas'][0]}", {"name": "Other", "voice_name": "marcus"}),
+            (f"/agents/{ids['agents'][1]}", {"display_name": "Other", "phone_number": "+19998887777"}),
+            (f"/test-cases/{ids['test-cases'][5]}", {"input_str": "Another", "expected_behaviors": []}),
+        ):
+            assert (await talk.say("PATCH", path, changed))[0] == 200
+        deleted = (("run-templates", 0), ("agents", 0), ("personas", 1), ("test-cases", 0))  # who refers goes first
+        for name, number in deleted:
+            assert (await talk.say("DELETE", f"/{name}/{ids[name][number]}"))[0] in {200, 204}
+        planned = await run(tmp_path, talk, *call, "--dry-run")
+        strict = await run(tmp_path, talk, *call, "--dry-run", "--strict")
+        restored = await run(tmp_path, talk, *call, "--report", "r")
+        again = await run(tmp_path, talk, *call)
+        counts = {name: len(items) for name, items in (await everything(talk)).items()}
+        await run(tmp_path, talk, *saving, "--out", "new")
+        compared = await run(tmp_path, talk, "diff", out, "new", "--content", "--json")
+    assert saved.code == 0, saved.err
+    assert (planned.code, planned.json["rows"]["would_create"]) == (0, 4), planned.err
+    assert (strict.code, strict.json["rows"]["would_create"]) == (1, 0), strict.err
+    assert (restored.code, restored.json["rows"]["created"]) == (0, 4), restored.err + restored.out
+    told_of = (tmp_path / "r" / "results.jsonl").read_text()
+    assert told_of.count("under an id that the API gives") == 4, told_of
+    assert compared.code == 0, compared.out
+    assert (again.code, again.json["requests"]["sent"]) == (0, 0), again.err
+    assert counts == {name: len(made) for name, made in ids.items()}
 
 
 async def test_a_row_with_a_marker_is_not_sent(tmp_path: Path) -> None:
