@@ -164,6 +164,69 @@ async def test_what_cannot_move_is_listed(tmp_path: Path) -> None:
     assert moved["run-templates"][0]["metric_ids"] == []
 
 
+async def test_mutations_and_knowledge_bases_are_said_in_words_each_time(tmp_path: Path) -> None:
+    async with two(tmp_path) as both:
+        old = await fill(both.source, cases=2)
+        for name, field in (("run-templates", "mutation_ids"), ("agents", "knowledge_base_ids")):
+            both.source.sandbox.store._sql.execute(
+                f"UPDATE stored SET fields = json_set(fields, '$.{field}', json('[\"m1\"]'))"
+                " WHERE resource = ? AND id = ?",
+                (name, old[name][0]),
+            )
+        words = ("--from", "old", "--to", "new", "--settle", "0.2", "--yes", "--report")
+        dry = await both.etl("migrate", *words[:-1], "--dry-run")
+        said = await both.etl("migrate", *words, "r")
+        again = await both.etl("migrate", *words, "r2")
+        moved = await everything(both.target)
+        none = await both.etl("migrate", *words, "r3", "--only", "run-templates", "--filter", "x=1")
+    for one in (dry, said, again):
+        assert one.code == 1, one.err
+        assert "2 cannot move:" in one.err, one.err
+        line = " ".join(one.err.split())
+        assert "(Nightly): mutation_ids: the API neither lists mutations nor makes them" in line
+        assert "(Chat bot): knowledge_base_ids: the API lets nobody create or attach a knowledge base" in line
+    assert "mutation_ids" in (tmp_path / "r" / "left-behind.csv").read_text()
+    assert len(moved["run-templates"]) == 1, "the template moves without them"
+    assert (none.code, "Run templates have no filter" in none.err) == (2, True), none.err
+
+
+async def test_what_stays_is_said_also_where_nothing_moves(tmp_path: Path) -> None:
+    async with two(tmp_path) as both:
+        await fill(both.source, cases=2)
+        words = ("--from", "old", "--to", "new", "--yes", "--only", "test-cases", "--report")
+        said = await both.etl("migrate", *words, "r")
+        told = await both.etl("migrate", *words, "r2", "--json")
+    assert (said.code, told.code) == (1, 1)
+    assert "2 cannot move:" in said.err, said.err
+    assert "that test set is not moved, and was not moved before" in " ".join(said.err.split())
+    left = list(csv.DictReader((tmp_path / "r" / "left-behind.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [one["resource"] for one in left] == ["test-cases"] * 2
+    assert told.json["left_behind_file"] == "r2/left-behind.csv"
+
+
+async def test_a_filter_moves_what_it_names_and_again_nothing(tmp_path: Path) -> None:
+    chats = ("--yes", "--only", "agents", "--filter", 'model_type="MODEL_TYPE_CHAT"')
+    async with two(tmp_path) as both:
+        old = await fill(both.source, cases=4)
+        await both.migrate("--yes", "--only", "test-sets,personas", "--report", "r0")
+        dry = await both.migrate(*chats, "--dry-run")
+        said = await both.migrate(*chats, "--report", "r")
+        again = await both.migrate(*chats, "--report", "r2")
+        cases = ("--yes", "--only", "test-cases", "--filter", f'test_set_id="{old["test-sets"][1]}"')
+        some = await both.migrate(*cases, "--report", "r3")
+        nothing = await both.migrate(*chats[:-1], 'display_name="Nobody"')
+        rest = await both.migrate("--yes", "--report", "r4")
+        moved = await everything(both.target)
+    assert (dry.code, dry.json["new"]) == (0, {"agents": 1}), dry.err + dry.out
+    assert (said.code, said.json["rows"]["created"]) == (0, 1), said.err + said.out
+    assert said.json["compared"] == {"agents": {"same": 1, "added": 0, "removed": 0, "changed": 0}}
+    assert (again.code, again.json["requests"]["sent"]) == (0, 0), again.err
+    assert (some.code, some.json["rows"]["created"]) == (0, 2), some.err
+    assert (nothing.code, nothing.json["rows"]["read"]) == (0, 0), nothing.err
+    assert (rest.code, rest.json["rows"]["created"], rest.json["rows"]["unchanged"]) == (0, 4, 7), rest.err
+    assert {name: len(items) for name, items in moved.items()} == {name: len(ids) for name, ids in old.items()}
+
+
 async def test_what_needs_something_that_does_not_move_stays(tmp_path: Path) -> None:
     async with two(tmp_path) as both:
         await fill(both.source, cases=4)

@@ -48,18 +48,24 @@ def say_moved(moved: Moved, ends: tuple[str, str], screen: Screen, output: Outpu
         return
     if dry_run:
         say_plan(moved.plan, ends, screen)
+    elif not moved.shown:
+        _say_left(moved.plan, screen)
     if moved.summary is None:
         screen.say("There is nothing to move.")
+        _say_stays(moved, screen)
         return
     screen.show_outcome(moved.summary, moved.stopped)
     if not dry_run:
-        if moved.carried_on:  # else it was said before
-            _say_left(moved.plan, screen)
         _say_proof(moved, screen)
         if moved.id_map is not None:
             screen.say(f"New ids  {visible(str(moved.id_map))}")
-        if moved.plan.left and moved.left_behind is not None:
-            screen.say(f"Stays    {visible(str(moved.left_behind))}: {moved.plan.left:,} things that cannot move")
+        _say_stays(moved, screen)
+
+
+def _say_stays(moved: Moved, screen: Screen) -> None:
+    """Where it is written what cannot move."""
+    if moved.plan.left and moved.left_behind is not None:
+        screen.say(f"Stays    {visible(str(moved.left_behind))}: {moved.plan.left:,} things that cannot move")
 
 
 def _say_proof(moved: Moved, screen: Screen) -> None:
@@ -94,6 +100,7 @@ def _as_json(moved: Moved, ends: tuple[str, str]) -> dict[str, Any]:
         "new": dict(plan.new),
         "moved_before": dict(plan.there),
         "left_behind": plan.left,
+        "left_behind_file": str(moved.left_behind) if moved.left_behind else None,
         **({"rows": {"read": 0}} if moved.summary is None else moved.summary.to_json()),
         "compared": counts,
         "id_map": str(moved.id_map) if moved.id_map else None,

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from etl.errors import UsageError
-from etl.resources import RESOURCES, Contract
+from etl.resources import RESOURCES, RUN_TEMPLATES, Contract
 
 ALL = "all"
 
@@ -42,6 +42,9 @@ class ExportJob:
         """Raises UsageError for what cannot be done together."""
         if self.filter is not None and len(self.resources) > 1:
             raise UsageError("--filter is for one resource: each has fields of its own.", "Export them one by one.")
+        if self.filter is not None and RUN_TEMPLATES.name in self.resources:
+            words = "Run templates have no filter: the API gives all of them."
+            raise UsageError(words, "Leave out --filter, and choose among the rows.")
         others = set(self.resources) - {"test-sets", "test-cases"}
         if self.test_sets and others:
             words = f"--test-set is for test-sets and test-cases; {', '.join(sorted(others))} belong to none."

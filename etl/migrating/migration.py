@@ -32,6 +32,7 @@ from etl.redacting import Secrets
 from etl.report import Summary
 from etl.resources import METRICS, RESOURCES, Contract
 from etl.settling import Progress as RowProgress
+from etl.tables import make_folder
 from etl.writer import InDoubt
 
 MAPPINGS = {
@@ -74,6 +75,8 @@ class Moved:
     left_behind: Path | None = None
     differing: Path | None = None
     carried_on: bool = False
+    shown: bool = False
+    """Whether the plan was shown before anything was written."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -151,8 +154,13 @@ class Migration:
         self._place.clear()
         plan, files = await self._spool()
         if not files:
+            moved = Moved(None, plan)
+            if folder is not None and plan.left:
+                make_folder(folder)
+                moved.left_behind = folder / "left-behind.csv"
+                write_left(moved.left_behind, read_left(self._place.part("rows")))
             self._place.clear()
-            return Moved(None, plan)
+            return moved
         return await self._send(files, plan, ledger, folder, _mode(plan), None)
 
     def _refuse_unfinished(self, ledger: Ledger | None) -> JobRecord | None:
@@ -263,13 +271,14 @@ class Migration:
             contract, fitted = await importer.prepare()
             await importer.review(contract, fitted, ledger)
             plan = replace(plan, changes="\n".join(asked).removesuffix("\nGo on?"))
-            if resumption is None and (plan.new or asked) and not self._ways.confirm(plan):
+            shown = resumption is None and bool(plan.new or asked)
+            if shown and not self._ways.confirm(plan):
                 self._place.clear()
                 raise UsageError("Nothing was written.", "Confirm with --yes.")
             with self._ways.during(importer):
                 summary = await importer.run(contract, fitted, ledger, folder)
         reach("migrate-sent")
-        moved = Moved(summary, plan, importer.stopped, carried_on=resumption is not None)
+        moved = Moved(summary, plan, importer.stopped, carried_on=resumption is not None, shown=shown)
         record = ledger.job(importer.id)
         if record is None:
             raise EtlError(f"The ledger has no job {importer.id}.")
