@@ -4,7 +4,7 @@
 table of `policy`, within the pace and its budget: `get`, `list`, `pages`, `delete`, `patch`.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -139,7 +139,7 @@ class Api:
                 if isinstance(id_, str):
                     seen.add(id_)
 
-    async def pages(self, resource: Resource, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
+    async def pages(self, resource: Resource, query: Mapping[str, str] | None = None) -> AsyncGenerator[Page]:
         """A list page by page; whoever has seen enough may stop. An item may come twice where the list shifts.
 
         Raises as `get`, and UnexpectedAnswerError for a list that is none, has no end, or repeats a page token: a

@@ -7,6 +7,7 @@ list loses this way, the other one has. It must never know what becomes of the i
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +25,7 @@ _UNORDERED = frozenset({RUN_TEMPLATES.name})
 """Their list has neither filter nor order (API notes): it is read twice, one time after the other."""
 _GONE = b"-"
 _ASKED_AT_ONCE = 100
+_SPELLED_AT_ONCE = 10
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -115,12 +117,24 @@ class Fetch:
             await self._pages(lane, query, spell)
 
     async def _pages(self, lane: Lane, query: Mapping[str, str], spell: Callable[[dict[str, Any]], bytes]) -> None:
+        """The next page is on its way while this one is spelled: its token is known as soon as this one is here."""
         token = {"page_token": lane.token} if lane.token else {}
-        async for page in self.api.pages(self.resource, {**query, **token}):
-            lane.add([spell(item) for item in page.items], page.next_token)
-            reach("export-page")
-            if spell == self._whole:
-                self.observe(len(page.items))
+        async with aclosing(self.api.pages(self.resource, {**query, **token})) as pages:
+            following = asyncio.ensure_future(anext(pages, None))
+            try:
+                while (page := await following) is not None:
+                    following = asyncio.ensure_future(anext(pages, None))
+                    lines: list[bytes] = []
+                    for first in range(0, len(page.items), _SPELLED_AT_ONCE):
+                        await asyncio.sleep(0)  # requests leave, and answers to others are taken
+                        lines += map(spell, page.items[first : first + _SPELLED_AT_ONCE])
+                    lane.add(lines, page.next_token)
+                    reach("export-page")
+                    if spell == self._whole:
+                        self.observe(len(page.items))
+            finally:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
 
     def _whole(self, item: dict[str, Any]) -> bytes:
         """`"create time"⇥"id"⇥"update time"⇥{…}`: as text, in the order that is wanted."""
