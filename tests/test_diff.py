@@ -89,6 +89,7 @@ async def test_differences_go_into_a_file(tmp_path: Path, forker: Any, form: str
     elif form == "html":
         assert "<del>is</del><ins>was</ins>" in file.read_text("utf-8")
         assert "http" not in file.read_text("utf-8")
+        assert "prefers-color-scheme: dark" in file.read_text("utf-8")
     else:
         assert file.stat().st_size > 100
 

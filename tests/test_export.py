@@ -17,6 +17,7 @@ from etl.api import Api, Target
 from etl.errors import UnexpectedAnswerError
 from etl.exporting import Exporter, ExportJob, resources_named
 from etl.resources import RESOURCES
+from etl.tables import NewFile, TypedSheet, write_typed_workbook
 from tests.crooked_api import KEY
 from tests.quick_command import Home, at_home, forker, refused
 from tests.shifting_api import ShiftingApi, case, shifting_api
@@ -105,6 +106,16 @@ def read_workbook(path: Path) -> list[dict[str, Any]]:
         {str(name): unescape(cell) if isinstance(cell, str) else cell for name, cell in zip(header, row, strict=True)}
         for row in rows
     ]
+
+
+def test_a_text_wider_than_its_column_is_shown_on_several_lines_unless_it_is_very_long(tmp_path: Path) -> None:
+    rows = [["short", "Where is my parcel, and who has signed for it? " * 3, "x" * 3_000]]
+    file = NewFile(tmp_path / "a.xlsx")
+    write_typed_workbook(file, [TypedSheet("cases", ["a", "b", "c"], rows)])
+    file.commit()
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["cases"]
+    assert [bool(sheet[f"{column}2"].alignment.wrap_text) for column in "ABC"] == [False, True, False]
+    assert [sheet[f"{column}2"].value for column in "ABC"] == rows[0]
 
 
 async def test_a_workbook_has_typed_cells_a_frozen_header_and_no_formula(tmp_path: Path, forker: Any) -> None:

@@ -22,13 +22,18 @@ from etl.tables import (
 FORMS = (".jsonl", ".csv", ".xlsx", ".html")
 _COLUMNS = ("resource", "change", "key", "label", "field", "before", "after", "inline")
 _STYLE = """
-:root { color-scheme: light dark }
+:root { color-scheme: light dark; --added: #1a7f37; --removed: #cf222e; --changed: #9a6700 }
+@media (prefers-color-scheme: dark) { :root { --added: #3fb950; --removed: #ff7b72; --changed: #d29922 } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+h1, h2 { overflow-wrap: anywhere } h2 { font-size: 1rem; margin: 2rem 0 .3rem; break-after: avoid }
+small { font-weight: normal; opacity: .75 }
 table { border-collapse: collapse; width: 100% }
 td, th { border-bottom: 1px solid #8884; padding: .3rem .6rem; text-align: left; vertical-align: top }
- td { white-space: pre-wrap; overflow-wrap: anywhere } h2 { font-size: 1rem; margin: 2rem 0 .3rem }
-del { background: #f8514940 } ins { background: #2ea04340; text-decoration: none } .added { color: #1a7f37 }
-.removed { color: #cf222e } .changed { color: #9a6700 }
+td { white-space: pre-wrap; overflow-wrap: anywhere; width: 100% }
+del { background: #f8514940 } ins { background: #2ea04340; text-decoration: none }
+.added { color: var(--added) } .removed { color: var(--removed) } .changed { color: var(--changed) }
+@media (max-width: 40rem) { td, th { display: block; width: auto; padding: .2rem 0 } th { border: 0 } }
+@media print { body { margin: 0; max-width: none } del, ins { print-color-adjust: exact } tr { break-inside: avoid } }
 """
 
 
@@ -84,7 +89,8 @@ def _cut(cell: str | None) -> str | None:
 
 
 def _page(found: Iterable[Difference], title: str) -> Iterator[str]:
-    yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+    yield '<!doctype html><html lang="en"><meta charset="utf-8">'
+    yield f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
     yield f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
     count = 0
     for one in found:
@@ -99,5 +105,5 @@ def _page(found: Iterable[Difference], title: str) -> Iterator[str]:
                 text = "".join(marks[piece.change].format(html.escape(piece.text)) for piece in pieces)
                 yield f"<tr><th>{html.escape(field.field)}</th><td>{text}</td></tr>"
             yield "</table>"
-    yield "<p>No differences.</p>" if not count else f"<p>{count:,} differences.</p>"
+    yield "<p>No differences.</p>" if not count else f"<p>{count:,} difference{'' if count == 1 else 's'}.</p>"
     yield "</html>\n"

@@ -23,6 +23,8 @@ _COPY_BYTES = 1 << 20
 _WIDEST, _NARROWEST = 60, 8
 _SAMPLED = 200
 """So many rows say how wide a column is."""
+_WRAPPED_CHARACTERS = 400
+"""A column whose texts are all as short as this shows them whole, on several lines; longer ones would bury the rows."""
 _EXACT_DIGITS, _EXACT_BELOW = 15, 10**15
 """What a spreadsheet keeps of a number ("Excel specifications and limits")."""
 
@@ -114,8 +116,11 @@ def _write(workbook: "xlsxwriter.Workbook", name: str, sheet: TypedSheet) -> Non
     number = workbook.add_format({"valign": "top"})
     rows = iter(sheet.rows)
     sample = list(islice(rows, _SAMPLED))
+    wrapped = workbook.add_format({"num_format": "@", "quote_prefix": True, "valign": "top", "text_wrap": True})
+    forms = []
     for at, width in enumerate(_widths(sheet.columns, sample)):
         worksheet.set_column(at, at, width)
+        forms.append(wrapped if width == _WIDEST and _longest(at, sample) <= _WRAPPED_CHARACTERS else text)
     for at, column in enumerate(sheet.columns):
         worksheet.write_string(0, at, column, bold)
     count = 0
@@ -129,7 +134,7 @@ def _write(workbook: "xlsxwriter.Workbook", name: str, sheet: TypedSheet) -> Non
             elif isinstance(cell, int | float) and _is_exact(cell):
                 worksheet.write_number(count, at, cell, number)
             else:
-                worksheet.write_string(count, at, cell if isinstance(cell, str) else repr(cell), text)
+                worksheet.write_string(count, at, cell if isinstance(cell, str) else repr(cell), forms[at])
     if sheet.columns:
         worksheet.autofilter(0, 0, max(count, 1), len(sheet.columns) - 1)
 
@@ -144,6 +149,11 @@ def _is_exact(number: float) -> bool:
     if isinstance(number, int):
         return -_EXACT_BELOW < number < _EXACT_BELOW
     return math.isfinite(number) and bool(float(f"{number:.{_EXACT_DIGITS}G}") == number)
+
+
+def _longest(at: int, sample: Sequence[Sequence[Any]]) -> int:
+    """Characters of the longest text of a column."""
+    return max((len(str(row[at])) for row in sample if row[at] is not None), default=0)
 
 
 def _widths(columns: Sequence[str], sample: Sequence[Sequence[Any]]) -> list[int]:
