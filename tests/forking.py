@@ -5,8 +5,10 @@ what is tested with it. `python -m tests.forking` is the process that forks; `Fo
 """
 
 import asyncio
+import atexit
 import json
 import os
+import pkgutil
 import resource
 import select
 import signal
@@ -25,14 +27,8 @@ from typing import Any, NoReturn
 from etl import crashpoints
 
 ROOT = Path(__file__).resolve().parent.parent
-_IMPORTED = (
-    "etl.cli.entry",
-    "etl.cli.import_",
-    "etl.cli.work.resume",
-    "etl.cli.work.jobs",
-    "etl.importing",
-    "etl.sandbox",
-)
+_IMPORTED = ("etl.cli.entry", "etl.importing", "etl.inspecting", "etl.exporting", "etl.auditing", "etl.sandbox")
+"""Beside every command: what they load when they run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,8 @@ class Call:
     `constants` are set before it begins (`module:NAME`). `dies_after` that many calls of functions, in any thread,
     once the job has begun (0: they are counted only; None: not even that). `waits_for`: it begins when this pipe is
     opened for writing. `stops_at`: a crash point at which it is stopped, as by SIGSTOP, not killed. `largest_file`: no
-    file of it may grow beyond so many bytes. `one_stream`: what it says on both goes into `out`.
+    file of it may grow beyond so many bytes. `one_stream`: what it says on both goes into `out`. `says_in`: the folder
+    for what it says, else its own.
     """
 
     arguments: tuple[str, ...]
@@ -64,6 +61,7 @@ class Call:
     stops_at: str | None = None
     largest_file: int | None = None
     one_stream: bool = False
+    says_in: Path | None = None
 
 
 @dataclass(slots=True)
@@ -76,7 +74,10 @@ class Child:
     _status: "Future[int]"
 
     async def wait(self) -> Ended:
-        code = await asyncio.wrap_future(self._status)
+        return self.ended_with(await asyncio.wrap_future(self._status))
+
+    def ended_with(self, code: int) -> Ended:
+        """What it said to its end."""
         counted = self._folder / f"calls.{self.number}"
         calls = int(counted.read_text()) if counted.exists() else None
         return Ended(code, self._text("out"), self._text("err"), calls)
@@ -108,6 +109,7 @@ class Forker:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.forking"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._lock = threading.Lock()
         self._numbers = 0
         self._born: dict[int, Future[int]] = {}
         self._over: dict[int, Future[int]] = {}
@@ -115,30 +117,47 @@ class Forker:
         self._reader.start()
 
     async def start(self, call: Call) -> Child:
-        assert self._process.stdin is not None
-        self._numbers += 1
-        number = self._numbers
-        born: Future[int] = Future()
-        over: Future[int] = Future()
-        self._born[number], self._over[number] = born, over
-        asked = {
-            "number": number,
-            "arguments": call.arguments,
-            "folder": str(call.folder),
-            "environment": dict(call.environment),
-            "constants": dict(call.constants),
-            "dies_after": call.dies_after,
-            "largest_file": call.largest_file,
-            "one_stream": call.one_stream,
-            "stops_at": call.stops_at,
-            "waits_for": str(call.waits_for) if call.waits_for else None,
-        }
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
-        return Child(await asyncio.wrap_future(born), number, call.folder, over)
+        number, born, over = self._begin(call)
+        return Child(await asyncio.wrap_future(born), number, call.says_in or call.folder, over)
 
     async def run(self, call: Call) -> Ended:
         return await (await self.start(call)).wait()
+
+    def run_now(self, call: Call, timeout_s: float) -> Ended:
+        """As `run`, without an event loop. Raises TimeoutError, and nothing of it is left then."""
+        number, born, over = self._begin(call)
+        child = Child(born.result(timeout_s), number, call.says_in or call.folder, over)
+        try:
+            return child.ended_with(over.result(timeout_s))
+        except TimeoutError:
+            child.signal(signal.SIGKILL)
+            raise
+
+    def _begin(self, call: Call) -> tuple[int, "Future[int]", "Future[int]"]:
+        """Its number; futures of its process and of its exit code."""
+        assert self._process.stdin is not None
+        with self._lock:
+            self._numbers += 1
+            number = self._numbers
+            born: Future[int] = Future()
+            over: Future[int] = Future()
+            self._born[number], self._over[number] = born, over
+            asked = {
+                "number": number,
+                "arguments": call.arguments,
+                "folder": str(call.folder),
+                "says_in": str(call.says_in or call.folder),
+                "environment": dict(call.environment),
+                "constants": dict(call.constants),
+                "dies_after": call.dies_after,
+                "largest_file": call.largest_file,
+                "one_stream": call.one_stream,
+                "stops_at": call.stops_at,
+                "waits_for": str(call.waits_for) if call.waits_for else None,
+            }
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+        return number, born, over
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -157,9 +176,21 @@ class Forker:
                 futures[int(number)].set_result(int(value))
 
 
+_SHARED: list[Forker] = []
+
+
+def shared() -> Forker:
+    """The one of this process of tests; it ends with it."""
+    if not _SHARED:
+        _SHARED.append(Forker())
+        atexit.register(_SHARED[0].close)
+    return _SHARED[0]
+
+
 def _serve() -> None:
     """Fork for every line of standard input; tell who was born and how it ended."""
-    for name in _IMPORTED:
+    commands = pkgutil.walk_packages(import_module("etl.cli").__path__, "etl.cli.")
+    for name in (*_IMPORTED, *(found.name for found in commands)):
         import_module(name)
     living: dict[int, tuple[int, int]] = {}  # by a descriptor of the process: its number and id
     text = b""
@@ -204,7 +235,8 @@ def _become(asked: dict[str, Any]) -> NoReturn:
         os.environ.clear()
         os.environ.update(asked["environment"])
         for descriptor, name in ((1, "out"), (2, "out" if asked["one_stream"] else "err")):
-            os.dup2(os.open(f"{name}.{number}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), descriptor)
+            said = os.path.join(asked["says_in"], f"{name}.{number}")  # noqa: PTH118  (the fewer calls the better)
+            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         if asked["waits_for"] is not None:
             os.close(os.open(asked["waits_for"], os.O_RDONLY))
@@ -216,7 +248,7 @@ def _become(asked: dict[str, Any]) -> NoReturn:
         if asked["stops_at"] is not None:
             crashpoints.arm(asked["stops_at"], signal.SIGSTOP)
         if asked["dies_after"] is not None:
-            _count_calls(asked["dies_after"], Path(f"calls.{number}"))
+            _count_calls(asked["dies_after"], Path(asked["says_in"], f"calls.{number}"))
         sys.argv = ["coval-etl", *asked["arguments"]]
         from etl.cli.entry import main
 

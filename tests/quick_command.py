@@ -4,7 +4,7 @@ It must never know what is tested with it.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +15,14 @@ import pytest
 from etl.resources import Contract
 from tests.command import Said
 from tests.crooked_api import KEY, CrookedApi, crooked_api
-from tests.forking import Call, Child, Forker
+from tests.forking import Call, Child, Forker, shared
 
 SETTLE_S = 0.2
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    one = Forker()
-    yield one
-    one.close()
+def forker() -> Forker:
+    return shared()
 
 
 @dataclass

@@ -1,11 +1,11 @@
 """What is said of a source that was changed since a job began: which rows, in one sentence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.forking import Forker
+from tests.forking import Forker, shared
 from tests.quick_command import at_home, refused, texts
 
 Change = Callable[[list[str]], list[str]]
@@ -29,10 +29,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    one = Forker()
-    yield one
-    one.close()
+def forker() -> Forker:
+    return shared()
 
 
 @pytest.mark.parametrize("name", CHANGES)

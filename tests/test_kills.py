@@ -4,14 +4,14 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from etl.crashpoints import POINTS
 from etl.sandbox import parse_faults
-from tests.forking import ROOT, Call, Ended, Forker
+from tests.forking import ROOT, Call, Ended, Forker, shared
 from tests.killing import (
     BAD_WEATHER,
     KILLED,
@@ -40,10 +40,8 @@ OF_DOUBTS = ("before-listing", "listing-page", "listed", "absent-once", "proved-
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    one = Forker()
-    yield one
-    one.close()
+def forker() -> Forker:
+    return shared()
 
 
 async def test_a_job_killed_at_each_point_and_again_while_carried_on_creates_every_row_once(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forking import Ended, Forker
+from tests.forking import Ended, Forker, shared
 from tests.killing import KILLED, Kill, World, carry_through, world
 
 ROWS = 300
@@ -16,10 +16,8 @@ ROWS = 300
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    one = Forker()
-    yield one
-    one.close()
+def forker() -> Forker:
+    return shared()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from etl.sandbox import parse_faults
-from tests.forking import Child, Forker
+from tests.forking import Child, Forker, shared
 from tests.killing import KILLED, Kill, World, carry_through, in_turns, judge, served_anew, world
 
 LOOK_S = 0.01
@@ -32,10 +32,8 @@ SHORT_LEASE = {
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    one = Forker()
-    yield one
-    one.close()
+def forker() -> Forker:
+    return shared()
 
 
 async def until(child: Child, come: Callable[[], bool]) -> None:

@@ -5,13 +5,13 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from etl.sandbox import parse_faults
-from tests.forking import Call, Ended, Forker
+from tests.forking import Call, Ended, Forker, shared
 from tests.killing import BAD_WEATHER, KILLED, LATE_S, Tally, carry_through, in_turns, judge, world
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (make setup-ci)")
@@ -32,10 +32,8 @@ CALLS = {
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    one = Forker()
-    yield one
-    one.close()
+def forker() -> Forker:
+    return shared()
 
 
 async def struck(forker: Forker, call: Call, strike: str) -> Ended:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from etl.errors import EtlError
 from etl.ledger import open_ledger
 from etl.sandbox import parse_faults, running_sandbox
 from tests.command import ROOT, etl
-from tests.forking import Call, Forker
+from tests.forking import Call, Forker, shared
 
 KEY = "canary-KEY-71f0c2d9ab"
 IN_A_CELL = "Bearer canary-CELL-5d2e8817"
@@ -23,10 +22,8 @@ OF_THE_DATABASE = "canary-DATABASE-c81d6e02"
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    one = Forker()
-    yield one
-    one.close()
+def forker() -> Forker:
+    return shared()
 
 
 def write_agents(folder: Path, *, bad: bool = False) -> None:
