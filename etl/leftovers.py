@@ -29,6 +29,8 @@ class Fate(StrEnum):
     GONE = "gone"
     """It was deleted before by somebody else."""
     KEPT = "kept"
+    IN_DOUBT = "in_doubt"
+    """The deletion was sent, and it is not known whether it took effect; the next run looks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from etl.api import Api
 from etl.checking import Fitted
 from etl.crashpoints import reach
 from etl.deleting import delete, read_item, why_kept
-from etl.errors import UnexpectedAnswerError
+from etl.errors import RefusedError, StoppedError, UnexpectedAnswerError
 from etl.jobs import ImportJob
 from etl.ledger import Change, Journal, Ledger, RowKey, State
 from etl.leftovers import Fate, Leftover, created_from, deleted_by, refuse_part
@@ -48,6 +48,8 @@ class Pruning:
         self.found: list[Leftover] = []
         self.why_not = ""
         """Why nothing is deleted, although that was asked for."""
+        self._sent: dict[str, str] = {}
+        """By id, deletions that were sent and whose outcome is not known; why it is not."""
         self.traffic = Traffic()
 
     async def look(
@@ -132,7 +134,11 @@ class Pruning:
 
     def told(self, *, planned: bool = False) -> Pruned:
         """What the report has of it."""
-        return Pruned([one.told() for one in self.found], planned, self.why_not or None)
+        found = [
+            replace(one, fate=Fate.IN_DOUBT, why=self._sent[one.id]) if one.id in self._sent else one
+            for one in self.found
+        ]
+        return Pruned([one.told() for one in found], planned, self.why_not or None)
 
     def planned(self) -> list[list[str]]:
         """The lines of a plan: what would be deleted, and as it is now."""
@@ -141,9 +147,10 @@ class Pruning:
     async def run(
         self, journal: Journal, ledger: Ledger, counts: Mapping[Outcome, int], is_stopped: Callable[[], bool]
     ) -> None:
-        """Delete, what refers before what it refers to: each written down before and after. Raises EtlError.
+        """Delete, what refers before what it refers to: each written down before and after.
 
-        `counts`: what became of the rows. Unless all have landed nothing is deleted.
+        `counts`: what became of the rows. Unless all have landed nothing is deleted. Raises EtlError, and StoppedError
+        where it is not known in the end whether something is gone.
         """
         if self.why_not:
             return
@@ -158,6 +165,13 @@ class Pruning:
                     self.found[at] = await self._delete(one, journal, ledger)
 
             await self._each(places, work)
+            if self._sent:  # what it may still be in has to wait
+                what = count_words(len(self._sent), "deletion")
+                raise StoppedError(
+                    f"Of {what} it is not known whether {'it' if len(self._sent) == 1 else 'they'} took effect: "
+                    f"{next(iter(self._sent.values()))}",
+                    f"See whether it is gone, and delete what is left, with: coval-etl resume {self._job_id}",
+                )
 
     async def _delete(self, one: Leftover, journal: Journal, ledger: Ledger) -> Leftover:
         key, fate = self._key_of(one), one.fate
@@ -172,16 +186,22 @@ class Pruning:
                         return replace(one, fate=Fate.KEPT, why=why)
                     evidence = json.dumps(one.told())
                     await journal.record(Change(key, State.SENDING, resource_id=one.id, evidence=evidence))
+                    self._sent[one.id] = "The job stopped before it was answered."
                     answer = await delete(self._api, one.resource, one.id)
                     self.traffic.sent += 1
                     self.traffic.by_status[answer.status] += 1
         except UnexpectedAnswerError as error:
+            if one.id in self._sent and not _is_refusal(error):
+                self._sent[one.id] = error.message
+                return one
+            self._sent.pop(one.id, None)
             await journal.record(Change(key, State.FAILED, resource_id=one.id, evidence=error.message))
             return replace(one, fate=Fate.KEPT, why=error.message.rstrip("."))
         told = replace(one, fate=fate)
         if fate is Fate.DELETED:
             evidence = json.dumps(told.told())
             await journal.record(Change(key, State.DELETED, resource_id=one.id, attempts=1, evidence=evidence))
+        self._sent.pop(one.id, None)
         reach("deletion-recorded")
         # The row that created it knows it as well: nobody takes it for something that is there.
         await journal.call(ledger.record, one.job, [one.change._replace(state=State.UNDONE)])
@@ -206,3 +226,8 @@ class Pruning:
                     tasks.create_task(worker())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+
+
+def _is_refusal(error: UnexpectedAnswerError) -> bool:
+    """Whether the API said no to a deletion, so that what was to go is still there (delivery page, the table)."""
+    return isinstance(error, RefusedError) and 400 <= error.status < 500 and error.status != 408

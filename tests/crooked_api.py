@@ -52,16 +52,19 @@ def refused(status: int) -> Fate:
 
 @dataclass
 class CrookedApi:
-    """`fate` is asked for each POST, by its body and how often that body has come; `shown` for each item of an answer
-    to a GET (None: it is left out); `reading` for each GET, by its path and query: a status instead of the answer.
+    """`fate` is asked for each POST, by its body and how often that body has come; `ending` for each DELETE, by its
+    path and how often it has come; `shown` for each item of an answer to a GET (None: it is left out); `reading` for
+    each GET, by its path and query: a status instead of the answer.
     """
 
     contract: Contract = Contract.V2025_10
     fate: Callable[[Body, int], Fate] = lambda _body, _times: WELL
+    ending: Callable[[str, int], Fate] = lambda _path, _times: WELL
     shown: Callable[[Body], Body | None] = lambda item: item
     reading: Callable[[str, Mapping[str, str]], int | None] = lambda _path, _query: None
     keys: set[str] = field(default_factory=lambda: {KEY})
     posts: list[Body] = field(default_factory=list)
+    deletes: list[str] = field(default_factory=list)
     lists: int = 0
     gets: list[str] = field(default_factory=list)
     date: Callable[[], str | None] = lambda: None
@@ -126,6 +129,8 @@ class CrookedApi:
         if request.headers.get("X-API-Key") not in self.keys:
             return _response(error_reply(RefusedError(401, "the key is not known")))
         call = Call(request.method, request.path, request.query, await request.read(), "")
+        if request.method == "DELETE":
+            return self._end(call, request)
         if request.method != "POST":
             return self._read(call)
         self._under_way += 1
@@ -153,6 +158,14 @@ class CrookedApi:
         if fate.text is not None:
             return web.Response(status=fate.said or reply.status, body=fate.text, content_type="application/json")
         return _response(reply if fate.said is None else error_reply(RefusedError(fate.said, "the API says no")))
+
+    def _end(self, call: Call, request: web.Request) -> web.StreamResponse:
+        self.deletes.append(call.path)
+        fate = self.ending(call.path, self.deletes.count(call.path))
+        reply = self._operations.perform(call) if fate.stored else Reply(500)
+        if fate.said == 0 and request.transport is not None:
+            request.transport.abort()
+        return _response(reply if not fate.said else error_reply(RefusedError(fate.said, "the API says no")))
 
     def _read(self, call: Call) -> web.Response:
         whole = call.path.count("/") == 2

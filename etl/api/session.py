@@ -106,7 +106,8 @@ class Api:
     async def delete(self, path: str) -> Answer:
         """A DELETE, tried until it is known that the resource is gone. The answer is 2xx, or 404 in the API's own form.
 
-        Raises as `get`; a refusal (409: it is in use) is an UnexpectedAnswerError with the API's words.
+        Raises as `get`; a refusal (409: it is in use) is a RefusedError with the API's words. Where an outcome is not
+        clear and cannot be looked at either, that is an UnexpectedAnswerError.
         """
 
         async def gone() -> Answer | None:
@@ -171,7 +172,11 @@ class Api:
             if isinstance(outcome, Answer) and (meaning is Meaning.DONE or _is_gone(outcome, meaning)):
                 return outcome
             if meaning in {Meaning.READ_BACK, Meaning.CONFLICT}:
-                found = await look()
+                try:
+                    found = await look()
+                except RefusedError as error:  # the look was refused, not what was sent
+                    words = f"What became of {what} cannot be seen: {error.message}"
+                    raise UnexpectedAnswerError(words) from None
                 if isinstance(found, Answer):
                     return found
             if meaning is not Meaning.READ_BACK or attempt == MAX_ATTEMPTS:

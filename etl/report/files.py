@@ -56,6 +56,7 @@ class Files:
         self._earlier = rewriting.earlier
         places = [(source.file, source.sheet) for source in sources]
         self._sources = sources
+        self._pruned: Sequence[Mapping[str, object]] = ()
         self._folder = ReportFolder(folder, places, job, rewriting.only)
         self._rejects = Rejects(self._folder, places)
         self._annotated = Annotated(self._folder, sources)
@@ -100,6 +101,7 @@ class Files:
 
     def add_pruned(self, pruned: Pruned) -> None:
         """What the sources no longer have."""
+        self._pruned = pruned.told
         if self._folder.wants("jsonl"):
             self._folder.new_file(PRUNED).write(pruned.lines)
 
@@ -131,7 +133,7 @@ class Files:
             if self._folder.wants(form):
                 file = self._folder.new_file(name)
                 try:
-                    write_listing(file, self._results.file, form)
+                    write_listing(file, self._results.file, form, self._pruned)
                     listings.append(file.path)
                 except DoesNotFitError as reason:
                     self._folder.drop_file(file)
@@ -146,7 +148,7 @@ class Files:
         try:
             kept = chart_in(self._earlier / PAGE) if self._earlier is not None else None
             chart = kept if timeline is None else chart_of(timeline)
-            write_page(file, summary, self._results.file, self._flags, chart)
+            write_page(file, summary, self._results.file, self._flags, chart, self._pruned)
             file.seal()
         except (EtlError, OSError) as error:
             self._folder.drop_file(file)

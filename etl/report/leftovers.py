@@ -21,8 +21,9 @@ class Pruned:
         found = Counter(one["status"] for one in self.told)
         if self.planned:
             return {"would_delete": found["would_delete"], "would_keep": found["kept"]}
-        # What was not reached before the job stopped is deleted by the next run: `to_delete`.
-        left = {"to_delete": found["would_delete"]} if found["would_delete"] else {}
+        # What was not reached before the job stopped, or may still be there, is the next run's: `to_delete`.
+        open_ = found["would_delete"] + found["in_doubt"]
+        left = {"to_delete": open_} if open_ else {}
         return {name: found[name] for name in ("deleted", "gone", "kept")} | left
 
     @property

@@ -110,6 +110,7 @@ def _more(summary: Summary, counts: dict[Outcome, int]) -> Iterator[str]:
         yield f"{_rows(pending)} {'is' if pending == 1 else 'are'} not stored yet."
     if skipped := counts[Outcome.SKIPPED]:
         yield f"{_rows(skipped)} {_were(skipped)} left out on purpose."
+    yield from _pruned(summary)
     warnings = sum(group.severity is not Severity.ERROR for group in summary.problems)
     if warnings:
         yield (
@@ -117,6 +118,25 @@ def _more(summary: Summary, counts: dict[Outcome, int]) -> Iterator[str]:
         )
     if summary.command != "validate" and summary.job is None:
         yield "This was a dry run: nothing was sent."
+
+
+_PRUNED = {
+    "deleted": "deleted: no longer in the file.",
+    "would_delete": "would be deleted: no longer in the file.",
+    "gone": "gone before: no longer in the file, and no longer in Coval.",
+    "kept": "no longer in the file, and kept all the same; see why below.",
+    "would_keep": "no longer in the file, and would be kept all the same; see why below.",
+    "to_delete": "still to be deleted; resume goes on with it.",
+}
+
+
+def _pruned(summary: Summary) -> Iterator[str]:
+    """What became of that which the sources no longer have."""
+    for status, words in _PRUNED.items():
+        if number := (summary.pruned or {}).get(status, 0):
+            yield f"{number:,} {words}"
+    if summary.pruned_note:
+        yield summary.pruned_note
 
 
 def _tone(summary: Summary) -> Tone:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, BinaryIO
@@ -18,7 +18,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from etl.problems import Code, Severity
-from etl.report.folder import RESULTS, SUMMARY
+from etl.report.folder import PRUNED, RESULTS, SUMMARY
 from etl.report.groups import ProblemGroup
 from etl.report.names import ANNOTATED, name_of_file
 from etl.report.page.charts import Chart
@@ -32,6 +32,7 @@ from etl.version import __version__
 STYLES = ("vendor/uPlot.min.css", "page.css", "rows.css")
 SCRIPTS = ("vendor/uPlot.iife.min.js", "unpacking.js", "table.js", "rows.js", "charts.js", "page.js")
 GROUPS_SHOWN = 200
+PRUNED_SHOWN = 500
 BAR_WIDTH = 1000
 _LEAST_WIDTH = 13.0
 _JOINERS = "\n\u200c\u200d"
@@ -40,8 +41,18 @@ _CHUNK = 3 * (1 << 14)
 """Of packed bytes; a multiple of three, so that base64 texts can be put one after the other."""
 
 
-def write_page(file: NewFile, summary: Summary, results: NewFile, flags: Sequence[str], chart: Chart | None) -> None:
-    """Write the page of a job. `results`: its `results.jsonl`, complete. Raises StoppedError where there is no room."""
+def write_page(
+    file: NewFile,
+    summary: Summary,
+    results: NewFile,
+    flags: Sequence[str],
+    chart: Chart | None,
+    pruned: Sequence[Mapping[str, object]] = (),
+) -> None:
+    """Write the page of a job. `results`: its `results.jsonl`, complete; `pruned`: what its sources no longer have.
+
+    Raises StoppedError where there is no room.
+    """
     chosen = choose(results.lines())
     styles = [_part(name) for name in STYLES]
     scripts = [_part(name) for name in SCRIPTS]
@@ -54,6 +65,9 @@ def write_page(file: NewFile, summary: Summary, results: NewFile, flags: Sequenc
             packed=_packed(stream, chosen),
             facts=_facts(summary, chosen, chart),
             **_view(summary, chosen, flags),
+            pruned=_leftovers(pruned),
+            more_pruned=max(0, len(pruned) - PRUNED_SHOWN),
+            pruned_name=PRUNED,
         )
         for chunk in chunks:
             file.write(chunk.encode("utf-8", "backslashreplace"))
@@ -152,6 +166,12 @@ def _view(summary: Summary, chosen: Chosen, flags: Sequence[str]) -> dict[str, A
         "elapsed": spoken_time((summary.finished - summary.started).total_seconds()),
         "per_s": summary.to_json()["rows_per_s"],
     }
+
+
+def _leftovers(pruned: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """What the sources no longer have: what a person must look at first."""
+    first = sorted(pruned, key=lambda one: one["message"] is None)[:PRUNED_SHOWN]
+    return [{**one, "status": str(one["status"]).replace("_", " ")} for one in first]
 
 
 def _outcomes(summary: Summary) -> list[dict[str, Any]]:
