@@ -135,7 +135,7 @@ def choose_mappings(  # noqa: PLR0913  (what is known of it beforehand)
                 found.append((survey, table, ask_for_one(table, guesses, choose)))
             else:
                 inputs.left_out.append(Skipped(table.origin.sheet or table.origin.file, why_left_out(guesses)))
-                if nearest[0] is None or [one.score for one in guesses[:1]] > [one.score for one in nearest[1][:1]]:
+                if nearest[0] is None or [one.known for one in guesses[:1]] > [one.known for one in nearest[1][:1]]:
                     nearest = table, guesses
     if not found:
         raise nothing_fits(*nearest)

@@ -85,7 +85,7 @@ def test_check_for_programs_is_one_document(folder: Path) -> None:
     assert good == {"file": "good.yaml", "good": True, "name": "mine", "resource": "test-cases", "faults": []}
     assert wrong["good"] is False
     assert wrong["faults"][3] == {"line": 4, "column": 28, "message": wrong["faults"][3]["message"]}
-    assert missing["faults"][0]["message"].startswith('There is no mapping "missing.yaml" and no such file.')
+    assert missing["faults"][0]["message"].startswith("There is no mapping file missing.yaml")
     assert said.json["exit_code"] == 2
 
 

@@ -151,3 +151,26 @@ def test_nothing_is_saved_where_two_mappings_fit(tmp_path: Path) -> None:
     assert "run-templates and runs fit equally well" in said.err
     said = etl(tmp_path, "inspect", "both.csv", "--mapping", "runs", "--write-mapping", "mine.yaml")
     assert (said.code, (tmp_path / "mine.yaml").exists()) == (0, True)
+
+
+def test_the_sheet_of_which_more_columns_are_known_is_nearer_than_a_legend(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+        book.add_worksheet("Legende").write_column(0, 0, ["Art", "Szenario", "Skript"])
+        cases = book.add_worksheet("Fälle")
+        cases.write_row(0, 0, ["Nr.", "Was der Anrufer will", "Erwartung", "Art", "Bemerkung"])
+        cases.write_row(1, 0, ["01", "Paket suchen", "nennt den Tag", "Szenario", "oft"])
+        cases.write_row(2, 0, ["02", "Paket umleiten", "liest die Adresse vor", "Szenario", "selten"])
+    refused = etl(tmp_path, "import", "book.xlsx", "--sandbox", "--test-set", "Hotline", "--create-missing")
+    assert refused.code == 2
+    assert refused.err.startswith("Error: book.xlsx, sheet Fälle: no mapping fits")
+    assert "Art would become input_type" in refused.err
+    assert etl(tmp_path, "inspect", "book.xlsx", "--write-mapping", "mine.yaml").code == 0
+    assert "sheet: Fälle" in (tmp_path / "mine.yaml").read_text()
+
+
+def test_a_mapping_file_that_is_not_there_is_answered_with_the_one_that_is(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("Input\nWhere is it?\n")
+    (tmp_path / "mine.yaml").write_text("version: 1\n")
+    said = etl(tmp_path, "validate", "cases.csv", "--mapping", "mien.yaml")
+    assert said.code == 2
+    assert said.err.startswith("Error: There is no mapping file mien.yaml (did you mean mine.yaml?).")

@@ -98,9 +98,12 @@ def _write(out: str, facts: Inspection, opening: Opening, mapping: str | None) -
 
 
 def _nearest(facts: Inspection) -> TableFacts | None:
-    """Where no mapping fits: the only table, or the only one that something is known of; else None."""
-    known = facts.tables if len(facts.tables) == 1 else [one for one in facts.tables if one.nearest.score > 0]
-    return known[0] if len(known) == 1 else None
+    """Where no mapping fits: the only table, or the one of which more columns are known than of others; else None."""
+    if len(facts.tables) == 1:
+        return facts.tables[0]
+    most = max(one.nearest.known[0] for one in facts.tables)
+    nearest = [one for one in facts.tables if one.nearest.known[0] == most]
+    return nearest[0] if len(nearest) == 1 else None
 
 
 def _no_mapping(fitting: Sequence[TableFacts]) -> UsageError:

@@ -85,6 +85,14 @@ class Guess:
         first = {use.path: column for column, use in reversed(self.perhaps.items())}
         return tuple(reversed(first.values()))
 
+    @property
+    def known(self) -> tuple[int, float]:
+        """How near a mapping is that does not fit: more columns of which a field is known, then the score.
+
+        A score alone would not do: it is a share, and of a legend's only column all is known.
+        """
+        return len({*self.uses, *self.likeliest}), self.score
+
 
 def guess(
     origin: Origin,

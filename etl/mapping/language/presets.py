@@ -52,6 +52,12 @@ def _own_file(name: str) -> Path:
         exists = False
     if not exists:
         ready = _files()
+        if file.suffix in {".yaml", ".yml"}:
+            beside = sorted(one.name for one in Path(file.parent).glob("*.y*ml")) if file.parent.is_dir() else []
+            raise MappingError(
+                f"There is no mapping file {name}{suggest(file.name, beside)}.",
+                "Name one that is there, or begin it: coval-etl inspect FILE --write-mapping OUT.yaml.",
+            )
         raise MappingError(
             f'There is no mapping "{name}" and no such file{suggest(name, ready)}.',
             f"Ready-made mappings: {spelled(list(ready), 30)}.",
