@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from etl.inputs import open_inputs
     from etl.jobs import ImportJob
     from etl.ledger import open_ledger
-    from etl.library import export_async, export_files, import_async, import_files, read, validate
+    from etl.library import (
+        export_async,
+        export_files,
+        import_async,
+        import_files,
+        plan_async,
+        plan_files,
+        read,
+        validate,
+    )
     from etl.mapping import load_mapping
     from etl.readers import open_source
     from etl.resources import Contract
@@ -39,6 +48,8 @@ _HOMES = {
     "open_inputs": "etl.inputs",
     "open_ledger": "etl.ledger",
     "open_source": "etl.readers",
+    "plan_async": "etl.library",
+    "plan_files": "etl.library",
     "read": "etl.library",
     "validate": "etl.library",
 }
@@ -61,6 +72,8 @@ __all__ = [
     "open_inputs",
     "open_ledger",
     "open_source",
+    "plan_async",
+    "plan_files",
     "read",
     "validate",
 ]

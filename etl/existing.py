@@ -5,6 +5,7 @@ It must never change anything there, nor know how a row is sent.
 
 import json
 import tempfile
+import weakref
 from collections.abc import Collection, Mapping
 from typing import IO, Any
 
@@ -25,6 +26,7 @@ class Existing:
         self.resource = resource
         self.key = key
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with this)
+        weakref.finalize(self, self._file.close)  # also where a job ends early, in a program that goes on
         self._places: dict[str, list[tuple[int, int]]] = {}
 
     async def load(self, api: Api, wanted: Collection[str], query: Mapping[str, str] | None = None) -> None:

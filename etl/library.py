@@ -18,7 +18,7 @@ from etl.exporting import Exported, Exporter, ExportJob
 from etl.importing import Importer
 from etl.inputs import open_inputs
 from etl.jobs import ImportJob
-from etl.ledger import open_ledger
+from etl.ledger import file_of, open_ledger
 from etl.readers import ReadOptions, open_source
 from etl.relating import Relatives
 from etl.report import OF_VALIDATE, Outcome, Summary
@@ -74,12 +74,40 @@ def validate(
             return told.close(read=read_rows, started=started, finished=datetime.now(UTC))
 
 
+async def plan_async(
+    files: Sequence[str | Path],
+    target: Target,
+    *,
+    ledger: str | Path | None = None,
+    job: ImportJob | None = None,
+    plan: Path | None = None,
+    report: Path | None = None,
+) -> Summary:
+    """A dry run: what an import would create, change, leave alone, delete (`job.prune`) and launch. Nothing is sent.
+
+    `ledger`: the one of the imports, so that rows which were sent count as unchanged; a file that is not there is not
+    made. `plan`: a file that `import_async` can be told to do exactly. `summary.notes` say how many requests it takes,
+    and how long. Raises EtlError as `import_async`.
+    """
+    job = job or ImportJob()
+    with open_inputs([str(file) for file in files], None, job.mapping) as inputs:
+        async with Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s)) as api:
+            importer = Importer(job.aimed_at(target.base_url, job.contract), inputs, api, planned=plan)
+            contract, fitted = await importer.prepare()
+            file = None if ledger is None else file_of(ledger)
+            if ledger is None or (file is not None and not file.exists()):
+                return await importer.plan(contract, fitted, None, report)
+            with closing(open_ledger(ledger)) as opened:
+                return await importer.plan(contract, fitted, opened, report)
+
+
 async def import_async(
     files: Sequence[str | Path],
     target: Target,
     *,
     ledger: str | Path,
     job: ImportJob | None = None,
+    plan: Path | None = None,
     report: Path | None = None,
     confirm: Callable[[str], bool] = lambda _question: False,
     observe: Callable[[Progress], None] = lambda _progress: None,
@@ -87,19 +115,33 @@ async def import_async(
     """Import files; what became of every row. The same files again are `unchanged`: a task may be repeated.
 
     `ledger` is a file, or `postgresql://…`: there it is known which rows were sent, so keep it between calls. `job`
-    says how (its `target` is filled in). `confirm` is asked before anything is changed or launched. Bad rows are in the
-    summary and never raise; what stops the whole before its first row does (EtlError), and what stops it later is
-    `summary.stopped_because`.
+    says how (its `target` is filled in). `plan`: do exactly what `plan_async` wrote there, or stop before the first
+    row. `confirm` is asked before anything is changed, deleted or launched, and after the canary.
+    Bad rows are in the summary and never raise; what stops the whole before its first row does (EtlError), and what
+    stops it later is `summary.stopped_because`.
     """
     job = job or ImportJob()
     with open_inputs([str(file) for file in files], None, job.mapping) as inputs:
         async with Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s)) as api:
             aimed = job.aimed_at(target.base_url, job.contract)
-            importer = Importer(aimed, inputs, api, observe=observe, confirm=confirm)
+            importer = Importer(aimed, inputs, api, observe=observe, confirm=confirm, planned=plan)
             contract, fitted = await importer.prepare()
             with closing(open_ledger(ledger)) as opened:
                 await importer.review(contract, fitted, opened)
                 return await importer.run(contract, fitted, opened, report)
+
+
+def plan_files(
+    files: Sequence[str | Path],
+    target: Target,
+    *,
+    ledger: str | Path | None = None,
+    job: ImportJob | None = None,
+    plan: Path | None = None,
+    report: Path | None = None,
+) -> Summary:
+    """`plan_async` for a program without an event loop."""
+    return asyncio.run(plan_async(files, target, ledger=ledger, job=job, plan=plan, report=report))
 
 
 def import_files(
@@ -108,11 +150,13 @@ def import_files(
     *,
     ledger: str | Path,
     job: ImportJob | None = None,
+    plan: Path | None = None,
     report: Path | None = None,
     confirm: Callable[[str], bool] = lambda _question: False,
 ) -> Summary:
     """`import_async` for a program without an event loop."""
-    return asyncio.run(import_async(files, target, ledger=ledger, job=job, report=report, confirm=confirm))
+    importing = import_async(files, target, ledger=ledger, job=job, plan=plan, report=report, confirm=confirm)
+    return asyncio.run(importing)
 
 
 async def export_async(job: ExportJob, target: Target, *, concurrency: int = 16) -> Exported:

@@ -107,3 +107,25 @@ async def test_what_is_exported_is_read_again(sandbox: RunningSandbox, tmp_path:
     await etl.export_async(job, target)
     names = [name for batch in etl.read(tmp_path / "out.csv") for name in batch.source["display_name"]]
     assert sorted(names) == ["One", "Two"]
+
+
+async def test_a_program_plans_and_then_does_exactly_that(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    file, plan, ledger = tmp_path / "sets.csv", tmp_path / "plan.jsonl", tmp_path / "ledger.db"
+    file.write_text("Test set name,Description\nOne,a\nTwo,b\n")
+    target = etl.Target(sandbox.base_url, sandbox.key)
+    job = etl.ImportJob(mode="upsert", key="display_name", prune=True)
+    dry = await etl.plan_async([file], target, ledger=ledger, job=job, plan=plan)
+    assert (dry.rows["would_create"], ledger.exists()) == (2, False)
+    done = await etl.import_async([file], target, ledger=ledger, job=job, plan=plan)
+    assert done.rows["created"] == 2
+    with pytest.raises(etl.EtlError, match="plan") as stale:
+        await etl.import_async([file], target, ledger=ledger, job=job, plan=plan)
+    assert stale.value.exit_code == 4
+    file.write_text("Test set name,Description\nOne,new\n")
+    with pytest.raises(etl.EtlError) as unasked:
+        await etl.import_async([file], target, ledger=ledger, job=job)
+    assert unasked.value.exit_code == 2
+    asked: list[str] = []
+    said = await etl.import_async([file], target, ledger=ledger, job=job, confirm=lambda one: not asked.append(one))
+    assert (said.rows["updated"], dict(said.pruned or {})) == (1, {"deleted": 1, "gone": 0, "kept": 0})
+    assert "would be deleted" in asked[0]
