@@ -120,6 +120,20 @@ class Mood:
 
 
 @dataclass
+class Odds:
+    """So many of a hundred are refused, whatever the pace."""
+
+    share: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.seed)
+
+    def refuse(self, now_s: float) -> float:
+        return 1.0 if self._dice.random() < self.share else 0.0
+
+
+@dataclass
 class World:
     """An API and what it saw. `trouble` answers instead of it, by the time."""
 

@@ -1,11 +1,12 @@
 """The pace on virtual time, against APIs that allow so much and no more, that go down, that queue."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from etl.api import Answer, Cause, NoAnswer, Pace
-from tests.paced_world import REFUSED, Bucket, Limit, Mood, Window, World, run_virtually, virtual_clock, work_for
+from tests.paced_world import REFUSED, Bucket, Limit, Mood, Odds, Window, World, run_virtually, virtual_clock, work_for
 
 ALLOWED = 10.0
 SECONDS = 120.0
@@ -83,6 +84,50 @@ def test_refusals_that_are_not_about_the_rate_do_not_bring_it_down_for_good(one_
 
     # Each refusal closes the gate for a second or more; so many rows go through between two of them.
     assert run_virtually(main) >= one_in / 4
+
+
+@pytest.mark.parametrize("latency_s", [0.002, 0.05])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.2])
+def test_a_thousand_rows_go_in_a_minute_where_some_are_refused_at_random_and_no_time_is_named(
+    share: float, latency_s: float
+) -> None:
+    async def main(seed: int) -> float:
+        world, pace = World(Odds(share, seed), "none", latency_s, seed=seed), Pace(8, clock=virtual_clock(seed))
+        pace.on_outcome = lambda _place, _outcome: pace.close() if world.replies["201"] >= 1000 else None
+        await work_for(world, pace, 8, 200)
+        return world.accepted_s[999]
+
+    assert max(run_virtually(partial(main, seed)) for seed in range(1, 7)) <= 60
+
+
+def test_where_the_rate_is_what_is_refused_it_is_found_out_again_after_refusals_at_random() -> None:
+    """What comes by chance is not heeded; a limit that is set meanwhile is, though no time is named."""
+
+    async def main() -> World:
+        world, pace = World(Odds(0.2, 3), "none"), Pace(16, clock=virtual_clock())
+        await work_for(world, pace, 16, 30)
+        world.limit = Bucket(ALLOWED, 10)
+        world.replies.clear()
+        await work_for(world, pace, 16, 240)
+        return world
+
+    world = run_virtually(main)
+    assert world.accepted(60, 270) >= 0.8 * ALLOWED
+    assert world.replies["429"] <= 0.05 * world.replies["201"]
+
+
+def test_a_time_that_is_named_is_waited_for_however_many_are_refused_at_random() -> None:
+    async def main() -> World:
+        world = World(Odds(0.2, 5), retry_after="none")
+        pace = Pace(16, clock=virtual_clock())
+        await work_for(world, pace, 16, 30)
+        world.retry_after = "seconds"
+        await work_for(world, pace, 16, 30)
+        return world
+
+    world = run_virtually(main)
+    assert world.accepted(20, 30) > 20
+    assert world.early == 0
 
 
 def test_a_rate_that_was_lowered_or_lifted_is_learned_anew() -> None:

@@ -6,7 +6,8 @@ This room must never know what a row is, and never repeats a request that could 
 from etl.api.answers import Answer, Cause, NoAnswer, Refusal, refusal_of
 from etl.api.budget import Budget, Repeat
 from etl.api.clock import Clock
-from etl.api.pace import Pace, Place, Waiting
+from etl.api.pace import Pace
+from etl.api.place import Place, Waiting
 from etl.api.policy import MAX_ATTEMPTS, Meaning, meaning_of, stored_id
 from etl.api.reaching import Hop, hops_to
 from etl.api.retry_after import asked_wait_s, http_date

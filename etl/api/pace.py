@@ -24,16 +24,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from etl.api.ahead import Ahead
 from etl.api.answers import Answer, NoAnswer
 from etl.api.bucket import MEASURED_S, Bucket
 from etl.api.budget import Budget
 from etl.api.ceiling import Ceiling
+from etl.api.chance import Chance
 from etl.api.clock import Clock
 from etl.api.latency import Latency
 from etl.api.outage import Outage
+from etl.api.place import Place, Waiting
 from etl.api.policy import Strain, strain_of
 from etl.api.retry_after import asked_wait_s
 from etl.errors import EtlError, StoppedError, UnreachableError
@@ -46,27 +47,6 @@ LONGEST_WAIT_S = 15 * 60
 """A longer wait, asked for by the API, ends the job: nobody sits before it that long."""
 SHORTEST_WAIT_S = 1e-6
 """Less than this is what fractions of seconds do not add up to: to sleep so long would change nothing."""
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """The right to one request. `read`: its answer changes nothing, so it passes where writing is paused.
-
-    `probe`: it finds out whether an outage is over. `sent_s`: not sent before these seconds of the monotonic clock.
-    `beside`: how many were in flight then, this one among them.
-    """
-
-    read: bool
-    probe: bool
-    sent_s: float
-    beside: int
-
-
-class Waiting(NamedTuple):
-    """Why everybody waits (the end of the sentence "Waiting: …") and for how many seconds still; None: not known."""
-
-    why: str
-    seconds: float | None
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +83,7 @@ class Pace:
         self._gate_why = ""
         self._bucket = Bucket(self.clock.monotonic_s())
         self._ceiling = Ceiling()
+        self._chance = Chance()
         self._latency = Latency()
         self._ahead = Ahead()
         self._outage = Outage(self.clock)
@@ -310,7 +291,8 @@ class Pace:
         self._advance()
 
     def _rate(self) -> float:
-        return min(self._rate_per_s, self._ceiling.rate_at(self.clock.monotonic_s()))
+        learned_per_s = math.inf if self._chance.unheeded else self._ceiling.rate_at(self.clock.monotonic_s())
+        return min(self._rate_per_s, learned_per_s)
 
     def _token_wait_s(self, more: int = 1) -> float:
         return self._bucket.wait_s(self.clock.monotonic_s(), self._rate(), more)
@@ -335,7 +317,9 @@ class Pace:
     def _calm(self, place: Place, outcome: Answer | NoAnswer, now_s: float) -> None:
         if isinstance(outcome, Answer) and outcome.status < 500:
             self.budget.earn()
-        self._ceiling.accepted()
+        if not self._chance.unheeded:
+            self._ceiling.accepted()
+        self._chance.accepted(anew=place.sent_s >= self._cut_s)
         if place.sent_s >= self._cut_s:
             self._throttles = 0
         if 2 * max(place.beside, self._in_flight + 1) >= self._limit:
@@ -347,15 +331,24 @@ class Pace:
             self._cut(place, now_s)
 
     def _throttled(self, place: Place, outcome: Answer, now_s: float) -> None:
+        asked_s, unheeded = asked_wait_s(outcome.headers, self.clock.now()), self._chance.unheeded
+        if asked_s is not None:
+            self._chance.heed()
+        elif not self._chance.refused(anew=place.sent_s >= self._cut_s):
+            self._throttles = 0
+            if not unheeded:  # a trial begins with one in flight: where it fails, that costs little
+                self._threshold, self._limit = self._limit, 1.0
+            return
+        if unheeded and self._chance.held:  # whatever was learned before is of old
+            self._ceiling, unheeded = Ceiling(), False
         first, sent_per_s = not self._throttles, self._sent_per_s(now_s)
         fresh = self._cut(place, now_s)
         self._throttles += fresh
-        asked_s = asked_wait_s(outcome.headers, self.clock.now())
         own_s = self.clock.backoff_s(max(1, self._throttles), THROTTLE_BASE_S)
         if asked_s is None or self._throttles > 1:
             asked_s = max(asked_s or 0.0, own_s)
         self._close_gate(now_s, asked_s, "the API asked for a pause")
-        if fresh and first:
+        if fresh and first and not unheeded:  # what was sent unheeded says nothing about the rate
             self._ceiling.refused(now_s, sent_per_s)
         self._ceiling.reopened(self._open_s)
 
