@@ -53,7 +53,7 @@ def under_way(place: World) -> int:
     return len(place.in_ledger("SELECT 1 FROM source_row WHERE state = 'sending'"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 async def test_the_first_signal_lets_those_in_flight_finish_and_writes_the_report(
     forker: Forker, tmp_path: Path, number: int
 ) -> None:
@@ -72,7 +72,7 @@ async def test_the_first_signal_lets_those_in_flight_finish_and_writes_the_repor
         assert (await carry_through(place, forker.run, [])).complaints == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 async def test_the_second_signal_leaves_at_once_and_nothing_is_lost(
     forker: Forker, tmp_path: Path, number: int
 ) -> None:
