@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 import pytest
 
@@ -27,7 +28,7 @@ class Counting:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __enter__(self) -> "Counting":
+    def __enter__(self) -> Self:
         threading.setprofile(self._step)
         sys.setprofile(self._step)
         return self
