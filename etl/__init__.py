@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from etl.mapping import load_mapping
     from etl.readers import open_source
     from etl.resources import Contract
+    from etl.writer import InDoubt
 
 _HOMES = {
     "Api": "etl.api",
@@ -39,6 +40,7 @@ _HOMES = {
     "Exporter": "etl.exporting",
     "ImportJob": "etl.jobs",
     "Importer": "etl.importing",
+    "InDoubt": "etl.writer",
     "Target": "etl.api",
     "export_async": "etl.library",
     "export_files": "etl.library",
@@ -62,6 +64,7 @@ __all__ = [
     "Exporter",
     "ImportJob",
     "Importer",
+    "InDoubt",
     "Target",
     "__version__",
     "export_async",

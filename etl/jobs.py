@@ -184,21 +184,29 @@ def parents_made(job_id: str, ids: Sequence[str]) -> list[Change]:
     return [Change(RowKey(table, number), State.CREATED, resource_id=id_) for number, id_ in enumerate(ids, 1)]
 
 
-def refuse_twin(facts: JobFacts, ledger: Ledger) -> None:
-    """Raises UsageError where the same import was begun before and is not finished (product page, "Typed again").
+def unfinished_twin(facts: JobFacts, ledger: Ledger) -> JobRecord | None:
+    """The same import, begun before and not finished; None where there is none.
 
-    One that stopped before its first row, such as for --max-errors, stands in nobody's way.
+    One that stopped before its first row, such as for --max-errors, stands in nobody's way. Raises UsageError where one
+    is running.
     """
     for record in ledger.jobs():
         if record.facts.identity == facts.identity and is_unfinished(record):
             if record.held_by is not None:
                 raise UsageError(f"This import is running already: {record.held_by}.", "Wait until it has ended.")
-            if not ledger.count(record.facts.id):
-                continue  # nothing of it was sent
-            raise UsageError(
-                f"This import was begun before and is not finished: job {record.facts.id}.",
-                f"Carry on with: coval-etl resume {record.facts.id}   (--again starts anew and sends every row again.)",
-            )
+            if ledger.count(record.facts.id):
+                return record
+    return None
+
+
+def refuse_twin(facts: JobFacts, ledger: Ledger) -> None:
+    """Raises UsageError where the same import was begun before and is not finished (product page, "Typed again")."""
+    record = unfinished_twin(facts, ledger)
+    if record is not None:
+        raise UsageError(
+            f"This import was begun before and is not finished: job {record.facts.id}.",
+            f"Carry on with: coval-etl resume {record.facts.id}   (--again starts anew and sends every row again.)",
+        )
 
 
 def refuse_changes(

@@ -9,21 +9,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from etl.api import Api, Pace, Target
 from etl.batch import Batch
-from etl.checking import check_rows, choose_mappings, report_of
+from etl.checking import Fitted, check_rows, choose_mappings, report_of
 from etl.exporting import Exported, Exporter, ExportJob
 from etl.importing import Importer
 from etl.inputs import open_inputs
-from etl.jobs import ImportJob
-from etl.ledger import file_of, open_ledger
+from etl.jobs import ImportJob, Resumption, facts_of, table_keys, unfinished_twin
+from etl.ledger import JobRecord, Ledger, file_of, open_ledger
 from etl.readers import ReadOptions, open_source
 from etl.relating import Relatives
 from etl.report import OF_VALIDATE, Outcome, Summary
 from etl.resources import Contract
 from etl.settling import Progress
+from etl.writer import InDoubt
 
 _AS_DETECTED = ReadOptions()
 
@@ -101,34 +103,51 @@ async def plan_async(
                 return await importer.plan(contract, fitted, opened, report)
 
 
-async def import_async(
+async def import_async(  # noqa: PLR0913  (what the command has flags for)
     files: Sequence[str | Path],
     target: Target,
     *,
     ledger: str | Path,
     job: ImportJob | None = None,
     plan: Path | None = None,
+    in_doubt: InDoubt = InDoubt.KEEP,
     report: Path | None = None,
     confirm: Callable[[str], bool] = lambda _question: False,
     observe: Callable[[Progress], None] = lambda _progress: None,
 ) -> Summary:
-    """Import files; what became of every row. The same files again are `unchanged`: a task may be repeated.
+    """Import files; what became of every row. A task may be repeated: the same files again are `unchanged`, and an
+    import that was cut off, or stopped, is carried on.
 
     `ledger` is a file, or `postgresql://…`: there it is known which rows were sent, so keep it between calls. `job`
     says how (its `target` is filled in). `plan`: do exactly what `plan_async` wrote there, or stop before the first
-    row. `confirm` is asked before anything is changed, deleted or launched, and after the canary.
-    Bad rows are in the summary and never raise; what stops the whole before its first row does (EtlError), and what
-    stops it later is `summary.stopped_because`.
+    row. `in_doubt`: what a person has decided about rows of an import that is carried on of which it cannot be known
+    whether they were stored. `confirm` is asked before anything is changed, deleted or launched, and after the canary;
+    not again for what is carried on. Bad rows are in the summary and never raise; what stops the whole before its first
+    row does (EtlError), and what stops it later is `summary.stopped_because`.
     """
     job = job or ImportJob()
     with open_inputs([str(file) for file in files], None, job.mapping) as inputs:
         async with Api(target, job.concurrency, pace=Pace(job.concurrency, job.rate_per_s)) as api:
-            aimed = job.aimed_at(target.base_url, job.contract)
-            importer = Importer(aimed, inputs, api, observe=observe, confirm=confirm, planned=plan)
+            begin = partial(Importer, inputs=inputs, api=api, observe=observe, confirm=confirm)
+            importer = begin(job.aimed_at(target.base_url, job.contract), planned=plan)
             contract, fitted = await importer.prepare()
             with closing(open_ledger(ledger)) as opened:
+                begun = None if job.again else _begun_before(importer, target, contract, fitted, opened)
+                if begun is not None:
+                    aimed = job.aimed_at(target.base_url, Contract(begun.facts.contract))
+                    importer = begin(aimed, resumption=Resumption(begun, in_doubt))
+                    contract, fitted = await importer.prepare()
                 await importer.review(contract, fitted, opened)
                 return await importer.run(contract, fitted, opened, report)
+
+
+def _begun_before(
+    importer: Importer, target: Target, contract: Contract, fitted: Sequence[Fitted], ledger: Ledger
+) -> JobRecord | None:
+    """The same import, cut off or stopped. Raises UsageError where it is running."""
+    tables = table_keys(importer.job, target, fitted)
+    facts = facts_of(importer.job, importer.id, target, contract, fitted, tables, datetime.now(UTC))
+    return unfinished_twin(facts, ledger)
 
 
 def plan_files(
@@ -151,12 +170,16 @@ def import_files(
     ledger: str | Path,
     job: ImportJob | None = None,
     plan: Path | None = None,
+    in_doubt: InDoubt = InDoubt.KEEP,
     report: Path | None = None,
     confirm: Callable[[str], bool] = lambda _question: False,
 ) -> Summary:
     """`import_async` for a program without an event loop."""
-    importing = import_async(files, target, ledger=ledger, job=job, plan=plan, report=report, confirm=confirm)
-    return asyncio.run(importing)
+    return asyncio.run(
+        import_async(
+            files, target, ledger=ledger, job=job, plan=plan, in_doubt=in_doubt, report=report, confirm=confirm
+        )
+    )
 
 
 async def export_async(job: ExportJob, target: Target, *, concurrency: int = 16) -> Exported:

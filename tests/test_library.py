@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 import types
@@ -11,6 +12,7 @@ import pytest
 
 import etl
 from etl.ledger import open_sqlite
+from etl.resources import TEST_CASES, TEST_SETS
 from etl.sandbox import RunningSandbox
 from tests.command import ROOT
 
@@ -129,3 +131,35 @@ async def test_a_program_plans_and_then_does_exactly_that(sandbox: RunningSandbo
     said = await etl.import_async([file], target, ledger=ledger, job=job, confirm=lambda one: not asked.append(one))
     assert (said.rows["updated"], dict(said.pruned or {})) == (1, {"deleted": 1, "gone": 0, "kept": 0})
     assert "would be deleted" in asked[0]
+
+
+KILLED = """
+import sys
+import etl
+from etl import crashpoints
+file, ledger, url, key, point = sys.argv[1:]
+crashpoints.arm(point)
+job = etl.ImportJob(test_set="Nightly", create_missing=True, settle_s=0.2, concurrency=1)
+etl.import_files([file], etl.Target(url, key), ledger=ledger, job=job)
+"""
+
+
+@pytest.mark.parametrize("point", ["handed-over:2", "answered:2", "outcome-recorded:2", "test-set-created"])
+async def test_a_task_that_was_killed_is_carried_on_by_its_repetition(
+    sandbox: RunningSandbox, tmp_path: Path, point: str
+) -> None:
+    file, ledger, report = tmp_path / "cases.csv", tmp_path / "ledger.db", tmp_path / "report"
+    file.write_text("Input,Expected\nOne,a\nTwo,b\nThree,c\n")
+    words = (file, ledger, sandbox.base_url, sandbox.key, point)
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, *map(str, words), cwd=ROOT)
+    assert await killed.wait() == -signal.SIGKILL
+    job = etl.ImportJob(test_set="Nightly", create_missing=True, settle_s=0.2, concurrency=1)
+    target = etl.Target(sandbox.base_url, sandbox.key)
+    summary = await etl.import_async([file], target, ledger=ledger, job=job, report=report)
+    assert summary.rows["created"] + summary.rows["unchanged"] == 3, summary.rows
+    async with etl.Api(target) as api:
+        cases = [case["input_str"] async for case in api.list(TEST_CASES)]
+        sets = [one async for one in api.list(TEST_SETS)]
+    assert (sorted(cases), len(sets)) == (["One", "Three", "Two"], 1)
+    again = await etl.import_async([file], target, ledger=ledger, job=job, report=report)
+    assert again.rows["unchanged"] == 3
