@@ -6,6 +6,7 @@ It must never know what there is to prepare, nor the gate and the rate: `Pace` a
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 
 MOST = 100
 """So many at most: what is prepared and never sent has to be looked for when the process dies."""
@@ -65,3 +66,32 @@ class Ahead:
             turn = self._queue.popleft()
             if not turn.done():
                 turn.set_result(False)
+
+
+class Turn:
+    """A turn to prepare: entering waits for it (False: none will come), leaving lets others move up. For one use.
+
+    Nothing is done by one that is forgotten, as everything is where a loop has ended.
+    """
+
+    def __init__(self, ahead: Ahead, advance: Callable[[], None]) -> None:
+        """`advance`: lets in whoever may."""
+        self._ahead = ahead
+        self._advance = advance
+        self._turn: asyncio.Future[bool]
+
+    async def __aenter__(self) -> bool:
+        self._turn = self._ahead.queue()
+        self._advance()
+        try:
+            return await self._turn
+        except asyncio.CancelledError:
+            self._over()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over()
+
+    def _over(self) -> None:
+        self._ahead.over(self._turn)
+        self._advance()

@@ -21,11 +21,10 @@ was not sent there is nothing to sleep for: entering again waits as long as it t
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from etl.api.ahead import Ahead
+from etl.api.ahead import Ahead, Turn
 from etl.api.answers import Answer, NoAnswer
 from etl.api.bucket import MEASURED_S, Bucket
 from etl.api.budget import Budget
@@ -120,20 +119,13 @@ class Pace:
             return Waiting(self._gate_why, gate_s)
         return Waiting(self._paused, None) if self._paused is not None else None
 
-    @asynccontextmanager
-    async def preparing(self, takes_s: float) -> AsyncIterator[bool]:
+    def preparing(self, takes_s: float) -> Turn:
         """Wait, in turn, until a request may be made ready so that its turn has come when it is. That takes `takes_s`.
 
         False: nothing more is to be sent. Enter within; nobody has to, who then has nothing to send.
         """
         self._ahead.takes_s = takes_s
-        turn = self._ahead.queue()
-        self._advance()
-        try:
-            yield await turn
-        finally:
-            self._ahead.over(turn)
-            self._advance()
+        return Turn(self._ahead, self._advance)
 
     async def enter(self, *, read: bool = False) -> Place | None:
         """Wait, in turn, until one more request may go. None: nothing more is to be sent (`gave_up` says why)."""
