@@ -252,3 +252,11 @@ def test_private_addresses_are_refused_in_every_spelling(url: str) -> None:
 @pytest.mark.parametrize(("value", "size"), [("é", 2), ({"a": "é"}, 10), ([1, None], 8), ({}, 2), ("", 0)], ids=repr)
 def test_sizes_are_bytes_of_compact_utf8(value: Any, size: int) -> None:
     assert json_size(value) == size
+
+
+def test_rows_can_never_refer_to_each_other_in_a_circle() -> None:
+    """What refers comes after what it refers to, and nothing refers to its own kind: an order always exists."""
+    order = list(RESOURCES)
+    for place, resource in enumerate(RESOURCES.values()):
+        for reference in resource.references:
+            assert reference.resource not in order[place:], f"{resource.name}.{reference.path}"
