@@ -361,8 +361,9 @@ def report_of(
 
 def source_of(fitted: Fitted) -> Source:
     """A table as the report names it."""
-    origin, survey = fitted.table.origin, fitted.survey
-    return Source(origin.file, origin.sheet, fitted.resource.name, survey.sha256, survey.source.open, origin.part)
+    origin, survey, name = fitted.table.origin, fitted.survey, fitted.resource.name
+    unused = tuple(one.column for one in table_problems(fitted) if one.column is not None)
+    return Source(origin.file, origin.sheet, name, survey.sha256, survey.source.open, origin.part, unused)
 
 
 def table_problems(fitted: Fitted) -> list[Problem]:

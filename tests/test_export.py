@@ -16,7 +16,7 @@ from openpyxl.utils.escape import unescape
 from etl.api import Api, Target
 from etl.errors import UnexpectedAnswerError
 from etl.exporting import Exporter, ExportJob, resources_named
-from etl.resources import RESOURCES
+from etl.resources import RESOURCES, Contract
 from etl.tables import NewFile, TypedSheet, write_typed_workbook
 from tests.crooked_api import KEY
 from tests.quick_command import Home, at_home, forker, refused
@@ -317,3 +317,22 @@ async def test_what_cannot_be_done_is_said_in_one_sentence(
 def test_resources_are_taken_in_the_order_in_which_they_refer() -> None:
     assert resources_named(["all"]) == tuple(RESOURCES)
     assert resources_named(["test-cases", "test-sets"]) == ("test-sets", "test-cases")
+
+
+@pytest.mark.parametrize("contract", list(Contract))
+async def test_fields_that_nobody_knows_yet_are_kept_and_said_when_they_cannot_be_sent(
+    tmp_path: Path, forker: Any, contract: Contract
+) -> None:
+    new = {"deep": [1, 12345678901234567890123, None], "word": "=x"}
+    async with at_home(tmp_path, forker, contract=contract) as home:
+        home.api.make("test-cases", {"input_str": "Hello", "test_set_id": home.test_set})
+        home.api.shown = lambda item: item | {"brand_new": new}
+        for out in ("a.jsonl", "a.csv", "a.xlsx", "a.parquet"):
+            assert (await home.etl("export", "test-cases", "--out", out)).code == 0
+        home.api.shown = lambda item: item
+        again = await home.etl(*home.importing("a.jsonl"), "--json")
+    assert [item["brand_new"] for item in lines_of(tmp_path / "a.jsonl")] == [new]
+    for name, read in (("a.csv", read_csv), ("a.parquet", read_parquet), ("a.xlsx", read_workbook)):
+        assert [json.loads(row["brand_new"]) for row in read(tmp_path / name)] == [new], name
+    assert again.code == 0, again.err
+    assert "brand_new" in again.json["sources"][0]["unused_columns"]

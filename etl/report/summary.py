@@ -29,6 +29,8 @@ class Source:
     open: Callable[[], BinaryIO] | None = field(default=None, repr=False, compare=False)
     part: str | None = None
     """Which of the file's rows, where it holds several kinds (see `Origin.part`)."""
+    unused: tuple[str, ...] = ()
+    """Its columns that hold something and that no field uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,7 @@ class Summary:
             **(mixed if self.resource == "mixed" else {}),
             "contract": self.contract,
             **({} if self.contract_note is None else {"contract_note": self.contract_note}),
-            "sources": [
-                {"file": source.file, "sheet": source.sheet, "sha256": source.sha256, "rows": rows}
-                for source, rows in zip(self.sources, self.source_rows, strict=True)
-            ],
+            "sources": list(map(_told, self.sources, self.source_rows)),
             "rows": dict(self.rows),
             **({} if self.pruned is None else {"pruned": dict(self.pruned)}),
             **({} if self.pruned_note is None else {"pruned_note": self.pruned_note}),
@@ -116,6 +115,11 @@ class Summary:
             "exit_code": int(self.exit_code),
             "stopped_because": self.stopped_because,
         }
+
+
+def _told(source: Source, rows: int) -> dict[str, object]:
+    known = {"file": source.file, "sheet": source.sheet, "sha256": source.sha256, "rows": rows}
+    return known | ({"unused_columns": list(source.unused)} if source.unused else {})
 
 
 def count_rows(counted: Mapping[Outcome, int], outcomes: Sequence[Outcome]) -> dict[str, int]:
