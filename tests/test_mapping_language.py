@@ -155,11 +155,17 @@ def test_several_mistakes_are_counted(tmp_path: Path) -> None:
     assert refused.value.hint == "2 more in this file"
 
 
-@pytest.mark.parametrize("name", ["test-caes", "missing.yaml", "x" * 5000, "a\0b", ""])
+@pytest.mark.parametrize("name", ["test-caes", "x" * 5000, "a\0b", ""])
 def test_an_unknown_name_lists_the_ready_made_mappings(name: str) -> None:
     with pytest.raises(MappingError) as refused:
         load_mapping(name)
     assert "coval-upload" in refused.value.hint or "cannot be read" in refused.value.message
+
+
+def test_a_file_that_is_not_there_is_no_reason_to_list_the_ready_made_ones() -> None:
+    with pytest.raises(MappingError, match=r"There is no mapping file missing\.yaml") as refused:
+        load_mapping("missing.yaml")
+    assert "--write-mapping" in refused.value.hint
 
 
 def test_a_near_name_is_suggested() -> None:

@@ -322,7 +322,8 @@ class Delivery:
         for verdict in found:
             item, doubt = verdict.item or {}, verdict.doubt
             id_ = str(item[self._resource.id_field])
-            one = Delivered(doubt.row.key, Outcome.CREATED, id_, doubt.attempts, doubt.http_status)
+            attempts = max(1, doubt.attempts)  # a process that died before it could count has sent it all the same
+            one = Delivered(doubt.row.key, Outcome.CREATED, id_, attempts, doubt.http_status)
             created.append(one)
             changes.append(change_of(one, version_of(item)))
         reach("adopting")

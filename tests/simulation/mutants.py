@@ -214,6 +214,11 @@ def stormy(seed: int) -> Plan:
     return draw_plan(seed, stormy=0.35)
 
 
+def stormy_and_killed_in_between(seed: int) -> Plan:
+    """The same jobs from where one is: a kill has to come between two changes of the ledger, as in one of 180."""
+    return stormy(seed + 400)
+
+
 def of_few_texts(seed: int) -> Plan:
     """The same, of rows that are nearly all equal."""
     plan = stormy(seed)
@@ -254,7 +259,7 @@ MUTANTS: Mapping[str, tuple[Mutant, Callable[[int], Plan]]] = {
     "one list only": (one_list_only, of_shifting_pages),
     "partial list trusted": (partial_list_trusted, of_short_pages),
     "settle 0": (settle_0, stormy),
-    "claim not transactional": (claim_in_two_steps, stormy),
+    "claim not transactional": (claim_in_two_steps, stormy_and_killed_in_between),
     "retry on 500": (retry_on_500, stormy),
     "retry on reset": (retry_on_reset, stormy),
     "intent is nothing on open": (intent_is_nothing_on_open, stormy),
