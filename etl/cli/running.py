@@ -4,6 +4,7 @@ It must never know which command asked for it.
 """
 
 import asyncio
+import gc
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ from etl.settling import Progress
 
 LOOK_EVERY_S = 0.5
 """How often the progress line is refreshed when no row is settled."""
+COLLECTED_AFTER = (50_000, 20, 50)
+"""Objects, and collections of younger ones, after which Python looks for garbage while rows are sent: some 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,8 @@ class ImportRun:
                     plan = await importer.review(form, fitted, ledger)
                     if plan.runs:
                         self.screen.say(f"Launching {plan}.")
-                    hint = f"Carry on with: coval-etl resume {importer.id}"
-                    with self.screen.progress() as meter.show, stopping_on_signals(importer, hint):
-                        refreshing = asyncio.create_task(meter.refresh(importer))
-                        try:
-                            return await self._send(importer, form, fitted, ledger), importer.stopped
-                        finally:
-                            refreshing.cancel()
+                    with sending(importer, meter, self.screen):
+                        return await self._send(importer, form, fitted, ledger), importer.stopped
 
     @property
     def _of_job(self) -> set[str] | None:
@@ -135,6 +133,31 @@ class ImportRun:
             return None
         with plain_interrupt():
             return self.choose(undecided, guesses)
+
+
+@contextmanager
+def sending(importer: Importer, meter: "Meter", screen: Screen) -> Iterator[None]:
+    """While rows are sent: a bar, and a Ctrl-C that loses nothing."""
+    hint = f"Carry on with: coval-etl resume {importer.id}"
+    with screen.progress() as meter.show, stopping_on_signals(importer, hint), _seldom_collected():
+        refreshing = asyncio.get_running_loop().create_task(meter.refresh(importer))
+        try:
+            yield
+        finally:
+            refreshing.cancel()
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """What is loaded by now is not looked through for garbage again, the rest not often: a sixth less work a row."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def opened_ledger(where: str | None) -> Ledger:

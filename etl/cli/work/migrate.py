@@ -21,9 +21,9 @@ from etl.cli.options import (
     TargetFlags,
 )
 from etl.cli.profile import chosen_profile, configuration_file
-from etl.cli.running import Meter, opened_ledger
+from etl.cli.running import Meter, opened_ledger, sending
 from etl.cli.screen import Screen
-from etl.cli.signals import leaving_on_term, plain_interrupt, stopping_on_signals
+from etl.cli.signals import leaving_on_term, plain_interrupt
 from etl.cli.target import state_folder, target_of_profile
 from etl.cli.typed import typed_settings
 from etl.errors import UsageError
@@ -267,16 +267,11 @@ async def _origin(asked: Asked, target: Target, job: ImportJob, screen: Screen, 
 
 @contextmanager
 def _sending(importer: Importer, meter: Meter, screen: Screen, line: Counting) -> Iterator[None]:
-    """While rows are sent: a bar, and a Ctrl-C that loses nothing."""
+    """While rows are sent, the line that counts makes room for the bar."""
     line.pause()
     screen.say(f"Job      {importer.id}")
-    hint = f"Carry on with: coval-etl resume {importer.id}"
-    with screen.progress() as meter.show, stopping_on_signals(importer, hint):
-        refreshing = asyncio.get_running_loop().create_task(meter.refresh(importer))
-        try:
-            yield
-        finally:
-            refreshing.cancel()
+    with sending(importer, meter, screen):
+        yield
 
 
 def _confirm(plan: Plan, asked: Asked, screen: Screen, line: Counting) -> bool:
